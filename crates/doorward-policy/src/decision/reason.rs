@@ -1,0 +1,281 @@
+//! The closed list of reasons, and who may hear each of them.
+//!
+//! One table: code, status, the sentence for people, and the [`Audience`].
+//! A stranger who probes with forged tokens learns only that the token is not
+//! accepted; a caller whose token is proven ours learns what is missing; the
+//! operator sees every value in the [`super::Decision`].
+
+use serde::{Deserialize, Serialize};
+
+/// Who may be told this reason by its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Anyone: it tells nothing that the request itself does not show.
+    Anyone,
+    /// A caller whose token was proven ours; strangers hear `invalid_token`.
+    ProvenCaller,
+    /// Only the operator; the caller hears the general word for the status.
+    Operator,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $audience:ident, $title:literal;)+) => {
+        /// Why a request ended as it did.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Stable machine-readable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// HTTP status that goes with it; 200 for the reasons of an
+            /// allowed request, whose real status is the upstream's.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// Who may hear it.
+            pub const fn audience(self) -> Audience {
+                match self { $(Self::$name => Audience::$audience,)+ }
+            }
+
+            /// One short sentence for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Let through.
+    /// The route is public.
+    PublicRoute = "public_route", 200, Anyone, "the route is public";
+    /// The route asks only for a valid token.
+    Authenticated = "authenticated", 200, Anyone, "the caller is authenticated";
+    /// The caller holds the permission.
+    PermissionGranted = "permission_granted", 200, Anyone, "the caller holds the permission";
+
+    // Answered by the issuer.
+    /// Credentials were right; a session began.
+    SignedIn = "signed_in", 200, Anyone, "signed in";
+    /// A session went on with new tokens.
+    Refreshed = "refreshed", 200, Anyone, "tokens refreshed";
+    /// A retried refresh inside the overlap got the same successor.
+    RefreshRepeated = "refresh_repeated", 200, Anyone, "a repeated refresh got the same answer";
+    /// The session ended.
+    SignedOut = "signed_out", 200, Anyone, "signed out";
+    /// A document or resource of Doorward itself was served.
+    Served = "served", 200, Anyone, "served by Doorward";
+
+    // The message itself.
+    /// The message has more than one reading or breaks a rule of HTTP.
+    BadRequest = "bad_request", 400, Anyone, "the request is malformed";
+    /// The path has more than one reading.
+    AmbiguousPath = "ambiguous_path", 400, Anyone, "the path has more than one reading";
+    /// The body is not what the endpoint takes.
+    BadBody = "bad_body", 400, Anyone, "the request body is malformed";
+    /// The body has the wrong media type.
+    UnsupportedMediaType = "unsupported_media_type", 415, Anyone, "the body must be application/json";
+    /// Too large a body.
+    BodyTooLarge = "body_too_large", 413, Anyone, "the request body is too large";
+    /// Too long a target.
+    TargetTooLong = "target_too_long", 414, Anyone, "the request target is too long";
+    /// Too many or too large header fields.
+    HeadersTooLarge = "headers_too_large", 431, Anyone, "the header fields are too large";
+    /// The caller did not finish in time.
+    RequestTimeout = "request_timeout", 408, Anyone, "the request did not arrive in time";
+
+    // Routing.
+    /// No route matches: what is not opened is closed.
+    NoRoute = "no_route", 404, Anyone, "no route opens this path";
+    /// The path has routes, but none for this method.
+    MethodNotAllowed = "method_not_allowed", 405, Anyone, "no route opens this method on this path";
+
+    // The credential.
+    /// No `Authorization` header.
+    NoToken = "no_token", 401, Anyone, "no token was sent";
+    /// The header is there, but is not `Bearer` and one token.
+    MalformedCredential = "malformed_credential", 401, Anyone, "the Authorization header is not `Bearer TOKEN`";
+    /// More than one credential.
+    AmbiguousCredential = "ambiguous_credential", 400, Anyone, "more than one credential was sent";
+    /// Larger than the limit.
+    TokenTooLarge = "token_too_large", 401, Operator, "the token is larger than the limit";
+    /// Not a compact JWS with a strict header.
+    TokenMalformed = "token_malformed", 401, Operator, "the token is malformed";
+    /// `none`, unknown, or not on the list of this issuer.
+    AlgorithmNotAllowed = "algorithm_not_allowed", 401, Operator, "the token's algorithm is not allowed";
+    /// A header parameter that changes the meaning of the token (`crit`, `b64`, `zip`, `enc`).
+    UnsupportedHeader = "unsupported_header", 401, Operator, "the token's header asks for something unsupported";
+    /// No trusted key has this id and algorithm.
+    UnknownKey = "unknown_key", 401, Operator, "no trusted key fits the token";
+    /// The signature does not hold.
+    BadSignature = "bad_signature", 401, Operator, "the signature does not hold";
+    /// Not an access token (`typ`).
+    WrongTokenType = "wrong_token_type", 401, Operator, "the token is not an access token";
+    /// Another issuer's token.
+    WrongIssuer = "wrong_issuer", 401, Operator, "the token names another issuer";
+    /// A token for another service.
+    WrongAudience = "wrong_audience", 401, Operator, "the token is for another audience";
+    /// A required claim is absent.
+    ClaimMissing = "claim_missing", 401, Operator, "the token lacks a required claim";
+    /// A claim has the wrong type or an impossible value.
+    ClaimMalformed = "claim_malformed", 401, Operator, "a claim of the token is malformed";
+    /// Past `exp`.
+    TokenExpired = "token_expired", 401, ProvenCaller, "the token has expired";
+    /// Before `nbf`, or `iat` in the future.
+    TokenNotYetValid = "token_not_yet_valid", 401, ProvenCaller, "the token is not valid yet";
+    /// Lives longer than allowed.
+    TokenLifetime = "token_lifetime", 401, ProvenCaller, "the token lives longer than allowed";
+    /// This token is revoked.
+    TokenRevoked = "token_revoked", 401, ProvenCaller, "the token is revoked";
+    /// Its session ended.
+    SessionRevoked = "session_revoked", 401, ProvenCaller, "the session has ended";
+    /// The user's rights or state changed after it was issued: refresh.
+    UserChanged = "user_changed", 401, ProvenCaller, "the account changed after this token was issued";
+    /// The client is revoked.
+    ClientRevoked = "client_revoked", 401, ProvenCaller, "the client is revoked";
+    /// The tenant is suspended.
+    TenantRevoked = "tenant_revoked", 401, ProvenCaller, "the tenant is suspended";
+    /// The key that signed it is withdrawn.
+    KeyRevoked = "key_revoked", 401, Operator, "the signing key is withdrawn";
+    /// Bound to a proof of possession that was not shown.
+    ProofMissing = "proof_missing", 401, ProvenCaller, "the token is bound to a key and no proof was sent";
+
+    // Authorization.
+    /// The permission of the route is missing.
+    MissingPermission = "missing_permission", 403, ProvenCaller, "a permission is missing";
+    /// The tenant of the path is not the caller's.
+    WrongTenant = "wrong_tenant", 403, ProvenCaller, "the resource belongs to another tenant";
+    /// Another `where` condition of the route does not hold.
+    ConditionFailed = "condition_failed", 403, ProvenCaller, "a condition of the route does not hold";
+
+    // Accounts.
+    /// Unknown user, wrong password or disabled account: one word for all.
+    WrongCredentials = "wrong_credentials", 401, Anyone, "user name or password is wrong";
+    /// Unknown, expired, revoked or foreign refresh token: one word for all.
+    InvalidGrant = "invalid_grant", 400, Anyone, "the refresh token is not valid";
+    /// A refresh token that was already used: its family is revoked.
+    RefreshReused = "refresh_reused", 400, Operator, "a used refresh token came back; its session is revoked";
+    /// Too many attempts.
+    Throttled = "throttled", 429, Anyone, "too many attempts";
+    /// The hashing queue is full.
+    Overloaded = "overloaded", 503, Anyone, "busy";
+    /// The store cannot be written or reached.
+    StoreUnavailable = "store_unavailable", 503, Anyone, "temporarily unavailable";
+
+    // Upstream and own faults.
+    /// No connection to the upstream.
+    UpstreamUnreachable = "upstream_unreachable", 502, Anyone, "the upstream cannot be reached";
+    /// The upstream broke the exchange.
+    UpstreamBroken = "upstream_broken", 502, Anyone, "the upstream answered badly";
+    /// The upstream did not answer in time.
+    UpstreamTimeout = "upstream_timeout", 504, Anyone, "the upstream did not answer in time";
+    /// Doorward is shutting down.
+    ShuttingDown = "shutting_down", 503, Anyone, "shutting down";
+    /// A fault of our own; denied.
+    Internal = "internal", 500, Anyone, "an internal error";
+}
+
+impl Reason {
+    /// Whether this is a fault of upstream or Doorward rather than a denial.
+    pub const fn is_failure(self) -> bool {
+        self.status() >= 500
+    }
+
+    /// The reason under which the caller may hear this one.
+    ///
+    /// `proven` says whether the caller's token was proven to be ours.
+    pub const fn public(self, proven: bool) -> Spoken {
+        match self.audience() {
+            Audience::Anyone => Spoken::Named(self),
+            Audience::ProvenCaller if proven => Spoken::Named(self),
+            Audience::ProvenCaller | Audience::Operator => match self.status() {
+                400 => Spoken::Named(Self::InvalidGrant),
+                _ => Spoken::InvalidToken,
+            },
+        }
+    }
+}
+
+/// What the caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// The reason by its own name.
+    Named(Reason),
+    /// RFC 6750 `invalid_token`, and nothing else.
+    InvalidToken,
+}
+
+impl Spoken {
+    /// Code for the problem document.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Named(reason) => reason.code(),
+            Self::InvalidToken => "invalid_token",
+        }
+    }
+
+    /// Sentence for the problem document.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Named(reason) => reason.title(),
+            Self::InvalidToken => "the token is not accepted",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{Audience, Reason, Spoken};
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let mut seen = HashSet::new();
+        for reason in Reason::ALL {
+            assert!(seen.insert(reason.code()), "{} twice", reason.code());
+            assert!(
+                reason
+                    .code()
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
+        }
+    }
+
+    #[test]
+    fn strangers_hear_one_word_about_any_token_fault() {
+        for reason in Reason::ALL
+            .iter()
+            .filter(|reason| reason.audience() != Audience::Anyone)
+        {
+            let spoken = reason.public(false);
+            assert_ne!(
+                spoken,
+                Spoken::Named(*reason),
+                "{} leaks to strangers",
+                reason.code()
+            );
+        }
+    }
+
+    #[test]
+    fn proven_callers_hear_what_is_missing() {
+        assert_eq!(Reason::TokenExpired.public(true).code(), "token_expired");
+        assert_eq!(
+            Reason::MissingPermission.public(true).code(),
+            "missing_permission"
+        );
+        assert_eq!(Reason::BadSignature.public(true).code(), "invalid_token");
+    }
+}

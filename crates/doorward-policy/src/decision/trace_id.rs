@@ -1,0 +1,84 @@
+//! The id that names one request everywhere (W3C Trace Context `trace-id`).
+
+use serde::{Deserialize, Serialize};
+
+/// 16 bytes, written as 32 lower-case hexadecimal digits, never all zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct TraceId([u8; 16]);
+
+impl TraceId {
+    /// From random bytes. All zero is not a valid id and becomes one.
+    pub const fn from_bytes(mut bytes: [u8; 16]) -> Self {
+        if u128::from_be_bytes(bytes) == 0 {
+            bytes[15] = 1;
+        }
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for TraceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not 32 lower-case hexadecimal digits, or is all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a trace id is 32 lower-case hexadecimal digits and not all zero")]
+pub struct ParseTraceIdError;
+
+impl std::str::FromStr for TraceId {
+    type Err = ParseTraceIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTraceIdError> {
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(lower_hex) {
+            return Err(ParseTraceIdError);
+        }
+        match u128::from_str_radix(text, 16) {
+            Ok(value) if value != 0 => Ok(Self(value.to_be_bytes())),
+            _ => Err(ParseTraceIdError),
+        }
+    }
+}
+
+impl From<TraceId> for String {
+    fn from(id: TraceId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for TraceId {
+    type Error = ParseTraceIdError;
+
+    fn try_from(text: String) -> Result<Self, ParseTraceIdError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TraceId;
+
+    #[test]
+    fn round_trips_and_refuses_anything_else() {
+        let id = TraceId::from_bytes([0xab; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "0", &"0".repeat(32), &"g".repeat(32), &"A".repeat(32)] {
+            assert!(bad.parse::<TraceId>().is_err(), "{bad} was accepted");
+        }
+        assert_ne!(TraceId::from_bytes([0; 16]).as_bytes(), &[0; 16]);
+    }
+}

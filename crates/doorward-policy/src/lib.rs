@@ -1,0 +1,7 @@
+//! Permissions, roles, route rules and the decision record.
+//!
+//! Pure: no I/O, no clock, no randomness, no async runtime. Issuer, gateway,
+//! command line and console give the same answer because they call the same
+//! functions of this crate and read the same [`decision::Decision`].
+
+pub mod decision;
