@@ -127,7 +127,7 @@ pub struct RouteRef {
     pub source: Option<SourceLine>,
 }
 
-/// Who asked. Only filled in once the token is proven.
+/// Who asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// `sub` of the token.
@@ -166,7 +166,11 @@ pub struct Decision {
     /// The route that matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<RouteRef>,
-    /// The proven caller.
+    /// Whether signature, issuer and audience of the token held: from then on
+    /// the caller may be told precisely what is missing.
+    #[serde(default)]
+    pub proven: bool,
+    /// The caller, once proven and inside the token's lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
     /// Every check, in the order in which it was made.
@@ -197,6 +201,7 @@ impl Decision {
             path: path.to_owned(),
             peer: None,
             route: None,
+            proven: false,
             caller: None,
             checks: Vec::with_capacity(8),
             outcome: Outcome::Denied,
@@ -246,10 +251,10 @@ impl Decision {
         self.reason = reason;
     }
 
-    /// Whether the token was proven to be ours: from then on the caller may
-    /// be told precisely what is missing.
-    pub fn is_proven(&self) -> bool {
-        self.caller.is_some()
+    /// Records who asked. Only for a caller whose token was proven.
+    pub fn prove(&mut self, caller: Caller) {
+        self.proven = true;
+        self.caller = Some(caller);
     }
 
     /// The failing check, if there is one.

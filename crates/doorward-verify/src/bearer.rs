@@ -1,0 +1,89 @@
+//! Reading the one bearer token of a request (RFC 6750 section 2.1).
+//!
+//! One documented rule: exactly one `Authorization` field, the scheme
+//! `Bearer` in any letter case, one space, one token of the `b64token`
+//! alphabet. Tokens in queries, bodies or cookies are never read.
+
+use doorward_policy::decision::Reason;
+use http::{HeaderMap, header::AUTHORIZATION};
+
+/// The token in `headers`.
+///
+/// # Errors
+///
+/// [`Reason::NoToken`] without the field, [`Reason::AmbiguousCredential`]
+/// with more than one, [`Reason::MalformedCredential`] for anything that is
+/// not `Bearer`, one space and one token.
+pub fn from_headers(headers: &HeaderMap) -> Result<&str, Reason> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let Some(field) = fields.next() else {
+        return Err(Reason::NoToken);
+    };
+    if fields.next().is_some() {
+        return Err(Reason::AmbiguousCredential);
+    }
+    let text = field.to_str().map_err(|_| Reason::MalformedCredential)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Reason::MalformedCredential)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") || !is_b64token(token) {
+        return Err(Reason::MalformedCredential);
+    }
+    Ok(token)
+}
+
+/// RFC 6750 `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && body.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_policy::decision::Reason;
+    use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+    use super::from_headers;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for value in values {
+            map.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn par_014_only_one_spelling_of_bearer_passes() {
+        for good in ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c"] {
+            assert_eq!(from_headers(&headers(&[good.as_bytes()])), Ok("a.b.c"));
+        }
+        let odd = [
+            "Bearer", "Bearer ", "Bearer  a.b.c", "Bearer\ta.b.c", "Bearer \"a.b.c\"",
+            "Bearer a.b.c, Bearer d.e.f", "Bearer a.b.c d", "Basic a.b.c", "a.b.c", "",
+            "Bearer a.b.c ", "Bearer =", "DPoP a.b.c",
+        ];
+        for bad in odd {
+            let verdict = from_headers(&headers(&[bad.as_bytes()]));
+            assert_eq!(verdict, Err(Reason::MalformedCredential), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn par_015_two_authorization_headers_are_ambiguous() {
+        let two = headers(&[b"Bearer a.b.c", b"Bearer a.b.c"]);
+        assert_eq!(from_headers(&two), Err(Reason::AmbiguousCredential));
+    }
+
+    #[test]
+    fn par_020_bytes_outside_ascii_are_refused() {
+        let field = headers(&[b"Bearer a.b\xff.c"]);
+        assert_eq!(from_headers(&field), Err(Reason::MalformedCredential));
+    }
+
+    #[test]
+    fn nothing_sent_is_no_token() {
+        assert_eq!(from_headers(&HeaderMap::new()), Err(Reason::NoToken));
+    }
+}

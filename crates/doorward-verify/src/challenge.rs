@@ -1,0 +1,83 @@
+//! The `WWW-Authenticate` field of 401 and 403 answers (RFC 6750 section 3).
+
+use doorward_policy::decision::{Decision, Reason};
+use http::HeaderValue;
+
+/// The challenge that goes with `decision`, or `None` where the status needs
+/// none.
+///
+/// `scope` names the permission of the route; it is shown only to a caller
+/// whose token was proven. A request without any credential gets the bare
+/// challenge, as RFC 6750 asks.
+pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<HeaderValue> {
+    let proven = decision.proven;
+    let text = match decision.reason.status() {
+        401 if decision.reason == Reason::NoToken => "Bearer".to_owned(),
+        401 if decision.reason == Reason::MalformedCredential => {
+            "Bearer error=\"invalid_request\"".to_owned()
+        }
+        401 => format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\"",
+            decision.reason.public(proven).title()
+        ),
+        403 => {
+            let scope = scope.filter(|_| proven).map(|scope| format!(", scope=\"{scope}\""));
+            format!(
+                "Bearer error=\"insufficient_scope\", error_description=\"{}\"{}",
+                decision.reason.public(proven).title(),
+                scope.unwrap_or_default()
+            )
+        }
+        _ => return None,
+    };
+    // Titles are our own ASCII and a permission has a checked alphabet, so
+    // this holds; if it ever does not, the challenge is the bare scheme.
+    Some(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_policy::decision::{Decision, Reason, Step, TraceId};
+
+    use super::www_authenticate;
+
+    fn denied(reason: Reason, proven: bool) -> Decision {
+        let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+        decision.proven = proven;
+        decision.fail(Step::Token, reason, "", "");
+        decision
+    }
+
+    fn challenge(reason: Reason, proven: bool, scope: Option<&str>) -> String {
+        let value = www_authenticate(&denied(reason, proven), scope).unwrap();
+        value.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_stranger_hears_nothing_of_the_reason() {
+        let signature = challenge(Reason::BadSignature, false, None);
+        assert_eq!(signature, challenge(Reason::TokenExpired, false, None));
+        assert_eq!(
+            signature,
+            "Bearer error=\"invalid_token\", error_description=\"the token is not accepted\""
+        );
+    }
+
+    #[test]
+    fn without_credentials_the_challenge_is_bare() {
+        assert_eq!(challenge(Reason::NoToken, false, None), "Bearer");
+    }
+
+    #[test]
+    fn a_proven_caller_hears_the_missing_scope() {
+        let text = challenge(Reason::MissingPermission, true, Some("orders:delete"));
+        assert!(text.contains("insufficient_scope") && text.contains("scope=\"orders:delete\""));
+    }
+
+    #[test]
+    fn other_statuses_carry_no_challenge() {
+        assert!(www_authenticate(&denied(Reason::NoRoute, false), None).is_none());
+    }
+}
