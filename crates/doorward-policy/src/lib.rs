@@ -4,4 +4,10 @@
 //! command line and console give the same answer because they call the same
 //! functions of this crate and read the same [`decision::Decision`].
 
+pub mod catalogue;
 pub mod decision;
+pub mod method;
+pub mod permission;
+pub mod permit;
+pub mod role;
+pub mod route;

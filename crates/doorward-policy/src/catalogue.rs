@@ -1,0 +1,141 @@
+//! Dense numbers for permissions, so that a check is one bit test.
+//!
+//! A catalogue only grows: a number, once given, names the same permission
+//! for ever, and the count is the version. Numbers never leave the process
+//! yet; when tokens carry bitsets, they will mean these numbers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::permission::{Permission, PermissionPattern};
+
+/// Number of a permission in a [`Catalogue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PermissionId(u16);
+
+impl PermissionId {
+    /// The number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// Every permission that is known, numbered from 0. Cheap to clone; a value
+/// never changes, [`Catalogue::extended`] makes the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue(Arc<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    names: Vec<Permission>,
+    ids: HashMap<Permission, PermissionId>,
+}
+
+impl Catalogue {
+    /// The next version: everything of this one under the same numbers, and
+    /// after it those of `permissions` that are new.
+    ///
+    /// # Errors
+    ///
+    /// When there would be more than 65,536.
+    pub fn extended<'p>(
+        &self,
+        permissions: impl IntoIterator<Item = &'p Permission>,
+    ) -> Result<Self, CatalogueFull> {
+        let mut names = self.0.names.clone();
+        let mut ids = self.0.ids.clone();
+        for permission in permissions {
+            if !ids.contains_key(permission) {
+                let id = u16::try_from(names.len()).map_err(|_| CatalogueFull)?;
+                ids.insert(permission.clone(), PermissionId(id));
+                names.push(permission.clone());
+            }
+        }
+        Ok(Self(Arc::new(Entries { names, ids })))
+    }
+
+    /// The number of `permission`, if it is known.
+    pub fn id(&self, permission: &Permission) -> Option<PermissionId> {
+        self.0.ids.get(permission).copied()
+    }
+
+    /// The permission with this number.
+    pub fn permission(&self, id: PermissionId) -> Option<&Permission> {
+        self.0.names.get(usize::from(id.0))
+    }
+
+    /// Every permission, in the order of the numbers.
+    pub fn permissions(&self) -> impl ExactSizeIterator<Item = &Permission> {
+        self.0.names.iter()
+    }
+
+    /// How many there are, which is also the version.
+    pub fn len(&self) -> usize {
+        self.0.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.names.is_empty()
+    }
+
+    /// The set of all permissions that any of `patterns` covers.
+    pub fn set_of<'p>(
+        &self,
+        patterns: impl IntoIterator<Item = &'p PermissionPattern>,
+    ) -> PermissionSet {
+        let mut words = vec![0; self.len().div_ceil(64)];
+        for pattern in patterns {
+            for (number, permission) in self.0.names.iter().enumerate() {
+                if pattern.covers(permission) {
+                    words[number / 64] |= 1 << (number % 64);
+                }
+            }
+        }
+        PermissionSet {
+            catalogue: self.clone(),
+            words: words.into(),
+        }
+    }
+}
+
+/// A catalogue holds at most 65,536 permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a catalogue holds at most 65,536 permissions")]
+pub struct CatalogueFull;
+
+/// The permissions of one caller as bits of one [`Catalogue`].
+#[derive(Clone, Debug)]
+pub struct PermissionSet {
+    catalogue: Catalogue,
+    words: Box<[u64]>,
+}
+
+impl PermissionSet {
+    /// Whether the permission with number `id` is in the set.
+    pub fn contains(&self, id: PermissionId) -> bool {
+        let number = usize::from(id.0);
+        self.words
+            .get(number / 64)
+            .is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// Whether the numbers of this set are those of `catalogue`. A set that
+    /// was made for another one answers nothing: its bits mean other names.
+    pub fn is_of(&self, catalogue: &Catalogue) -> bool {
+        Arc::ptr_eq(&self.catalogue.0, &catalogue.0)
+    }
+
+    /// How many permissions it holds.
+    pub fn len(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+}
