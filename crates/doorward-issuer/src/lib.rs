@@ -1,1 +1,42 @@
-//! stub
+//! Accounts, sign-in, sessions, keys, audit, and all SQL.
+//!
+//! Everything that holds a secret is in this crate: password hashes, sealed
+//! private keys, the keys of refresh tokens. [`Issuer`] is the way in; it
+//! opens one database, and several of them (a server and the command line)
+//! may have the same one open.
+//!
+//! What each part may touch: SQL only in `store/`, passwords only in
+//! [`password`], private keys only in [`key_ring`], and neither clock nor
+//! randomness anywhere: they are given ([`Surroundings`]).
+//!
+//! Not here: checking tokens (that is `doorward-verify`), deciding what a
+//! token may do (`doorward-policy`), and anything of the gateway.
+
+pub mod access_token;
+pub mod admin;
+mod admission;
+pub mod audit;
+pub mod config;
+pub mod entropy;
+pub mod error;
+mod http;
+pub mod issuer;
+pub mod key_ring;
+pub mod master_key;
+pub mod password;
+pub mod refresh_token;
+pub mod revocation;
+pub mod role_grant;
+pub mod session;
+mod sign_in;
+mod store;
+pub mod tenant;
+pub mod user;
+
+pub use admin::Admin;
+pub use config::Config;
+pub use entropy::Entropy;
+pub use error::{AdminError, MintError, OpenError, RefreshError, SessionError, StoreError};
+pub use issuer::{Changes, Issuer, Surroundings};
+pub use master_key::{MasterKey, MasterKeyError};
+pub use session::TokenAnswer;

@@ -1,0 +1,192 @@
+//! Errors of this room: one enum per family of operations, by blame.
+//!
+//! None of them carries a secret, and none is told to a caller as it stands:
+//! `http` picks status and words.
+
+use crate::{
+    master_key::MasterKeyError,
+    password::{HashError, HashingError, WeakPassword},
+    refresh_token::ReuseKind,
+    role_grant::UnknownRole,
+    tenant::{TenantName, TenantNameError},
+    user::{Username, UsernameError},
+};
+
+/// The store did not do it. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Locked, read-only, full or gone: worth another try later (503).
+    #[error("the database cannot be used now: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be: another try will not help (500).
+    #[error("the database holds something impossible: {0}")]
+    Corrupt(String),
+}
+
+/// The issuer did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A setting is out of bounds.
+    #[error("{0}")]
+    Config(String),
+    /// The hashing settings are out of bounds.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The master key cannot be read or may be read by others.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// The database was sealed under another master key.
+    #[error(
+        "the master key does not fit this database; put back the master.key that belongs to it \
+         (nothing was changed)"
+    )]
+    WrongMasterKey,
+    /// The master key fits, but a sealed key does not open: the row is damaged.
+    #[error("signing key {kid} in the database is damaged; restore the database from a backup")]
+    DamagedKey {
+        /// Which one.
+        kid: String,
+    },
+    /// A newer Doorward wrote this database.
+    #[error(
+        "the database has version {found}, and this Doorward knows versions up to {known}; \
+         use a newer Doorward"
+    )]
+    TooNew {
+        /// Version of the database.
+        found: i64,
+        /// Newest version we know.
+        known: i64,
+    },
+    /// A migration that was applied differs from the one in this binary.
+    #[error("migration {version} of the database is not the one that this Doorward knows")]
+    ForeignMigration {
+        /// Which one.
+        version: i64,
+    },
+    /// The files cannot be created or are open to others.
+    #[error("{0}")]
+    Files(String),
+    /// No key could be made.
+    #[error("a signing key cannot be made: {0}")]
+    Key(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// No access token was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// The token would be larger than verifiers and proxies take.
+    #[error(
+        "the access token would have {size} bytes, more than {limit}; \
+         most of it is the claim `{claim}`: give the user fewer or wider permissions in this tenant"
+    )]
+    TooLarge {
+        /// What it would have.
+        size: usize,
+        /// What it may have.
+        limit: usize,
+        /// The claim to blame.
+        claim: &'static str,
+    },
+    /// The signature failed.
+    #[error("the access token cannot be signed")]
+    Signing,
+    /// The ring has no key that signs.
+    #[error("there is no signing key; make one with `doorward key rotate`")]
+    NoSigningKey,
+}
+
+/// No session began.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The account was disabled or changed while the password was checked.
+    #[error("the account changed during sign-in")]
+    AccountChanged,
+    /// The user does not belong to the tenant.
+    #[error("the user does not belong to tenant {0}")]
+    NotAMember(TenantName),
+    /// No access token.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// No new tokens. All but the store and the mint are `invalid_grant`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// Unknown, forged, expired, ended, another client's, or its user is gone.
+    #[error("the refresh token is not valid")]
+    Invalid,
+    /// It was used before: its session is over.
+    #[error("a used refresh token came back ({0}); its session is revoked")]
+    Reused(ReuseKind),
+    /// No access token.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An administrative change was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// Not a user name.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// Not a tenant name.
+    #[error(transparent)]
+    TenantName(#[from] TenantNameError),
+    /// Not a role of the configuration.
+    #[error(transparent)]
+    UnknownRole(#[from] UnknownRole),
+    /// No such user.
+    #[error("there is no user {0}")]
+    NoSuchUser(Username),
+    /// No such tenant.
+    #[error("there is no tenant {0}; make it with `doorward tenant add {0}`")]
+    NoSuchTenant(TenantName),
+    /// The user name is taken.
+    #[error("there is a user {0} already")]
+    UserExists(Username),
+    /// The tenant name is taken.
+    #[error("there is a tenant {0} already")]
+    TenantExists(TenantName),
+    /// The user does not belong to the tenant.
+    #[error("user {user} has no role in tenant {tenant} and does not belong to it")]
+    NotAMember {
+        /// Who.
+        user: Username,
+        /// Where.
+        tenant: TenantName,
+    },
+    /// The user is disabled.
+    #[error("user {0} is disabled")]
+    UserDisabled(Username),
+    /// The password may not be chosen.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No access token.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// A change of the signing keys that the ring does not allow.
+    #[error(transparent)]
+    Key(#[from] crate::key_ring::KeyRingError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,1 @@
+//! Ending tokens before their `exp`.
