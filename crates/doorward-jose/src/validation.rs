@@ -1,0 +1,156 @@
+//! What a token must say to be accepted.
+//!
+//! Built in the one order in which nothing can be forgotten: issuer, then
+//! audience, then algorithms. Before that there is no [`Validation`], and
+//! without one no token can be verified (RFC 8725 sections 3.1, 3.8, 3.9).
+
+use std::borrow::Cow;
+
+use crate::{algorithm::Algorithm, time::UnixTime};
+
+/// Clock difference that is tolerated unless told otherwise, in seconds.
+pub const DEFAULT_LEEWAY_SECONDS: u64 = 30;
+
+/// The largest clock difference that can be tolerated, in seconds.
+pub const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// A complete set of demands on a token.
+///
+/// ```
+/// use doorward_jose::{algorithm::Algorithm, validation::Validation};
+///
+/// let validation = Validation::issuer("https://id.example")
+///     .audience("https://api.example")
+///     .algorithms([Algorithm::Es256])
+///     .leeway_seconds(10);
+/// assert_eq!(validation.leeway(), 10);
+/// ```
+///
+/// An incomplete one is another type, which verifies nothing:
+///
+/// ```compile_fail,E0308
+/// use doorward_jose::{
+///     time::UnixTime, token::UnverifiedToken, validation::Validation,
+///     verifying_key::VerifyingKey,
+/// };
+///
+/// fn check(token: &UnverifiedToken<'_>, key: &VerifyingKey) {
+///     let incomplete = Validation::issuer("https://id.example").audience("https://api.example");
+///     let _ = token.verify(key, &incomplete, UnixTime::from_secs(0));
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// use doorward_jose::{algorithm::Algorithm, validation::Validation};
+///
+/// // No way past the audience.
+/// let _ = Validation::issuer("https://id.example").algorithms([Algorithm::Es256]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Validation {
+    issuer: String,
+    audience: String,
+    algorithms: Vec<Algorithm>,
+    token_type: String,
+    leeway: u64,
+    max_lifetime: Option<u64>,
+}
+
+/// Knows the issuer, lacks the audience.
+#[derive(Clone, Debug)]
+#[must_use = "name the audience next"]
+pub struct WantsAudience {
+    issuer: String,
+}
+
+/// Knows issuer and audience, lacks the algorithms.
+#[derive(Clone, Debug)]
+#[must_use = "name the algorithms next"]
+pub struct WantsAlgorithms {
+    issuer: String,
+    audience: String,
+}
+
+impl Validation {
+    /// Tokens must have exactly this `iss`.
+    #[expect(clippy::new_ret_no_self, reason = "the first state of the builder")]
+    pub fn issuer(issuer: impl Into<String>) -> WantsAudience {
+        WantsAudience {
+            issuer: issuer.into(),
+        }
+    }
+}
+
+impl WantsAudience {
+    /// Tokens must have exactly this `aud`, or hold it among several.
+    pub fn audience(self, audience: impl Into<String>) -> WantsAlgorithms {
+        WantsAlgorithms {
+            issuer: self.issuer,
+            audience: audience.into(),
+        }
+    }
+}
+
+impl WantsAlgorithms {
+    /// Tokens must be signed with one of these; an empty list accepts nothing.
+    pub fn algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Validation {
+        Validation {
+            issuer: self.issuer,
+            audience: self.audience,
+            algorithms: algorithms.into_iter().collect(),
+            token_type: "at+jwt".to_owned(),
+            leeway: DEFAULT_LEEWAY_SECONDS,
+            max_lifetime: None,
+        }
+    }
+}
+
+impl Validation {
+    /// Tolerated clock difference in seconds; 30 by default, and more than
+    /// [`MAX_LEEWAY_SECONDS`] becomes that.
+    #[must_use]
+    pub fn leeway_seconds(mut self, seconds: u64) -> Self {
+        self.leeway = seconds.min(MAX_LEEWAY_SECONDS);
+        self
+    }
+
+    /// The wanted `typ`; `at+jwt` (RFC 9068) by default. Compared without
+    /// case and without a leading `application/` (RFC 7515 section 4.1.9).
+    #[must_use]
+    pub fn token_type(mut self, token_type: impl Into<String>) -> Self {
+        self.token_type = token_type.into();
+        self
+    }
+
+    /// Longest accepted `exp` minus `iat` in seconds; unlimited by default.
+    #[must_use]
+    pub fn max_lifetime_seconds(mut self, seconds: u64) -> Self {
+        self.max_lifetime = Some(seconds);
+        self
+    }
+
+    /// The wanted `iss`.
+    pub fn wanted_issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The wanted `aud`.
+    pub fn wanted_audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// The accepted algorithms.
+    pub fn accepted_algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// The wanted `typ`.
+    pub fn wanted_token_type(&self) -> &str {
+        &self.token_type
+    }
+
+    /// The tolerated clock difference in seconds.
+    pub const fn leeway(&self) -> u64 {
+        self.leeway
+    }
+}
