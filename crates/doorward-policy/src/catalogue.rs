@@ -139,3 +139,75 @@ impl PermissionSet {
         self.words.iter().all(|word| *word == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
+    use super::{Catalogue, CatalogueFull};
+    use crate::permission::{Permission, PermissionPattern};
+
+    fn permissions(texts: &[&str]) -> Vec<Permission> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn numbers_are_dense_and_only_added_to() {
+        let first = permissions(&["b:x", "a:x", "b:x"]);
+        let catalogue = Catalogue::default().extended(&first).unwrap();
+        let more = permissions(&["a:a", "a:x"]);
+        let next = catalogue.extended(&more).unwrap();
+        let names: Vec<&str> = next.permissions().map(Permission::as_str).collect();
+        assert_eq!(names, ["b:x", "a:x", "a:a"]);
+        for permission in &first {
+            assert_eq!(catalogue.id(permission), next.id(permission));
+        }
+    }
+
+    #[test]
+    fn a_set_of_another_catalogue_is_known_as_such() {
+        let one = Catalogue::default()
+            .extended(&permissions(&["a:x"]))
+            .unwrap();
+        let other = Catalogue::default()
+            .extended(&permissions(&["b:y"]))
+            .unwrap();
+        let set = one.set_of(&["*".parse().unwrap()]);
+        assert!(set.is_of(&one.clone()));
+        assert!(!set.is_of(&other));
+    }
+
+    #[test]
+    fn more_than_its_numbers_is_refused() {
+        let many: Vec<Permission> = (0..=u32::from(u16::MAX) + 1)
+            .map(|number| format!("p:{number}").parse().unwrap())
+            .collect();
+        let most = &many[..many.len() - 1];
+        assert_eq!(Catalogue::default().extended(most).unwrap().len(), 65_536);
+        assert_eq!(
+            Catalogue::default().extended(&many).unwrap_err(),
+            CatalogueFull
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_bit_is_set_exactly_where_a_pattern_covers(
+            known in prop::collection::vec("[a-d]:[a-z]{1,2}", 0..100),
+            held in prop::collection::vec("[a-d]:(\\*|[a-z])|\\*", 0..3),
+        ) {
+            let known: Vec<Permission> = known.iter().map(|p| p.parse().unwrap()).collect();
+            let held: Vec<PermissionPattern> = held.iter().map(|p| p.parse().unwrap()).collect();
+            let catalogue = Catalogue::default().extended(&known).unwrap();
+            let set = catalogue.set_of(&held);
+            for permission in &known {
+                prop_assert_eq!(
+                    set.contains(catalogue.id(permission).unwrap()),
+                    held.iter().any(|pattern| pattern.covers(permission))
+                );
+            }
+        }
+    }
+}

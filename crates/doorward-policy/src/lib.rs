@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod decision;
+mod matcher;
 pub mod method;
 pub mod permission;
 pub mod permit;

@@ -54,6 +54,12 @@ impl MethodSet {
     /// No method.
     pub const EMPTY: Self = Self(0);
 
+    /// `GET`.
+    pub const GET: Self = Self(1);
+
+    /// `HEAD`.
+    pub const HEAD: Self = Self(1 << 1);
+
     /// Every method that a route can open.
     pub const ALL: Self = Self((1 << METHODS.len()) - 1);
 
@@ -114,5 +120,35 @@ impl fmt::Display for MethodSet {
 impl fmt::Debug for MethodSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MethodSet({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MethodSet;
+
+    #[test]
+    fn sets_print_as_the_allow_header() {
+        let all = ["POST", "GET"]
+            .into_iter()
+            .filter_map(MethodSet::of)
+            .fold(MethodSet::HEAD, MethodSet::union);
+        assert_eq!(all.to_string(), "GET, HEAD, POST");
+        assert_eq!(MethodSet::of("GET"), Some(MethodSet::GET));
+        assert_eq!(MethodSet::of("HEAD"), Some(MethodSet::HEAD));
+    }
+
+    #[test]
+    fn auz_011_odd_methods_are_in_no_set() {
+        for odd in [
+            "get", "Get", "TRACE", "CONNECT", "PRI", "GETX", "GET ", "", "*",
+        ] {
+            assert_eq!(MethodSet::of(odd), None, "{odd}");
+        }
+        assert!(
+            MethodSet::ALL
+                .names()
+                .eq(MethodSet::known().iter().copied())
+        );
     }
 }

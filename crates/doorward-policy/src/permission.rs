@@ -248,3 +248,131 @@ macro_rules! textual {
 
 textual!(Permission);
 textual!(PermissionPattern);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+    use super::{Permission, PermissionErrorKind, PermissionPattern};
+
+    fn covers(pattern: &str, permission: &str) -> bool {
+        let pattern: PermissionPattern = pattern.parse().unwrap();
+        pattern.covers(&permission.parse().unwrap())
+    }
+
+    #[test]
+    fn auz_012_wildcards_cover_whole_segments_only() {
+        assert!(covers("orders:*", "orders:read"));
+        assert!(covers("orders:*", "orders:items:read"));
+        assert!(covers("orders:items:*", "orders:items:read"));
+        assert!(covers("*", "orders:read"));
+        assert!(covers("read:*", "read:admin"), "an action of `read`");
+
+        assert!(!covers("read:*", "reader:all"));
+        assert!(!covers("read:*", "read-all:x"));
+        assert!(!covers("orders:*", "orders-archive:read"));
+        assert!(!covers("orders:items:*", "orders:read"));
+        assert!(!covers("orders:items:*", "orders:items"));
+    }
+
+    #[test]
+    fn auz_012_exact_names_cover_only_themselves() {
+        assert!(covers("orders:read", "orders:read"));
+        assert!(!covers("orders:read", "orders:read-all"));
+        assert!(!covers("orders:read", "orders:read:all"));
+        assert!(!covers("orders:read:all", "orders:read"));
+    }
+
+    #[test]
+    fn auz_012_partial_wildcards_are_refused() {
+        for partial in [
+            "orders:re*",
+            "ord*:read",
+            "*:read",
+            "orders:*:read",
+            "**",
+            "orders:**",
+            "*:*",
+        ] {
+            assert_eq!(
+                partial.parse::<PermissionPattern>().unwrap_err().kind(),
+                PermissionErrorKind::PartialWildcard,
+                "{partial}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wildcard_cannot_be_asked_for() {
+        for wildcard in ["*", "orders:*"] {
+            assert_eq!(
+                wildcard.parse::<Permission>().unwrap_err().kind(),
+                PermissionErrorKind::Wildcard
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_refused_with_the_rule_they_break() {
+        use PermissionErrorKind::{
+            Character, Empty, EmptySegment, NoAction, TooLong, TooManySegments,
+        };
+        for (text, kind) in [
+            ("", Empty),
+            ("orders", NoAction),
+            (":", EmptySegment),
+            ("orders:", EmptySegment),
+            (":read", EmptySegment),
+            ("a::b", EmptySegment),
+            ("Orders:read", Character('O')),
+            ("orders:read ", Character(' ')),
+            ("orders:r\u{435}ad", Character('\u{435}')),
+            ("a:b:c:d:e:f:g:h:i", TooManySegments),
+            (&format!("a:{}", "b".repeat(127)), TooLong),
+        ] {
+            assert_eq!(
+                text.parse::<Permission>().unwrap_err().kind(),
+                kind,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn survives_json_and_is_checked_when_read() {
+        let read: Permission = "orders:read".parse().unwrap();
+        let json = serde_json::to_string(&read).unwrap();
+        assert_eq!(json, r#""orders:read""#);
+        assert_eq!(serde_json::from_str::<Permission>(&json).unwrap(), read);
+        assert!(serde_json::from_str::<Permission>(r#""orders:*""#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn covering_is_segment_by_segment(
+            pattern in "[a-c]{1,2}(:[a-c]{1,2}){1,2}(:\\*)?|[a-c]{1,2}:\\*|\\*",
+            permission in "[a-c]{1,2}(:[a-c]{1,2}){1,3}",
+        ) {
+            let mut wanted = permission.split(':');
+            let mut given = pattern.split(':');
+            let expected = loop {
+                match (given.next(), wanted.next()) {
+                    (Some("*"), Some(_)) | (None, None) => break true,
+                    (Some(one), Some(other)) if one == other => {}
+                    _ => break false,
+                }
+            };
+            prop_assert_eq!(covers(&pattern, &permission), expected);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,20}|[a-b:*]{0,8}") {
+            if let Ok(pattern) = text.parse::<PermissionPattern>() {
+                prop_assert_eq!(pattern.as_str(), text.as_str());
+            }
+            prop_assert!(text.parse::<Permission>().is_err() || text.parse::<PermissionPattern>().is_ok());
+        }
+    }
+}

@@ -1,11 +1,26 @@
 //! The one function that lets a request through.
+//!
+//! It takes the request by value and gives it back inside [`Permitted`], which
+//! nothing else can make. What forwards a request takes a `Permitted`, so a
+//! forgotten check does not compile:
+//!
+//! ```compile_fail
+//! use doorward_policy::permit::Permitted;
+//!
+//! let smuggled = Permitted("GET /admin");
+//! ```
+//!
+//! Every way through ends at one of three `allow`s; all else is denied.
 
 use std::borrow::Cow;
 
 use crate::catalogue::{Catalogue, PermissionSet};
-use crate::decision::{Decision, Reason, Text};
+use crate::decision::{Decision, Reason, Step, Text};
 use crate::permission::Permission;
-use crate::route::RouteMatch;
+use crate::route::{Condition, Requirement, RouteMatch};
+
+/// The claim that names the caller's tenant (RFC 9068 leaves its name to us).
+const TENANT: &str = "tenant";
 
 /// A caller whose token was verified, as far as a decision asks about it.
 pub trait Subject {
@@ -76,6 +91,102 @@ pub fn permit<R>(
     request: R,
     decision: &mut Decision,
 ) -> Result<Permitted<R>, Denied<R>> {
-    let _ = (route, subject, request, decision);
-    todo!()
+    if decision.route.is_none() {
+        decision.route = Some(route.route().reference());
+    }
+    match judge(route, subject, decision) {
+        Ok(reason) => {
+            decision.allow(reason);
+            Ok(Permitted(request))
+        }
+        Err(reason) => Err(Denied { reason, request }),
+    }
 }
+
+/// The reason to let through, or the reason that was written as failed.
+fn judge(
+    route: &RouteMatch<'_, '_>,
+    subject: Option<&dyn Subject>,
+    decision: &mut Decision,
+) -> Result<Reason, Reason> {
+    let requirement = route.route().requirement();
+    if *requirement == Requirement::Public {
+        return Ok(Reason::PublicRoute);
+    }
+    let Some(subject) = subject else {
+        return Err(decision.fail(
+            Step::Credential,
+            Reason::NoToken,
+            "no caller",
+            "a valid token",
+        ));
+    };
+    let reason = match requirement.permission() {
+        None => Reason::Authenticated,
+        Some(permission) => check_permission(route, permission, subject, decision)?,
+    };
+    for condition in route.route().conditions() {
+        check_condition(route, condition, subject, decision)?;
+    }
+    Ok(reason)
+}
+
+fn check_permission(
+    route: &RouteMatch<'_, '_>,
+    permission: &Permission,
+    subject: &dyn Subject,
+    decision: &mut Decision,
+) -> Result<Reason, Reason> {
+    let set = subject
+        .permission_set(route.catalogue())
+        .filter(|set| set.is_of(route.catalogue()));
+    let holds = match (set, route.route().permission_id()) {
+        (Some(set), Some(id)) => set.contains(id),
+        _ => subject.holds(permission),
+    };
+    if !holds {
+        return Err(decision.fail(
+            Step::Permission,
+            Reason::MissingPermission,
+            subject.held(),
+            permission.to_string(),
+        ));
+    }
+    decision.pass(Step::Permission, permission.to_string());
+    Ok(Reason::PermissionGranted)
+}
+
+fn check_condition(
+    route: &RouteMatch<'_, '_>,
+    condition: &Condition,
+    subject: &dyn Subject,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    let Condition { claim, parameter } = condition;
+    let seen = subject.claim(claim);
+    let wanted = route.parameter(parameter);
+    if let (Some(seen), Some(wanted)) = (&seen, wanted)
+        && **seen == *wanted
+    {
+        decision.pass(Step::Condition, format!("{claim} is {seen}"));
+        return Ok(());
+    }
+    let reason = match claim.as_str() {
+        TENANT => Reason::WrongTenant,
+        _ => Reason::ConditionFailed,
+    };
+    let seen = match seen {
+        Some(seen) => format!("{claim} is {seen}"),
+        None => format!("no {claim}"),
+    };
+    let wanted = wanted.unwrap_or_default();
+    Err(decision.fail(
+        Step::Condition,
+        reason,
+        seen,
+        format!("{claim} is {wanted}"),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

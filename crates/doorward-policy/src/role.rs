@@ -1,4 +1,14 @@
 //! Roles: named sets of permission patterns, with inheritance.
+//!
+//! Everything is resolved when the set is built: who inherits from whom is a
+//! question of that moment, never of a request. Adding a role to a caller can
+//! only add permissions; there is no way to write a role that takes one away
+//! (property `adding_a_role_never_removes_a_permission`).
+//!
+//! Role names are compared byte for byte, so two that a person would read as
+//! the same one are refused (tests `auz_017_*`).
+
+mod build;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -113,16 +123,14 @@ impl Roles {
     ///
     /// # Errors
     ///
-    /// Every problem of every role, at once.
+    /// Every problem of every role, at once, in the order of the specs.
     pub fn build(specs: Vec<RoleSpec>) -> Result<Self, Vec<RoleProblem>> {
-        let _ = specs;
-        todo!()
+        build::build(specs).map(Self)
     }
 
     /// The role of this name.
     pub fn get(&self, name: &str) -> Option<&Role> {
-        let _ = name;
-        todo!()
+        self.0.get(name)
     }
 
     /// Every name, sorted.
@@ -151,47 +159,73 @@ impl Roles {
         &self,
         names: impl IntoIterator<Item = N>,
     ) -> BTreeSet<PermissionPattern> {
-        let _ = names.into_iter();
-        todo!()
+        names
+            .into_iter()
+            .filter_map(|name| self.get(name.as_ref()))
+            .flat_map(|role| role.effective.iter().cloned())
+            .collect()
     }
 
     /// The roles that would give `permission`, those that give least first.
     pub fn granting(&self, permission: &Permission) -> Vec<&RoleName> {
-        let _ = permission;
-        todo!()
+        let mut granting: Vec<&Role> = self
+            .iter()
+            .filter(|role| role.effective.iter().any(|p| p.covers(permission)))
+            .collect();
+        granting.sort_by_key(|role| {
+            let wildcards = role.effective.iter().filter(|p| p.is_wildcard()).count();
+            (wildcards, role.effective.len(), role.name())
+        });
+        granting.into_iter().map(Role::name).collect()
     }
 }
 
 /// Something wrong with one of the specs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("role {name}: {kind}")]
 pub struct RoleProblem {
     /// Index of the spec.
     pub role: usize,
+    /// Its name.
+    pub name: RoleName,
     /// What is wrong.
     pub kind: RoleProblemKind,
 }
 
 /// What is wrong with a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoleProblemKind {
     /// It inherits from a role that does not exist.
+    #[error("inherits from `{name}`, which is no role")]
     UnknownParent {
         /// Index in `inherits`.
         parent: usize,
+        /// The name given there.
+        name: RoleName,
     },
-    /// It inherits from itself, through the roles named, in order.
+    /// It inherits from itself.
+    #[error("inherits from itself: {}", way(path))]
     Cycle {
         /// The way round, from this role back to it.
         path: Vec<RoleName>,
     },
     /// More than [`MAX_DEPTH`] roles on one line of inheritance.
+    #[error("more than {MAX_DEPTH} roles inherit from each other in a line")]
     TooDeep,
     /// Its name is that of an earlier role, or reads like it.
+    #[error("reads like the role `{name}`")]
     Alike {
         /// Index of the earlier one.
         earlier: usize,
+        /// The name of the earlier one.
+        name: RoleName,
     },
+}
+
+fn way(path: &[RoleName]) -> String {
+    let names: Vec<&str> = path.iter().map(RoleName::as_str).collect();
+    names.join(" -> ")
 }
 
 impl FromStr for RoleName {
@@ -239,3 +273,6 @@ impl fmt::Debug for RoleName {
         write!(f, "RoleName({})", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

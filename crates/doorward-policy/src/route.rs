@@ -1,12 +1,22 @@
 //! Routes: which requests exist, and what each of them asks of its caller.
+//!
+//! What no route matches is closed. A route must state what it asks; there is
+//! no default and no way to leave it out. Which of several matching routes
+//! decides is the business of the matcher: the most specific one, and two
+//! equally specific ones are refused here, when the table is built (tests
+//! `gwy_010_*`).
+
+pub mod pattern;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::catalogue::{Catalogue, PermissionId};
 use crate::decision::{RouteRef, SourceLine};
+use crate::matcher::{Hit, Tree};
 use crate::method::MethodSet;
 use crate::permission::Permission;
+use crate::route::pattern::{Methods, Pattern, PatternError, Segment};
 
 /// What a route asks of its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +27,16 @@ pub enum Requirement {
     Authenticated,
     /// A valid token whose subject holds this permission.
     Allow(Permission),
+}
+
+impl Requirement {
+    /// The permission it asks for.
+    pub fn permission(&self) -> Option<&Permission> {
+        match self {
+            Self::Allow(permission) => Some(permission),
+            Self::Public | Self::Authenticated => None,
+        }
+    }
 }
 
 /// A claim of the token must equal a parameter of the path, byte for byte.
@@ -50,15 +70,62 @@ pub struct Route {
     permission_id: Option<PermissionId>,
     conditions: Vec<Condition>,
     source: Option<SourceLine>,
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Clone, Debug)]
+struct Parameter {
+    name: Box<str>,
+    segment: usize,
+    rest: bool,
 }
 
 impl Route {
+    fn new(spec: &RouteSpec, pattern: &Pattern, catalogue: &Catalogue) -> Self {
+        let parameter = |(segment, kind): (usize, &Segment)| match kind {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) | Segment::Rest(name) => Some(Parameter {
+                name: name.as_str().into(),
+                segment,
+                rest: matches!(kind, Segment::Rest(_)),
+            }),
+        };
+        Self {
+            pattern: spec.pattern.as_str().into(),
+            methods: match pattern.methods {
+                Methods::Any => MethodSet::ALL,
+                Methods::Named(set) => set,
+            },
+            requirement: spec.requirement.clone(),
+            permission_id: spec.requirement.permission().and_then(|p| catalogue.id(p)),
+            conditions: spec.conditions.clone(),
+            source: spec.source.clone(),
+            parameters: pattern
+                .segments
+                .iter()
+                .enumerate()
+                .filter_map(parameter)
+                .collect(),
+        }
+    }
+
+    fn parameters<'p, S: AsRef<str>>(&self, segments: &'p [S]) -> Vec<(&str, Cow<'p, str>)> {
+        let value = |parameter: &Parameter| match parameter.rest {
+            true => Cow::Owned(join(segments.get(parameter.segment..).unwrap_or(&[]))),
+            false => Cow::Borrowed(segments.get(parameter.segment).map_or("", S::as_ref)),
+        };
+        self.parameters
+            .iter()
+            .map(|parameter| (parameter.name.as_ref(), value(parameter)))
+            .collect()
+    }
+
     /// The pattern as written.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// The methods it names.
+    /// The methods it names; all of them for `*`.
     pub fn methods(&self) -> MethodSet {
         self.methods
     }
@@ -93,10 +160,29 @@ impl Route {
 }
 
 /// Every route, compiled. The default is the empty table: all is closed.
+///
+/// ```
+/// use doorward_policy::route::{Match, Requirement, RouteSpec, RouteTable};
+///
+/// let table = RouteTable::build(vec![RouteSpec {
+///     pattern: "GET /orders/{id}".to_owned(),
+///     requirement: Requirement::Allow("orders:read".parse()?),
+///     conditions: Vec::new(),
+///     source: None,
+/// }])
+/// .expect("the pattern is well formed");
+/// let Match::Found(found) = table.find("GET", &["orders", "7"]) else {
+///     panic!("the route matches");
+/// };
+/// assert_eq!(found.parameter("id"), Some("7"));
+/// assert!(matches!(table.find("GET", &["users"]), Match::NotFound));
+/// # Ok::<(), doorward_policy::permission::PermissionError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
     catalogue: Catalogue,
+    tree: Tree,
 }
 
 impl RouteTable {
@@ -118,8 +204,47 @@ impl RouteTable {
         catalogue: &Catalogue,
         specs: Vec<RouteSpec>,
     ) -> Result<Self, Vec<RouteProblem>> {
-        let _ = (catalogue, specs);
-        todo!()
+        let mut problems = Vec::new();
+        let mut tree = Tree::default();
+        let asked = specs
+            .iter()
+            .filter_map(|spec| spec.requirement.permission());
+        let catalogue = catalogue.extended(asked).unwrap_or_else(|_| {
+            problems.push(RouteProblemKind::TooManyPermissions.of(0));
+            catalogue.clone()
+        });
+        let mut routes = Vec::with_capacity(specs.len());
+        for (number, spec) in specs.iter().enumerate() {
+            let pattern = match Pattern::parse(&spec.pattern) {
+                Ok(pattern) => pattern,
+                Err(errors) => {
+                    let fault = |error| RouteProblemKind::Pattern(error).of(number);
+                    problems.extend(errors.into_iter().map(fault));
+                    continue;
+                }
+            };
+            problems.extend(condition_faults(spec, &pattern).map(|kind| kind.of(number)));
+            if let Err((earlier, methods)) = tree.insert(&pattern, number) {
+                let pattern = specs[earlier].pattern.clone();
+                problems.push(
+                    RouteProblemKind::Ambiguous {
+                        earlier,
+                        pattern,
+                        methods,
+                    }
+                    .of(number),
+                );
+            }
+            routes.push(Route::new(spec, &pattern, &catalogue));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            routes,
+            catalogue,
+            tree,
+        })
     }
 
     /// Finds the route of a request.
@@ -128,8 +253,19 @@ impl RouteTable {
     /// between the slashes after the first one, so `/` is one empty segment
     /// and `/orders/` ends with one.
     pub fn find<'t, 'p, S: AsRef<str>>(&'t self, method: &str, segments: &'p [S]) -> Match<'t, 'p> {
-        let _ = (method, segments);
-        todo!()
+        let hit = match segments.is_empty() {
+            true => self.tree.find(method, &[""]),
+            false => self.tree.find(method, segments),
+        };
+        match hit {
+            Hit::Route(number) => Match::Found(RouteMatch {
+                route: &self.routes[number],
+                catalogue: &self.catalogue,
+                parameters: self.routes[number].parameters(segments),
+            }),
+            Hit::OtherMethods(allowed) => Match::MethodNotAllowed { allowed },
+            Hit::Nothing => Match::NotFound,
+        }
     }
 
     /// Every route, in the order in which they were written.
@@ -192,8 +328,101 @@ impl<'t> RouteMatch<'t, '_> {
 }
 
 /// Something wrong with one of the specs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("route {}: {kind}", route + 1)]
 pub struct RouteProblem {
     /// Index of the spec.
     pub route: usize,
+    /// What is wrong.
+    pub kind: RouteProblemKind,
 }
+
+/// What is wrong with a route.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteProblemKind {
+    /// A fault of the pattern.
+    #[error(transparent)]
+    Pattern(PatternError),
+    /// An earlier route matches the same requests and is as specific.
+    #[error("matches the same requests as `{pattern}`{}", for_methods(*methods))]
+    Ambiguous {
+        /// Index of the earlier route.
+        earlier: usize,
+        /// Pattern of the earlier route.
+        pattern: String,
+        /// For which methods; empty when both are for `*`.
+        methods: MethodSet,
+    },
+    /// A condition names a parameter that the pattern lacks.
+    #[error("the path has no parameter `{parameter}`")]
+    UnknownParameter {
+        /// Index of the condition.
+        condition: usize,
+        /// The name it gives.
+        parameter: String,
+    },
+    /// A condition names the rest of the path.
+    #[error("`{{*{parameter}}}` can be several segments; a claim is compared with exactly one")]
+    RestInCondition {
+        /// Index of the condition.
+        condition: usize,
+        /// The name it gives.
+        parameter: String,
+    },
+    /// A public route has conditions, but nobody whose claims could be asked.
+    #[error("a public route has no caller whose claims could be compared")]
+    ConditionOnPublic,
+    /// The catalogue is full.
+    #[error("the routes ask for more than 65,536 permissions")]
+    TooManyPermissions,
+}
+
+impl RouteProblemKind {
+    fn of(self, route: usize) -> RouteProblem {
+        RouteProblem { route, kind: self }
+    }
+}
+
+fn condition_faults(spec: &RouteSpec, pattern: &Pattern) -> impl Iterator<Item = RouteProblemKind> {
+    let on_public = (spec.requirement == Requirement::Public && !spec.conditions.is_empty())
+        .then_some(RouteProblemKind::ConditionOnPublic);
+    let faults = spec
+        .conditions
+        .iter()
+        .enumerate()
+        .filter_map(|(condition, wanted)| {
+            let parameter = wanted.parameter.clone();
+            let named = |segment: &&Segment| match segment {
+                Segment::Literal(_) => false,
+                Segment::Parameter(name) | Segment::Rest(name) => *name == parameter,
+            };
+            match pattern.segments.iter().find(named) {
+                Some(Segment::Rest(_)) => Some(RouteProblemKind::RestInCondition {
+                    condition,
+                    parameter,
+                }),
+                Some(_) => None,
+                None => Some(RouteProblemKind::UnknownParameter {
+                    condition,
+                    parameter,
+                }),
+            }
+        });
+    on_public.into_iter().chain(faults)
+}
+
+fn for_methods(methods: MethodSet) -> String {
+    match methods.is_empty() {
+        true => String::new(),
+        false => format!(" for {methods}"),
+    }
+}
+
+fn join<S: AsRef<str>>(segments: &[S]) -> String {
+    let parts: Vec<&str> = segments.iter().map(S::as_ref).collect();
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! What is let through, and for which reason the rest is not.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+
+use super::{Subject, permit};
+use crate::catalogue::{Catalogue, PermissionSet};
+use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
+use crate::permission::{Permission, PermissionPattern};
+use crate::route::{Condition, Match, Requirement, RouteSpec, RouteTable};
+
+#[derive(Default)]
+struct Caller {
+    held: BTreeSet<PermissionPattern>,
+    tenant: Option<&'static str>,
+    bits: Option<PermissionSet>,
+}
+
+impl Caller {
+    fn holding(patterns: &[&str]) -> Self {
+        Self {
+            held: patterns.iter().map(|p| p.parse().unwrap()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Subject for Caller {
+    fn holds(&self, permission: &Permission) -> bool {
+        self.held.iter().any(|pattern| pattern.covers(permission))
+    }
+
+    fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "tenant" => self.tenant.map(Cow::Borrowed),
+            "sub" => Some(Cow::Borrowed("u1")),
+            _ => None,
+        }
+    }
+
+    fn permission_set(&self, _: &Catalogue) -> Option<&PermissionSet> {
+        self.bits.as_ref()
+    }
+}
+
+fn table() -> RouteTable {
+    let route = |pattern: &str, requirement, conditions: &[(&str, &str)]| RouteSpec {
+        pattern: pattern.to_owned(),
+        requirement,
+        conditions: conditions
+            .iter()
+            .map(|(claim, parameter)| Condition {
+                claim: (*claim).to_owned(),
+                parameter: (*parameter).to_owned(),
+            })
+            .collect(),
+        source: None,
+    };
+    let allow = |permission: &str| Requirement::Allow(permission.parse().unwrap());
+    RouteTable::build(vec![
+        route("GET /health", Requirement::Public, &[]),
+        route("GET /me", Requirement::Authenticated, &[]),
+        route("GET /orders", allow("orders:read"), &[]),
+        route("DELETE /orders/{id}", allow("orders:delete"), &[]),
+        route(
+            "GET /tenants/{tenant}/report",
+            allow("reports:read"),
+            &[("tenant", "tenant")],
+        ),
+        route(
+            "GET /users/{id}",
+            Requirement::Authenticated,
+            &[("sub", "id")],
+        ),
+        route(
+            "GET /clubs/{club}",
+            Requirement::Authenticated,
+            &[("club", "club")],
+        ),
+    ])
+    .unwrap()
+}
+
+fn ask(table: &RouteTable, request: &str, caller: Option<&Caller>) -> (Reason, Decision) {
+    let (method, path) = request.split_once(' ').unwrap();
+    let segments: Vec<&str> = path[1..].split('/').collect();
+    let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, method, path);
+    let Match::Found(route) = table.find(method, &segments) else {
+        panic!("no route for {request}");
+    };
+    let subject = caller.map(|caller| caller as &dyn Subject);
+    let reason = match permit(&route, subject, request, &mut decision) {
+        Ok(permitted) => {
+            assert_eq!(decision.outcome, Outcome::Allowed);
+            assert_eq!(permitted.into_inner(), request);
+            decision.reason
+        }
+        Err(denied) => {
+            assert_eq!(decision.outcome, Outcome::Denied);
+            assert_eq!(decision.reason, denied.reason());
+            assert_eq!(denied.into_inner(), request);
+            decision.reason
+        }
+    };
+    (reason, decision)
+}
+
+fn reason(request: &str, caller: Option<&Caller>) -> Reason {
+    ask(&table(), request, caller).0
+}
+
+#[test]
+fn auz_013_without_a_caller_only_public_routes_open() {
+    assert_eq!(reason("GET /health", None), Reason::PublicRoute);
+    for closed in [
+        "GET /me",
+        "GET /orders",
+        "GET /tenants/a/report",
+        "GET /users/u1",
+    ] {
+        assert_eq!(reason(closed, None), Reason::NoToken, "{closed}");
+    }
+}
+
+#[test]
+fn auz_013_a_caller_without_permissions_gets_nothing_that_asks_for_one() {
+    let nobody = Caller::default();
+    assert_eq!(reason("GET /me", Some(&nobody)), Reason::Authenticated);
+    assert_eq!(
+        reason("GET /orders", Some(&nobody)),
+        Reason::MissingPermission
+    );
+}
+
+#[test]
+fn a_held_permission_lets_through_and_another_does_not() {
+    let reader = Caller::holding(&["orders:read"]);
+    let (granted, decision) = ask(&table(), "GET /orders", Some(&reader));
+    assert_eq!(granted, Reason::PermissionGranted);
+    assert_eq!(decision.checks[0].seen, "orders:read");
+    assert_eq!(&*decision.route.unwrap().pattern, "GET /orders");
+
+    let (denied, decision) = ask(&table(), "DELETE /orders/7", Some(&reader));
+    assert_eq!(denied, Reason::MissingPermission);
+    assert_eq!(decision.failed_check().unwrap().wanted, "orders:delete");
+}
+
+#[test]
+fn auz_004_the_tenant_of_the_path_must_be_the_callers() {
+    let mut caller = Caller::holding(&["reports:*"]);
+    caller.tenant = Some("acme");
+    let report = "GET /tenants/acme/report";
+    assert_eq!(reason(report, Some(&caller)), Reason::PermissionGranted);
+    for other in ["acme2", "ACME", "acm", "globex", "{tenant}"] {
+        let request = format!("GET /tenants/{other}/report");
+        let (reason, decision) = ask(&table(), &request, Some(&caller));
+        assert_eq!(reason, Reason::WrongTenant, "{other}");
+        let check = decision.failed_check().unwrap();
+        assert_eq!(check.step, Step::Condition);
+        assert_eq!(check.seen, "tenant is acme");
+        assert_eq!(check.wanted, format!("tenant is {other}"));
+    }
+    caller.tenant = None;
+    assert_eq!(reason(report, Some(&caller)), Reason::WrongTenant);
+}
+
+#[test]
+fn auz_003_a_route_bound_to_the_caller_is_closed_to_others() {
+    let caller = Caller::default();
+    assert_eq!(
+        reason("GET /users/u1", Some(&caller)),
+        Reason::Authenticated
+    );
+    assert_eq!(
+        reason("GET /users/u2", Some(&caller)),
+        Reason::ConditionFailed
+    );
+    assert_eq!(
+        reason("GET /clubs/chess", Some(&caller)),
+        Reason::ConditionFailed
+    );
+}
+
+#[test]
+fn bits_decide_only_when_they_are_of_this_tables_catalogue() {
+    let table = table();
+    let mut caller = Caller::default();
+    let everything = ["*".parse().unwrap()];
+    caller.bits = Some(table.catalogue().set_of(&everything));
+    assert_eq!(
+        ask(&table, "GET /orders", Some(&caller)).0,
+        Reason::PermissionGranted
+    );
+    let other = Catalogue::default()
+        .extended(&["x:y".parse().unwrap(), "x:z".parse().unwrap()])
+        .unwrap();
+    caller.bits = Some(other.set_of(&everything));
+    assert_eq!(
+        ask(&table, "GET /orders", Some(&caller)).0,
+        Reason::MissingPermission
+    );
+}
+
+proptest! {
+    #[test]
+    fn bits_and_names_decide_alike(
+        held in prop::collection::btree_set("(orders|reports):(\\*|read|delete)|\\*", 0..4),
+        request in "GET /orders|DELETE /orders/7|GET /tenants/a/report|GET /me",
+    ) {
+        let table = table();
+        let held: Vec<&str> = held.iter().map(String::as_str).collect();
+        let mut caller = Caller::holding(&held);
+        caller.tenant = Some("a");
+        let by_name = ask(&table, &request, Some(&caller)).0;
+        caller.bits = Some(table.catalogue().set_of(&caller.held));
+        prop_assert_eq!(ask(&table, &request, Some(&caller)).0, by_name);
+    }
+
+    #[test]
+    fn more_permissions_never_turn_an_allowed_request_away(
+        held in prop::collection::btree_set("(orders|reports):(\\*|read|delete)|\\*", 0..4),
+        added in "(orders|reports):(\\*|read|delete)|\\*",
+        request in "GET /orders|DELETE /orders/7|GET /tenants/a/report|GET /users/u2",
+    ) {
+        let held: Vec<&str> = held.iter().map(String::as_str).collect();
+        let mut more = held.clone();
+        more.push(&added);
+        let table = table();
+        let before = ask(&table, &request, Some(&Caller::holding(&held))).1.outcome;
+        let after = ask(&table, &request, Some(&Caller::holding(&more))).1.outcome;
+        prop_assert!(before == Outcome::Denied || after == Outcome::Allowed);
+    }
+}
