@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# The steps of `just ci` and `.ci/run`, written once.
+#
+#   .ci/steps.sh STEP...     runs the steps named, in that order
+#   .ci/steps.sh all         runs every step
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly all_steps=(fetch build test format lint docs deny)
+readonly deny_version=0.20.2
+readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
+
+# Packages of this platform, exactly those of Cargo.lock. The one step that needs
+# the registry, so it alone tries again.
+step_fetch() {
+    local host attempt
+    host="$(rustc -vV | sed -n 's/^host: //p')"
+    for attempt in 1 2 3; do
+        if cargo fetch --locked --target "$host"; then return; fi
+        echo "fetch: attempt $attempt failed" >&2
+        sleep $((attempt * 5))
+    done
+    return 1
+}
+
+# The README's binary; its first-run test starts it.
+step_build() { cargo build --release --package doorward; }
+
+# The README's test command, to the letter.
+step_test() {
+    if ! grep -q '^cargo test --workspace' README.md; then
+        echo 'test: README.md no longer names `cargo test --workspace`; make the two agree' >&2
+        return 1
+    fi
+    cargo test --workspace
+}
+
+step_format() { cargo fmt --all --check; }
+
+step_lint() { cargo clippy --workspace --all-targets -- -D warnings; }
+
+step_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps; }
+
+step_deny() {
+    local deny
+    deny="$(cargo_deny)"
+    "$deny" --locked check bans licenses sources
+    if GIT_TERMINAL_PROMPT=0 timeout 120 "$deny" --locked fetch db; then
+        "$deny" --locked check --disable-fetch advisories
+    else
+        echo '*** ADVISORIES NOT CHECKED: the advisory database cannot be reached from here.' >&2
+        echo '*** Run `just deny` on a machine that reaches github.com before a release.' >&2
+    fi
+}
+
+# The path of cargo-deny, built on first use: unoptimised, because that takes one
+# CPU minute, and the check itself less than a second either way.
+cargo_deny() {
+    local candidate
+    for candidate in "$tools/bin/cargo-deny" "$(command -v cargo-deny || true)"; do
+        if [[ -x "$candidate" && "$("$candidate" --version)" == "cargo-deny $deny_version" ]]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    env --unset=CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=0 \
+        cargo install --locked --debug --root "$tools" "cargo-deny@$deny_version" >&2
+    echo "$tools/bin/cargo-deny"
+}
+
+main() {
+    if [[ $# -eq 0 ]]; then
+        echo "usage: .ci/steps.sh all | STEP...  (steps: ${all_steps[*]})" >&2
+        exit 2
+    fi
+    if [[ "$*" == all ]]; then set -- "${all_steps[@]}"; fi
+    local step
+    for step in "$@"; do
+        if ! declare -F "step_$step" >/dev/null; then
+            echo "no step '$step' (steps: ${all_steps[*]})" >&2
+            exit 2
+        fi
+    done
+    for step in "$@"; do
+        echo "==> $step" >&2
+        SECONDS=0
+        "step_$step"
+        echo "<== $step: ${SECONDS} s" >&2
+    done
+}
+
+main "$@"

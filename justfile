@@ -1,0 +1,37 @@
+# `just` lists the recipes. The steps themselves are in .ci/steps.sh, which
+# `.ci/run` calls too, so that this page and CI cannot differ.
+
+_list:
+    @{{ just_executable() }} --list --unsorted
+
+# everything that CI checks, with the parts that this machine has
+ci:
+    .ci/steps.sh all
+
+# every test of every crate
+test:
+    .ci/steps.sh test
+
+# write the format that CI expects
+fmt:
+    cargo fmt --all
+
+# warnings are errors
+clippy:
+    .ci/steps.sh lint
+
+# the documentation, warnings are errors
+doc:
+    .ci/steps.sh docs
+
+# licences, sources, banned and duplicate crates; advisories where the network allows
+deny:
+    .ci/steps.sh deny
+
+# the demo: issuer, gateway and a sample API
+demo:
+    cargo run --release -- up --demo
+
+# the figures of docs/figures.md, as a table; a clean build, so it takes minutes
+measure:
+    docs/measure.sh
