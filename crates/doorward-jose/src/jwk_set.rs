@@ -1,81 +1,226 @@
 //! Key sets (RFC 7517 section 5).
+//!
+//! Keys that this crate does not understand are left out one by one, as the RFC
+//! asks, and reported. What makes a set ambiguous or a leak refuses the whole:
+//! two keys of one id, private members, a shared secret among public keys.
 
-use crate::{algorithm::Algorithm, error::KeyError, verifying_key::VerifyingKey};
+use std::collections::HashSet;
+
+use crate::{
+    algorithm::Algorithm,
+    error::{KeyError, KeyErrorKind},
+    json::{self, JsonError, Object, Value, parse_object},
+    jwk::Jwk,
+    verifying_key::{VerifyingKey, only_fitting},
+};
+
+/// How many keys are tried for one token.
+pub const MAX_CANDIDATES: usize = 3;
 
 /// Bounds on a key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the text in bytes.
+    /// Length of the text in bytes; 256 KiB by default.
     pub max_bytes: usize,
-    /// Number of keys.
+    /// Number of keys; 32 by default.
     pub max_keys: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_bytes: 256 * 1024,
+            max_bytes: json::Limits::KEY_SET.max_bytes,
             max_keys: 32,
         }
     }
 }
 
-/// The parser of key sets.
-#[derive(Clone, Copy, Debug)]
-pub struct JwkSet;
+/// The name of RFC 7517 for a [`KeySet`] in JSON.
+pub type JwkSet = KeySet;
 
-impl JwkSet {
-    /// Strict.
-    ///
-    /// # Errors
-    ///
-    /// see [`KeyError`].
-    pub fn parse(_bytes: &[u8], _limits: Limits) -> Result<KeySet, KeyError> {
-        todo!()
-    }
-}
-
-/// Keys to verify with.
+/// Keys to verify with, in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<VerifyingKey>,
+    skipped: Vec<SkippedKey>,
+}
+
+/// A key of a set that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedKey {
+    /// Its `kid`, if it has a readable one.
+    pub key_id: Option<String>,
+    /// Why it was left out.
+    pub reason: KeyError,
 }
 
 impl KeySet {
-    /// At most three keys for this algorithm and key id.
-    pub fn candidates(
-        &self,
-        _algorithm: Algorithm,
-        _key_id: Option<&str>,
-    ) -> impl Iterator<Item = &VerifyingKey> {
-        self.keys.iter().take(3)
+    /// Reads a key set. A key that does not say its algorithm is left out
+    /// where several would fit (RSA, Ed25519); see [`Self::parse_for`].
+    ///
+    /// ```
+    /// use doorward_jose::{
+    ///     algorithm::Algorithm,
+    ///     jwk_set::{KeySet, Limits},
+    ///     signing_key::SigningKey,
+    /// };
+    ///
+    /// let key = SigningKey::generate(Algorithm::Es256)?;
+    /// let published = KeySet::from_iter([key.verifying_key()]).to_jwks_json();
+    /// let keys = KeySet::parse(published.as_bytes(), Limits::default())?;
+    /// assert_eq!(keys.candidates(Algorithm::Es256, Some(key.key_id())).count(), 1);
+    /// # Ok::<(), doorward_jose::error::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] if the text is not a strict key set within `limits`, if the
+    /// set is ambiguous or leaks a secret, or if no key of it can be used.
+    pub fn parse(bytes: &[u8], limits: Limits) -> Result<Self, KeyError> {
+        Self::parse_for(bytes, limits, Algorithm::ALL)
     }
 
-    /// Every key.
+    /// Reads a key set for exactly these algorithms: a key without `alg` gets
+    /// the only one that fits it, and a key of another algorithm is left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_for(
+        bytes: &[u8],
+        limits: Limits,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, KeyError> {
+        let members = key_objects(bytes, limits)?;
+        refuse_duplicate_ids(&members)?;
+        let mut set = Self::default();
+        for member in &members {
+            match usable_key(member, algorithms) {
+                Ok(key) => set.keys.push(key),
+                Err(error) if concerns_the_set(error) => return Err(error),
+                Err(reason) => {
+                    let key_id = member.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    set.skipped.push(SkippedKey { key_id, reason });
+                }
+            }
+        }
+        match set.keys.is_empty() {
+            true => Err(KeyErrorKind::NoUsableKey.into()),
+            false => Ok(set),
+        }
+    }
+
+    /// The keys to try for a token: of its algorithm, of its key id if it
+    /// names one, and at most [`MAX_CANDIDATES`].
+    pub fn candidates(
+        &self,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+    ) -> impl Iterator<Item = &VerifyingKey> {
+        let named = move |key: &&VerifyingKey| key_id.is_none() || key.key_id() == key_id;
+        self.iter()
+            .filter(move |key| key.algorithm() == algorithm)
+            .filter(named)
+            .take(MAX_CANDIDATES)
+    }
+
+    /// Every usable key.
     pub fn iter(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.keys.iter()
     }
 
-    /// Number of keys.
-    pub fn len(&self) -> usize {
+    /// The keys that were left out when the set was read.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// Number of usable keys.
+    pub const fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// No key.
-    pub fn is_empty(&self) -> bool {
+    /// Whether no key can be used.
+    pub const fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The public keys as a JWK set document.
+    /// The public keys as a JWK set document; shared secrets are left out.
     pub fn to_jwks_json(&self) -> String {
-        todo!()
+        let keys: Vec<Value> = self
+            .iter()
+            .filter_map(VerifyingKey::to_jwk)
+            .map(|jwk| Value::Object(jwk.to_object()))
+            .collect();
+        serde_json::json!({ "keys": keys }).to_string()
     }
 }
 
+/// A later key under the id of an earlier one is left out: an id names one key.
 impl FromIterator<VerifyingKey> for KeySet {
     fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
-        Self {
-            keys: keys.into_iter().collect(),
+        let mut set = Self::default();
+        for key in keys {
+            let known = |other: &VerifyingKey| other.key_id() == key.key_id();
+            if key.key_id().is_none() || !set.iter().any(known) {
+                set.keys.push(key);
+            }
         }
+        set
     }
 }
+
+fn key_objects(bytes: &[u8], limits: Limits) -> Result<Vec<Object>, KeyError> {
+    let bounds = json::Limits {
+        max_bytes: limits.max_bytes,
+        ..json::Limits::KEY_SET
+    };
+    let mut set = parse_object(bytes, bounds).map_err(|error| match error {
+        JsonError::TooLarge => KeyErrorKind::TooLarge,
+        _ => KeyErrorKind::Malformed,
+    })?;
+    let Some(Value::Array(keys)) = set.remove("keys") else {
+        return Err(KeyErrorKind::Malformed.into());
+    };
+    if keys.len() > limits.max_keys {
+        return Err(KeyErrorKind::TooManyKeys.into());
+    }
+    keys.into_iter()
+        .map(|key| match key {
+            Value::Object(key) => Ok(key),
+            _ => Err(KeyErrorKind::Malformed.into()),
+        })
+        .collect()
+}
+
+fn refuse_duplicate_ids(members: &[Object]) -> Result<(), KeyError> {
+    let mut seen = HashSet::new();
+    let mut ids = members
+        .iter()
+        .filter_map(|member| member.get("kid"))
+        .filter_map(Value::as_str);
+    match ids.all(|id| seen.insert(id)) {
+        true => Ok(()),
+        false => Err(KeyErrorKind::DuplicateKeyId.into()),
+    }
+}
+
+fn usable_key(member: &Object, algorithms: &[Algorithm]) -> Result<VerifyingKey, KeyError> {
+    let jwk = Jwk::from_object(member)?;
+    let algorithm = match jwk.algorithm() {
+        Some(declared) if algorithms.contains(&declared) => declared,
+        Some(_) => return Err(KeyErrorKind::AlgorithmMismatch.into()),
+        None => only_fitting(&jwk.key, algorithms)?,
+    };
+    VerifyingKey::from_jwk(&jwk, Some(algorithm))
+}
+
+/// A secret in a public document is a leak, whichever key we wanted.
+const fn concerns_the_set(error: KeyError) -> bool {
+    matches!(
+        error.kind(),
+        KeyErrorKind::PrivateMember | KeyErrorKind::SecretAndPublicMixed
+    )
+}
+
+#[cfg(test)]
+mod tests;

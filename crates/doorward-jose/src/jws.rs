@@ -1,12 +1,23 @@
 //! Compact JSON Web Signatures (RFC 7515 section 7.1).
 //!
 //! Only the compact serialisation: three parts, one signature, the payload
-//! inside. The layer below tokens, for signed documents that are no tokens.
+//! inside. This is the layer below tokens, and enough for signed documents that
+//! are no tokens.
 
-use crate::{algorithm::Algorithm, error::TokenError, header::Header, verifying_key::VerifyingKey};
+use crate::{
+    algorithm::Algorithm,
+    base64url,
+    error::{TokenError, TokenErrorKind},
+    header::Header,
+    json::Limits,
+    verifying_key::VerifyingKey,
+};
 
 /// Longest accepted text, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
+
+/// Room for the longest signature, RSA with 8192 bits.
+const MAX_SIGNATURE_BYTES: usize = 1024;
 
 /// A compact JWS whose signature has not been checked.
 #[derive(Clone, Debug)]
@@ -18,26 +29,102 @@ pub struct UnverifiedJws<'t> {
 }
 
 impl<'t> UnverifiedJws<'t> {
-    /// Reads the parts and the header.
+    /// Takes the text apart and reads the header; the payload stays encoded.
     ///
     /// # Errors
     ///
-    /// see [`TokenError`].
-    pub fn parse(_text: &'t str) -> Result<Self, TokenError> {
-        todo!()
+    /// [`TokenError`] if the text is longer than 8 KiB, does not have exactly
+    /// three non-empty parts, or has a header that [`Header`] refuses.
+    pub fn parse(text: &'t str) -> Result<Self, TokenError> {
+        let parts = Parts::split(text)?;
+        let header = Header::parse(&parts.header()?)?;
+        Ok(Self {
+            header,
+            signing_input: parts.signing_input,
+            payload: parts.payload,
+            signature: parts.signature,
+        })
     }
 
-    /// `alg`.
-    pub fn algorithm(&self) -> Algorithm {
-        todo!()
+    /// The unproven header.
+    pub const fn header(&self) -> &Header {
+        &self.header
     }
 
-    /// Checks the signature and returns the payload.
+    /// `alg`, which only ever chooses among trusted keys.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.header.algorithm()
+    }
+
+    /// `kid`, which only ever chooses among trusted keys.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.key_id()
+    }
+
+    /// Checks the signature with `key` and only then decodes the payload.
     ///
     /// # Errors
     ///
-    /// see [`TokenError`].
-    pub fn verify(&self, _key: &VerifyingKey) -> Result<Vec<u8>, TokenError> {
-        todo!()
+    /// [`TokenErrorKind::AlgorithmNotAllowed`] if `alg` is not the key's,
+    /// [`TokenErrorKind::BadSignature`], or [`TokenErrorKind::Malformed`] if a
+    /// part is not strict base64url.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<Vec<u8>, TokenError> {
+        if self.algorithm() != key.algorithm() {
+            return Err(TokenErrorKind::AlgorithmNotAllowed.into());
+        }
+        let mut buffer = [0; MAX_SIGNATURE_BYTES];
+        let signature = base64url::decode_into(self.signature, &mut buffer)
+            .map_err(|_| TokenErrorKind::Malformed)?;
+        if !key.accepts(self.signing_input.as_bytes(), signature) {
+            return Err(TokenErrorKind::BadSignature.into());
+        }
+        base64url::decode(self.payload).map_err(|_| TokenErrorKind::Malformed.into())
+    }
+
+    /// The payload's bytes, unproven.
+    pub(crate) fn unproven_payload(&self) -> Option<Vec<u8>> {
+        base64url::decode(self.payload).ok()
     }
 }
+
+/// The three parts of a compact JWS, still encoded.
+pub(crate) struct Parts<'t> {
+    header: &'t str,
+    pub(crate) payload: &'t str,
+    signature: &'t str,
+    signing_input: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    /// Looks for two dots and for a third, whatever the text: the cost is
+    /// bounded by the length, which is checked first.
+    pub(crate) fn split(text: &'t str) -> Result<Self, TokenError> {
+        if text.len() > MAX_BYTES {
+            return Err(TokenErrorKind::TooLarge.into());
+        }
+        let malformed = TokenErrorKind::Malformed;
+        let (header, rest) = text.split_once('.').ok_or(malformed)?;
+        let (payload, signature) = rest.split_once('.').ok_or(malformed)?;
+        if signature.contains('.') || [header, payload, signature].contains(&"") {
+            return Err(malformed.into());
+        }
+        let signing_input = &text[..header.len() + 1 + payload.len()];
+        Ok(Self {
+            header,
+            payload,
+            signature,
+            signing_input,
+        })
+    }
+
+    /// The decoded header, at most as long as a header may be.
+    pub(crate) fn header(&self) -> Result<Vec<u8>, TokenError> {
+        if self.header.len() > Limits::HEADER.max_bytes.div_ceil(3) * 4 {
+            return Err(TokenErrorKind::TooLarge.into());
+        }
+        base64url::decode(self.header).map_err(|_| TokenErrorKind::Malformed.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub mod json;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jws;
+mod public_key;
 pub mod signing_key;
 pub mod time;
 pub mod token;

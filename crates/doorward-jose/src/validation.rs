@@ -4,9 +4,12 @@
 //! audience, then algorithms. Before that there is no [`Validation`], and
 //! without one no token can be verified (RFC 8725 sections 3.1, 3.8, 3.9).
 
-use std::borrow::Cow;
-
-use crate::{algorithm::Algorithm, time::UnixTime};
+use crate::{
+    algorithm::Algorithm,
+    claims::Claims,
+    error::{TokenError, TokenErrorKind},
+    time::UnixTime,
+};
 
 /// Clock difference that is tolerated unless told otherwise, in seconds.
 pub const DEFAULT_LEEWAY_SECONDS: u64 = 30;
@@ -153,4 +156,73 @@ impl Validation {
     pub const fn leeway(&self) -> u64 {
         self.leeway
     }
+
+    /// Compares `typ`: a token made for another purpose is refused even though
+    /// its signature holds (RFC 8725 section 3.11).
+    pub(crate) fn check_type(&self, token_type: Option<&str>) -> Result<(), TokenError> {
+        let found = token_type.unwrap_or_default();
+        if token_type.is_some() && bare(found).eq_ignore_ascii_case(bare(&self.token_type)) {
+            return Ok(());
+        }
+        Err(TokenError::with_seen(TokenErrorKind::WrongType, found))
+    }
+
+    /// Compares issuer and audience, then judges the lifetime at `now`.
+    pub(crate) fn check_claims(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+        if claims.issuer() != self.issuer {
+            return Err(TokenError::with_seen(
+                TokenErrorKind::WrongIssuer,
+                claims.issuer(),
+            ));
+        }
+        if !claims.audience().contains(&self.audience) {
+            let seen = claims.audience().join(" ");
+            return Err(TokenError::with_seen(TokenErrorKind::WrongAudience, seen));
+        }
+        // RFC 9068 section 2.2; other types of token need not know a client.
+        if bare(&self.token_type).eq_ignore_ascii_case("at+jwt") && claims.client_id().is_none() {
+            return Err(TokenErrorKind::MissingClaim("client_id").into());
+        }
+        self.check_lifetime(claims, now)
+    }
+
+    /// `exp` is the first second that is too late (RFC 7519 section 4.1.4).
+    fn check_lifetime(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+        let (exp, iat) = (claims.expires_at(), claims.issued_at());
+        let dated = |kind, date: UnixTime| Err(TokenError::with_seen(kind, date.to_string()));
+        if now >= exp.saturating_add(self.leeway) {
+            return dated(TokenErrorKind::Expired { exp, now }, exp);
+        }
+        let latest = now.saturating_add(self.leeway);
+        if let Some(nbf) = claims.not_before().filter(|nbf| *nbf > latest) {
+            return dated(TokenErrorKind::NotYetValid, nbf);
+        }
+        if iat > latest {
+            return dated(TokenErrorKind::IssuedInFuture, iat);
+        }
+        let lifetime = exp.as_secs().saturating_sub(iat.as_secs());
+        if self.max_lifetime.is_some_and(|longest| lifetime > longest) {
+            return Err(TokenError::with_seen(
+                TokenErrorKind::LifetimeTooLong,
+                format!("{lifetime} s"),
+            ));
+        }
+        Ok(())
+    }
 }
+
+/// A media type without its `application/`, which may be left out when nothing
+/// after it has a slash (RFC 7515 section 4.1.9).
+fn bare(token_type: &str) -> &str {
+    match token_type.split_once('/') {
+        Some((tree, subtype))
+            if tree.eq_ignore_ascii_case("application") && !subtype.contains('/') =>
+        {
+            subtype
+        }
+        _ => token_type,
+    }
+}
+
+#[cfg(test)]
+mod tests;
