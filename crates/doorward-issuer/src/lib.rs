@@ -19,7 +19,7 @@ pub mod audit;
 pub mod config;
 pub mod entropy;
 pub mod error;
-mod http;
+pub mod http;
 pub mod issuer;
 pub mod key_ring;
 pub mod master_key;

@@ -100,6 +100,8 @@ struct Guessed {
     /// Also without the usual substitutions, for words.
     folded: zeroize::Zeroizing<Vec<char>>,
     guessed: Vec<bool>,
+    /// Whether one of the pieces is a word.
+    has_word: bool,
 }
 
 impl Guessed {
@@ -112,13 +114,15 @@ impl Guessed {
             plain: plain.into(),
             folded: zeroize::Zeroizing::new(folded),
             guessed,
+            has_word: false,
         }
     }
 
+    /// Whether enough is left that nobody would guess.
+    ///
+    /// Around words people pad with digits and punctuation ("password2026!!"),
+    /// so beside a word such a character counts for a quarter of a letter.
     fn enough_left(&self, reason: WeakPassword) -> Result<(), WeakPassword> {
-        // Digits and punctuation around guessed pieces are what people pad
-        // with ("password2026!!!!"), so only letters beyond them count, and
-        // every fourth other character.
         let left = self
             .plain
             .iter()
@@ -131,13 +135,8 @@ impl Guessed {
                 (letters, others + 1)
             }
         });
-        let padding_only = self.guessed.contains(&true);
-        let worth = if padding_only {
-            letters + others / 4
-        } else {
-            letters + others
-        };
-        if worth < MIN_UNGUESSED {
+        let weight = if self.has_word { 4 } else { 1 };
+        if letters + others / weight < MIN_UNGUESSED {
             Err(reason)
         } else {
             Ok(())
@@ -156,6 +155,7 @@ impl Guessed {
         for start in 0..=self.folded.len() - word.len() {
             if self.folded[start..start + word.len()] == word[..] {
                 self.guessed[start..start + word.len()].fill(true);
+                self.has_word = true;
             }
         }
     }
@@ -235,8 +235,8 @@ mod tests {
     fn bru_013_weak_choices_are_refused_with_their_reason() {
         let rows = [
             ("", WeakPassword::TooShort),
-            ("Tr0ub4dor&3!xyz"[..14].into(), WeakPassword::TooShort),
-            ("passwordpassword", WeakPassword::Pattern),
+            ("Tr0ub4dor&3!xy", WeakPassword::TooShort),
+            ("passwordpassword", WeakPassword::Common),
             ("password12345678", WeakPassword::Common),
             ("P@ssw0rd!letmein", WeakPassword::Common),
             ("monkeydragon2026!!", WeakPassword::Common),

@@ -288,3 +288,6 @@ impl Arenas {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests;

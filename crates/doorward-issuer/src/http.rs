@@ -1,0 +1,137 @@
+//! Every route of the issuer, on one page.
+//!
+//! [`ENDPOINTS`] is the only list: the router is built from it, the check of
+//! the token is installed from it, and the unauthorized matrix
+//! (`tests/http/unauthorized.rs`) holds its rows against it. There is no other
+//! way to add an endpoint.
+//!
+//! What all of them share: a body is strict JSON (`extract`); every refusal is
+//! a problem document whose status is picked in one place (`error`); answers
+//! are not cached unless they are public documents (`answer`); nothing is
+//! decided by `Host` or a forwarding header, and no other origin may read an
+//! answer (no CORS).
+//!
+//! Every response carries a [`Reason`] in its extensions, a refusal also its
+//! whole [`Decision`], and a response to a proven caller their [`Caller`], so
+//! that whoever runs the router can say why it answered as it did.
+//!
+//! [`Reason`]: doorward_policy::decision::Reason
+//! [`Decision`]: doorward_policy::decision::Decision
+//! [`Caller`]: doorward_policy::decision::Caller
+
+mod answer;
+mod authenticate;
+mod error;
+mod extract;
+mod jwks;
+mod me;
+mod openid_configuration;
+mod refresh;
+mod sign_in;
+mod sign_out;
+
+use std::net::IpAddr;
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use http::Method;
+
+use crate::issuer::Issuer;
+
+pub use authenticate::AuthenticatedPrincipal;
+
+/// Every endpoint.
+pub const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/sign-in",
+        access: Access::Public,
+        handler: |method| on(method, sign_in::post),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/refresh",
+        access: Access::Public,
+        handler: |method| on(method, refresh::post),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/sign-out",
+        access: Access::Token,
+        handler: |method| on(method, sign_out::post),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/auth/me",
+        access: Access::Token,
+        handler: |method| on(method, me::get),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: jwks::PATH,
+        access: Access::Public,
+        handler: |method| on(method, jwks::get),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/.well-known/openid-configuration",
+        access: Access::Public,
+        handler: |method| on(method, openid_configuration::get),
+    },
+];
+
+/// One operation.
+pub struct Endpoint {
+    /// Method; `HEAD` follows `GET`.
+    pub method: Method,
+    /// Path, without parameters so far.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    handler: fn(MethodFilter) -> MethodRouter<Issuer>,
+}
+
+/// Who may call an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone; the body may hold the credential.
+    Public,
+    /// Only with an access token of this issuer. The router checks it before
+    /// the handler runs.
+    Token,
+}
+
+/// Network address of the caller: put it into the request's extensions.
+/// Without it all callers share one throttle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+impl Issuer {
+    /// The public endpoints.
+    pub fn router(&self) -> Router {
+        let router = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
+            router.route(endpoint.path, self.checked(endpoint))
+        });
+        router
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .fallback(error::no_route)
+            .layer(from_fn_with_state(self.clone(), error::in_form))
+            .with_state(self.clone())
+    }
+
+    fn checked(&self, endpoint: &Endpoint) -> MethodRouter<Issuer> {
+        let method = MethodFilter::try_from(endpoint.method.clone())
+            .expect("INVARIANT: ENDPOINTS names standard methods only");
+        let handler = (endpoint.handler)(method);
+        match endpoint.access {
+            Access::Public => handler,
+            Access::Token => handler.route_layer(from_fn_with_state(
+                self.clone(),
+                authenticate::require_token,
+            )),
+        }
+    }
+}
