@@ -60,13 +60,27 @@ mod tests {
             assert_eq!(from_headers(&headers(&[good.as_bytes()])), Ok("a.b.c"));
         }
         let odd = [
-            "Bearer", "Bearer ", "Bearer  a.b.c", "Bearer\ta.b.c", "Bearer \"a.b.c\"",
-            "Bearer a.b.c, Bearer d.e.f", "Bearer a.b.c d", "Basic a.b.c", "a.b.c", "",
-            "Bearer a.b.c ", "Bearer =", "DPoP a.b.c",
+            "Bearer",
+            "Bearer ",
+            "Bearer  a.b.c",
+            "Bearer\ta.b.c",
+            "Bearer \"a.b.c\"",
+            "Bearer a.b.c, Bearer d.e.f",
+            "Bearer a.b.c d",
+            "Basic a.b.c",
+            "a.b.c",
+            "",
+            "Bearer a.b.c ",
+            "Bearer =",
+            "DPoP a.b.c",
         ];
         for bad in odd {
-            let verdict = from_headers(&headers(&[bad.as_bytes()]));
-            assert_eq!(verdict, Err(Reason::MalformedCredential), "{bad:?}");
+            let sent = headers(&[bad.as_bytes()]);
+            assert_eq!(
+                from_headers(&sent),
+                Err(Reason::MalformedCredential),
+                "{bad:?}"
+            );
         }
     }
 

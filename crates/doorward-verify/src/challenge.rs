@@ -21,7 +21,9 @@ pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<Head
             decision.reason.public(proven).title()
         ),
         403 => {
-            let scope = scope.filter(|_| proven).map(|scope| format!(", scope=\"{scope}\""));
+            let scope = scope
+                .filter(|_| proven)
+                .map(|scope| format!(", scope=\"{scope}\""));
             format!(
                 "Bearer error=\"insufficient_scope\", error_description=\"{}\"{}",
                 decision.reason.public(proven).title(),

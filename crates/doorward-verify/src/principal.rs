@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use doorward_jose::{claims::Claims, time::UnixTime, token::VerifiedToken};
 use doorward_policy::{
-    decision::Caller,
+    decision::{Caller, Text},
     permission::{Permission, PermissionPattern},
     permit::Subject,
 };
@@ -84,7 +84,9 @@ impl Principal {
 
 impl Subject for Principal {
     fn holds(&self, permission: &Permission) -> bool {
-        self.permissions.iter().any(|pattern| pattern.covers(permission))
+        self.permissions
+            .iter()
+            .any(|pattern| pattern.covers(permission))
     }
 
     fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -100,5 +102,9 @@ impl Subject for Principal {
             _ => claims.others().get(name).and_then(|value| value.as_str()),
         };
         known.map(Cow::Borrowed)
+    }
+
+    fn held(&self) -> Text {
+        Text::Owned(self.claims().permissions().join(", "))
     }
 }

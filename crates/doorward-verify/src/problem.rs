@@ -93,14 +93,22 @@ mod tests {
     fn every_reason_is_told_only_to_its_audience() {
         for reason in Reason::ALL.iter().copied() {
             let stranger = document(reason, false).to_string();
-            assert!(!stranger.contains("seen-value"), "{} tells strangers", reason.code());
+            assert!(
+                !stranger.contains("seen-value"),
+                "{} tells strangers",
+                reason.code()
+            );
             let named = |text: &str| text.contains(&format!("\"{}\"", reason.code()));
             let proven = document(reason, true).to_string();
             match reason.audience() {
                 Audience::Anyone => assert!(named(&stranger), "{}", reason.code()),
                 Audience::ProvenCaller => {
                     assert!(!named(&stranger), "{} is named to strangers", reason.code());
-                    assert!(named(&proven) && proven.contains("wanted-value"), "{}", reason.code());
+                    assert!(
+                        named(&proven) && proven.contains("wanted-value"),
+                        "{}",
+                        reason.code()
+                    );
                 }
                 Audience::Operator => {
                     assert!(!named(&stranger) && !named(&proven), "{}", reason.code());
@@ -112,6 +120,9 @@ mod tests {
 
     #[test]
     fn it_always_carries_the_trace_id() {
-        assert_eq!(document(Reason::NoRoute, false)["trace_id"], "01".repeat(16));
+        assert_eq!(
+            document(Reason::NoRoute, false)["trace_id"],
+            "01".repeat(16)
+        );
     }
 }

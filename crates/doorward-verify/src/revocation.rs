@@ -106,23 +106,47 @@ impl RevocationSet {
     /// moment or a longer life wins, so entries may arrive in any order and
     /// more than once.
     pub fn insert(&self, entry: Entry) {
-        let Entry { revocation, expires_at } = entry;
+        let Entry {
+            revocation,
+            expires_at,
+        } = entry;
         let tables = &mut *self.write();
         match revocation {
             Revocation::Token { jti } => extend(&mut tables.tokens, jti, expires_at),
             Revocation::Session { sid } => extend(&mut tables.sessions, sid, expires_at),
             Revocation::Key { kid } => extend(&mut tables.keys, kid, expires_at),
             Revocation::User { sub, issued_before } => {
-                Watermark { issued_before, expires_at }.raise(&mut tables.users, sub);
+                Watermark {
+                    issued_before,
+                    expires_at,
+                }
+                .raise(&mut tables.users, sub);
             }
-            Revocation::Client { client_id, issued_before } => {
-                Watermark { issued_before, expires_at }.raise(&mut tables.clients, client_id);
+            Revocation::Client {
+                client_id,
+                issued_before,
+            } => {
+                Watermark {
+                    issued_before,
+                    expires_at,
+                }
+                .raise(&mut tables.clients, client_id);
             }
-            Revocation::Tenant { tenant, issued_before } => {
-                Watermark { issued_before, expires_at }.raise(&mut tables.tenants, tenant);
+            Revocation::Tenant {
+                tenant,
+                issued_before,
+            } => {
+                Watermark {
+                    issued_before,
+                    expires_at,
+                }
+                .raise(&mut tables.tenants, tenant);
             }
             Revocation::Everything { issued_before } => {
-                let new = Watermark { issued_before, expires_at };
+                let new = Watermark {
+                    issued_before,
+                    expires_at,
+                };
                 tables.everything = Some(tables.everything.map_or(new, |old| old.max(new)));
             }
         }
@@ -140,19 +164,31 @@ impl RevocationSet {
         let before = |watermark: Option<&Watermark>| {
             watermark.is_some_and(|watermark| issued < watermark.issued_before)
         };
-        if token.key_id().is_some_and(|kid| tables.keys.contains_key(kid)) {
+        if token
+            .key_id()
+            .is_some_and(|kid| tables.keys.contains_key(kid))
+        {
             return Err(Reason::KeyRevoked);
         }
         if before(tables.everything.as_ref()) {
             return Err(Reason::TokenRevoked);
         }
-        if claims.tenant().is_some_and(|tenant| before(tables.tenants.get(tenant))) {
+        if claims
+            .tenant()
+            .is_some_and(|tenant| before(tables.tenants.get(tenant)))
+        {
             return Err(Reason::TenantRevoked);
         }
-        if claims.client_id().is_some_and(|client| before(tables.clients.get(client))) {
+        if claims
+            .client_id()
+            .is_some_and(|client| before(tables.clients.get(client)))
+        {
             return Err(Reason::ClientRevoked);
         }
-        if claims.session_id().is_some_and(|sid| tables.sessions.contains_key(sid)) {
+        if claims
+            .session_id()
+            .is_some_and(|sid| tables.sessions.contains_key(sid))
+        {
             return Err(Reason::SessionRevoked);
         }
         if before(tables.users.get(claims.subject())) {
@@ -176,7 +212,9 @@ impl RevocationSet {
         tables.users.retain(alive);
         tables.clients.retain(alive);
         tables.tenants.retain(alive);
-        tables.everything = tables.everything.filter(|watermark| watermark.expires_at > now);
+        tables.everything = tables
+            .everything
+            .filter(|watermark| watermark.expires_at > now);
         before - tables.len()
     }
 
@@ -194,11 +232,15 @@ impl RevocationSet {
     // insert is one map operation. So a poisoned lock is still good to read,
     // and refusing to read it would turn a fault into an outage.
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Tables> {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use doorward_jose::{
-    algorithm::Algorithm,
     error::{TokenError, TokenErrorKind},
     time::UnixTime,
     token::{UnverifiedToken, VerifiedToken},
@@ -20,41 +19,24 @@ use crate::{key_source::KeySource, principal::Principal, revocation::RevocationS
 /// An issuer whose tokens are accepted, for one audience.
 #[derive(Clone, Debug)]
 pub struct TrustedIssuer {
-    issuer: Arc<str>,
-    keys: KeySource,
     validation: Validation,
+    keys: KeySource,
 }
 
 impl TrustedIssuer {
-    /// Tokens must name exactly `issuer` and `audience`, and be signed with
-    /// one of `algorithms` by one of `keys`.
-    pub fn new(
-        issuer: &str,
-        audience: &str,
-        algorithms: impl IntoIterator<Item = Algorithm>,
-        keys: KeySource,
-    ) -> Self {
-        let validation = Validation::issuer(issuer).audience(audience).algorithms(algorithms);
-        Self::with_validation(issuer, validation, keys)
-    }
-
-    /// The same with every setting of `validation`, which names the issuer
-    /// again.
-    pub fn with_validation(issuer: &str, validation: Validation, keys: KeySource) -> Self {
-        Self {
-            issuer: issuer.into(),
-            keys,
-            validation,
-        }
+    /// Tokens must satisfy `validation`, which names issuer, audience and
+    /// algorithms, and be signed by one of `keys`.
+    pub const fn new(validation: Validation, keys: KeySource) -> Self {
+        Self { validation, keys }
     }
 
     /// The issuer's name.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        self.validation.wanted_issuer()
     }
 
     /// Its keys.
-    pub fn keys(&self) -> &KeySource {
+    pub const fn keys(&self) -> &KeySource {
         &self.keys
     }
 }
@@ -68,8 +50,11 @@ pub struct Verifier {
 
 impl Verifier {
     /// Trusts `issuers` and refuses what `revocations` holds.
-    pub fn new(issuers: Vec<TrustedIssuer>, revocations: Arc<RevocationSet>) -> Self {
-        Self { issuers, revocations }
+    pub const fn new(issuers: Vec<TrustedIssuer>, revocations: Arc<RevocationSet>) -> Self {
+        Self {
+            issuers,
+            revocations,
+        }
     }
 
     /// Checks `bearer` at `now`, writing each check into `decision`.
@@ -85,8 +70,7 @@ impl Verifier {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let token = UnverifiedToken::parse(bearer)
-            .map_err(|error| refuse(decision, &error))?;
+        let token = UnverifiedToken::parse(bearer).map_err(|error| refuse(decision, &error))?;
         decision.pass(Step::Token, format!("JWS, {}", token.algorithm()));
         let issuer = self.issuer_of(&token, decision)?;
         let verified = check_with_keys(&token, issuer, now, decision)?;
@@ -122,9 +106,17 @@ impl Verifier {
             return Ok(only);
         }
         let hint = token.issuer_hint();
-        let found = self.issuers.iter().find(|trusted| Some(trusted.issuer()) == hint.as_deref());
+        let found = self
+            .issuers
+            .iter()
+            .find(|trusted| Some(trusted.issuer()) == hint.as_deref());
         found.ok_or_else(|| {
-            decision.fail(Step::Audience, Reason::WrongIssuer, shown(hint), "a trusted issuer")
+            decision.fail(
+                Step::Audience,
+                Reason::WrongIssuer,
+                shown(hint),
+                "a trusted issuer",
+            )
         })
     }
 }
@@ -142,7 +134,10 @@ fn check_with_keys(
     for key in keys.candidates(token.algorithm(), token.key_id()) {
         match token.verify(key, &issuer.validation, now) {
             Ok(verified) => {
-                decision.pass(Step::Signature, format!("good, kid {}", shown(key.key_id())));
+                decision.pass(
+                    Step::Signature,
+                    format!("good, kid {}", shown(key.key_id())),
+                );
                 return Ok(verified);
             }
             // Another key may still fit; any other error is about the token.
@@ -163,7 +158,11 @@ fn check_with_keys(
     })
 }
 
-fn refuse_after_signature(decision: &mut Decision, error: &TokenError, kid: Option<&str>) -> Reason {
+fn refuse_after_signature(
+    decision: &mut Decision,
+    error: &TokenError,
+    kid: Option<&str>,
+) -> Reason {
     let (step, _) = reason_of(error);
     if matches!(step, Step::Audience | Step::Time) {
         decision.pass(Step::Signature, format!("good, kid {}", shown(kid)));
@@ -221,7 +220,10 @@ fn lifetime_left(token: &VerifiedToken, now: UnixTime) -> String {
     let exp = token.claims().expires_at().as_secs();
     match exp.checked_sub(now.as_secs()) {
         Some(left) => format!("expires in {} min {} s", left / 60, left % 60),
-        None => format!("expired {} s ago, inside the leeway", now.as_secs().saturating_sub(exp)),
+        None => format!(
+            "expired {} s ago, inside the leeway",
+            now.as_secs().saturating_sub(exp)
+        ),
     }
 }
 
@@ -229,6 +231,12 @@ fn lifetime_left(token: &VerifiedToken, now: UnixTime) -> String {
 fn shown(value: Option<impl AsRef<str>>) -> String {
     value.map_or_else(
         || "absent".to_owned(),
-        |text| text.as_ref().chars().take(80).flat_map(char::escape_debug).collect(),
+        |text| {
+            text.as_ref()
+                .chars()
+                .take(80)
+                .flat_map(char::escape_debug)
+                .collect()
+        },
     )
 }

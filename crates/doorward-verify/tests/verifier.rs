@@ -1,0 +1,309 @@
+//! The verifier from bearer to principal, with real keys and a turned clock.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+use std::sync::Arc;
+
+use doorward_jose::{
+    algorithm::Algorithm,
+    claims::{AccessClaims, RequiredClaims},
+    jwk_set::KeySet,
+    signing_key::SigningKey,
+    time::UnixTime,
+    validation::Validation,
+};
+use doorward_policy::{
+    decision::{Decision, Outcome, Reason, Step, TraceId},
+    permission::Permission,
+    permit::Subject as _,
+};
+use doorward_verify::{
+    key_source::KeySource,
+    principal::Principal,
+    revocation::{Entry, Revocation, RevocationSet},
+    verifier::{TrustedIssuer, Verifier},
+};
+
+const ISSUER: &str = "https://id.example";
+const AUDIENCE: &str = "https://api.example";
+const NOW: u64 = 1_800_000_000;
+
+struct Bench {
+    key: SigningKey,
+    keys: KeySource,
+    revocations: Arc<RevocationSet>,
+    verifier: Verifier,
+}
+
+fn trusted(issuer: &str, keys: &KeySource) -> TrustedIssuer {
+    let validation = Validation::issuer(issuer)
+        .audience(AUDIENCE)
+        .algorithms([Algorithm::Es256]);
+    TrustedIssuer::new(validation, keys.clone())
+}
+
+fn key_source(key: &SigningKey) -> KeySource {
+    KeySource::fixed(KeySet::from_iter([key.verifying_key()]))
+}
+
+fn bench() -> Bench {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let keys = key_source(&key);
+    let revocations = RevocationSet::new();
+    let verifier = Verifier::new(vec![trusted(ISSUER, &keys)], Arc::clone(&revocations));
+    Bench {
+        key,
+        keys,
+        revocations,
+        verifier,
+    }
+}
+
+fn claims(issuer: &str, issued_at: u64) -> AccessClaims {
+    AccessClaims::new(RequiredClaims {
+        issuer: issuer.to_owned(),
+        subject: "user-1".to_owned(),
+        audience: AUDIENCE.to_owned(),
+        client_id: "doorward".to_owned(),
+        token_id: "token-1".to_owned(),
+        issued_at: UnixTime::from_secs(issued_at),
+        lifetime_seconds: 300,
+    })
+    .session("session-1")
+    .tenant("acme")
+    .roles(["reader"])
+    .permissions(["orders:read", "reports:*"])
+}
+
+fn sign(key: &SigningKey, claims: &AccessClaims) -> String {
+    key.sign("at+jwt", claims).unwrap()
+}
+
+fn verify(verifier: &Verifier, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
+    let mut decision = Decision::new(TraceId::from_bytes([1; 16]), now * 1000, "GET", "/");
+    let verdict = verifier.verify(token, UnixTime::from_secs(now), &mut decision);
+    (verdict, decision)
+}
+
+#[test]
+fn a_good_token_becomes_a_principal_and_every_check_is_written() {
+    let bench = bench();
+    let (verdict, decision) = verify(
+        &bench.verifier,
+        &sign(&bench.key, &claims(ISSUER, NOW)),
+        NOW,
+    );
+    let principal = verdict.unwrap();
+    assert_eq!(principal.subject(), "user-1");
+    assert_eq!(principal.tenant(), Some("acme"));
+    assert!(principal.holds(&Permission::parse("reports:write").unwrap()));
+    assert!(!principal.holds(&Permission::parse("orders:delete").unwrap()));
+    let steps: Vec<_> = decision.checks.iter().map(|check| check.step).collect();
+    let wanted = [
+        Step::Token,
+        Step::Signature,
+        Step::Audience,
+        Step::Time,
+        Step::Revocation,
+    ];
+    assert_eq!(steps, wanted);
+    assert!(decision.proven && decision.checks.iter().all(|check| check.passed));
+}
+
+#[test]
+fn clm_001_an_expired_token_is_refused_and_its_owner_may_know() {
+    let bench = bench();
+    let token = sign(&bench.key, &claims(ISSUER, NOW));
+    let (verdict, _) = verify(&bench.verifier, &token, NOW + 300 + 29);
+    assert!(verdict.is_ok(), "inside the leeway");
+    let (verdict, decision) = verify(&bench.verifier, &token, NOW + 300 + 31);
+    assert_eq!(verdict.unwrap_err(), Reason::TokenExpired);
+    assert!(decision.proven, "signature, issuer and audience held");
+    assert_eq!(decision.outcome, Outcome::Denied);
+}
+
+#[test]
+fn a_forged_expired_token_proves_nothing() {
+    let bench = bench();
+    let foreign = SigningKey::generate(Algorithm::Es256)
+        .unwrap()
+        .with_key_id(bench.key.key_id())
+        .unwrap();
+    let token = sign(&foreign, &claims(ISSUER, NOW - 10_000));
+    let (verdict, decision) = verify(&bench.verifier, &token, NOW);
+    assert_eq!(verdict.unwrap_err(), Reason::BadSignature);
+    assert!(!decision.proven && decision.caller.is_none());
+}
+
+#[test]
+fn clm_009_a_key_of_one_issuer_never_vouches_for_another() {
+    let (a, b) = (bench(), bench());
+    let other = "https://other.example";
+    let issuers = vec![trusted(ISSUER, &a.keys), trusted(other, &b.keys)];
+    let verifier = Verifier::new(issuers, RevocationSet::new());
+    let good = sign(&b.key, &claims(other, NOW));
+    assert!(verify(&verifier, &good, NOW).0.is_ok());
+    let forged = sign(&a.key, &claims(other, NOW));
+    assert_eq!(
+        verify(&verifier, &forged, NOW).0.unwrap_err(),
+        Reason::UnknownKey
+    );
+    // KEY-010: the same kid at both issuers.
+    let same_kid = SigningKey::generate(Algorithm::Es256)
+        .unwrap()
+        .with_key_id(b.key.key_id())
+        .unwrap();
+    let forged = sign(&same_kid, &claims(other, NOW));
+    assert_eq!(
+        verify(&verifier, &forged, NOW).0.unwrap_err(),
+        Reason::BadSignature
+    );
+    let unknown = sign(&a.key, &claims("https://third.example", NOW));
+    assert_eq!(
+        verify(&verifier, &unknown, NOW).0.unwrap_err(),
+        Reason::WrongIssuer
+    );
+}
+
+#[test]
+fn clm_021_a_bound_token_is_not_taken_as_plain_bearer() {
+    let bench = bench();
+    let mut proof = serde_json::Map::new();
+    proof.insert("jkt".to_owned(), "thumbprint".into());
+    let token = sign(&bench.key, &claims(ISSUER, NOW).confirmation(proof));
+    assert_eq!(
+        verify(&bench.verifier, &token, NOW).0.unwrap_err(),
+        Reason::ProofMissing
+    );
+}
+
+#[test]
+fn hdr_009_a_removed_key_is_unknown_at_once() {
+    let bench = bench();
+    let token = sign(&bench.key, &claims(ISSUER, NOW));
+    assert!(verify(&bench.verifier, &token, NOW).0.is_ok());
+    bench.keys.replace(KeySet::from_iter([]));
+    assert_eq!(
+        verify(&bench.verifier, &token, NOW).0.unwrap_err(),
+        Reason::UnknownKey
+    );
+}
+
+#[test]
+fn every_kind_of_revocation_ends_the_token() {
+    let before = UnixTime::from_secs(NOW + 1);
+    let kid = |bench: &Bench| bench.key.key_id().to_owned();
+    let kinds: [(fn(&Bench, UnixTime, String) -> Revocation, Reason); 7] = [
+        (
+            |_, _, _| Revocation::Token {
+                jti: "token-1".into(),
+            },
+            Reason::TokenRevoked,
+        ),
+        (
+            |_, _, _| Revocation::Session {
+                sid: "session-1".into(),
+            },
+            Reason::SessionRevoked,
+        ),
+        (
+            |_, issued_before, _| Revocation::User {
+                sub: "user-1".into(),
+                issued_before,
+            },
+            Reason::UserChanged,
+        ),
+        (
+            |_, issued_before, _| Revocation::Client {
+                client_id: "doorward".into(),
+                issued_before,
+            },
+            Reason::ClientRevoked,
+        ),
+        (
+            |_, issued_before, _| Revocation::Tenant {
+                tenant: "acme".into(),
+                issued_before,
+            },
+            Reason::TenantRevoked,
+        ),
+        (|_, _, kid| Revocation::Key { kid }, Reason::KeyRevoked),
+        (
+            |_, issued_before, _| Revocation::Everything { issued_before },
+            Reason::TokenRevoked,
+        ),
+    ];
+    for (revocation, reason) in kinds {
+        let bench = bench();
+        let token = sign(&bench.key, &claims(ISSUER, NOW));
+        assert!(verify(&bench.verifier, &token, NOW).0.is_ok());
+        let expires_at = UnixTime::from_secs(NOW + 330);
+        let revocation = revocation(&bench, before, kid(&bench));
+        bench.revocations.insert(Entry {
+            revocation,
+            expires_at,
+        });
+        assert_eq!(verify(&bench.verifier, &token, NOW).0.unwrap_err(), reason);
+    }
+}
+
+#[test]
+fn clm_028_a_watermark_spares_tokens_issued_at_or_after_it() {
+    let bench = bench();
+    let revocation = Revocation::User {
+        sub: "user-1".into(),
+        issued_before: UnixTime::from_secs(NOW + 1),
+    };
+    bench.revocations.insert(Entry {
+        revocation,
+        expires_at: UnixTime::from_secs(NOW + 400),
+    });
+    let old = sign(&bench.key, &claims(ISSUER, NOW));
+    let new = sign(&bench.key, &claims(ISSUER, NOW + 1));
+    assert_eq!(
+        verify(&bench.verifier, &old, NOW).0.unwrap_err(),
+        Reason::UserChanged
+    );
+    assert!(verify(&bench.verifier, &new, NOW).0.is_ok());
+}
+
+#[test]
+fn rev_012_entries_die_with_the_last_token_they_could_match() {
+    let set = RevocationSet::new();
+    for n in 0..100 {
+        let revocation = Revocation::Session {
+            sid: format!("s{n}"),
+        };
+        set.insert(Entry {
+            revocation,
+            expires_at: UnixTime::from_secs(NOW + n),
+        });
+    }
+    assert_eq!(set.len(), 100);
+    assert_eq!(set.sweep(UnixTime::from_secs(NOW + 49)), 50);
+    assert_eq!(set.len(), 50);
+}
+
+#[test]
+fn a_second_entry_only_widens_the_first() {
+    let bench = bench();
+    let user = |seconds| Revocation::User {
+        sub: "user-1".into(),
+        issued_before: UnixTime::from_secs(seconds),
+    };
+    let insert = |seconds, expires| {
+        let expires_at = UnixTime::from_secs(expires);
+        bench.revocations.insert(Entry {
+            revocation: user(seconds),
+            expires_at,
+        });
+    };
+    insert(NOW + 10, NOW + 400);
+    insert(NOW - 10, NOW + 100);
+    bench.revocations.sweep(UnixTime::from_secs(NOW + 200));
+    let token = sign(&bench.key, &claims(ISSUER, NOW));
+    assert_eq!(
+        verify(&bench.verifier, &token, NOW).0.unwrap_err(),
+        Reason::UserChanged
+    );
+}
