@@ -192,44 +192,44 @@ fn hdr_009_a_removed_key_is_unknown_at_once() {
 #[test]
 fn every_kind_of_revocation_ends_the_token() {
     let before = UnixTime::from_secs(NOW + 1);
-    let kid = |bench: &Bench| bench.key.key_id().to_owned();
-    let kinds: [(fn(&Bench, UnixTime, String) -> Revocation, Reason); 7] = [
+    type Make = fn(UnixTime, String) -> Revocation;
+    let kinds: [(Make, Reason); 7] = [
         (
-            |_, _, _| Revocation::Token {
+            |_, _| Revocation::Token {
                 jti: "token-1".into(),
             },
             Reason::TokenRevoked,
         ),
         (
-            |_, _, _| Revocation::Session {
+            |_, _| Revocation::Session {
                 sid: "session-1".into(),
             },
             Reason::SessionRevoked,
         ),
         (
-            |_, issued_before, _| Revocation::User {
+            |issued_before, _| Revocation::User {
                 sub: "user-1".into(),
                 issued_before,
             },
             Reason::UserChanged,
         ),
         (
-            |_, issued_before, _| Revocation::Client {
+            |issued_before, _| Revocation::Client {
                 client_id: "doorward".into(),
                 issued_before,
             },
             Reason::ClientRevoked,
         ),
         (
-            |_, issued_before, _| Revocation::Tenant {
+            |issued_before, _| Revocation::Tenant {
                 tenant: "acme".into(),
                 issued_before,
             },
             Reason::TenantRevoked,
         ),
-        (|_, _, kid| Revocation::Key { kid }, Reason::KeyRevoked),
+        (|_, kid| Revocation::Key { kid }, Reason::KeyRevoked),
         (
-            |_, issued_before, _| Revocation::Everything { issued_before },
+            |issued_before, _| Revocation::Everything { issued_before },
             Reason::TokenRevoked,
         ),
     ];
@@ -238,7 +238,7 @@ fn every_kind_of_revocation_ends_the_token() {
         let token = sign(&bench.key, &claims(ISSUER, NOW));
         assert!(verify(&bench.verifier, &token, NOW).0.is_ok());
         let expires_at = UnixTime::from_secs(NOW + 330);
-        let revocation = revocation(&bench, before, kid(&bench));
+        let revocation = revocation(before, bench.key.key_id().to_owned());
         bench.revocations.insert(Entry {
             revocation,
             expires_at,
