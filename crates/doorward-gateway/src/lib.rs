@@ -1,1 +1,38 @@
-//! stub
+//! The reverse proxy in front of an unchanged API.
+//!
+//! A request passes, in this order: the wire's lint (`wire`), hyper's parser,
+//! the strict gate (`gate`), the path's one reading ([`path`]), the removal of
+//! identity headers ([`identity`]), the route table, the verifier, the policy
+//! (all in `judge`), and only then the upstream (`upstream`). Each step hands
+//! on a value that the next one cannot be called without.
+//!
+//! This crate cannot name the issuer: no private key, password or table is
+//! linkable from the data plane. What Doorward answers itself is reached
+//! through a [`LocalService`] that the binary gives. It reads no wall clock
+//! and no randomness; both are given in [`Shared`].
+//!
+//! Not here yet, and not advertised: TLS, HTTP/2, upgrades, rate limits.
+
+mod answer;
+pub mod config;
+mod gate;
+mod gateway;
+mod hop;
+pub mod identity;
+mod judge;
+mod listeners;
+pub mod path;
+mod responses;
+mod serve;
+mod server;
+mod upstream;
+mod wire;
+
+pub use answer::BodyError;
+pub use config::{Config, Limits};
+pub use gateway::{
+    DecisionSink, Gateway, LocalBody, LocalFuture, LocalService, Peer, Shared,
+};
+pub use listeners::{BindError, Listeners};
+pub use path::CanonicalPath;
+pub use server::{BoundGateway, Drained};

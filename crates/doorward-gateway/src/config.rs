@@ -1,0 +1,100 @@
+//! Where the gateway listens, what it stands in front of, and its bounds.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::Uri;
+
+/// Settings of a gateway.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Threads that serve, each with its own runtime, listener and upstream
+    /// connections; 0 for one on each core.
+    pub workers: usize,
+    /// Origin of the API behind the gateway: `http://host[:port]`.
+    pub upstream: Uri,
+    /// More header names that only the gateway may set. Requests lose them in
+    /// every spelling, besides those in [`crate::identity`].
+    pub identity_names: Vec<String>,
+    /// Bounds of time and size.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A gateway on `listen` in front of `upstream`, with default bounds.
+    pub fn new(listen: SocketAddr, upstream: Uri) -> Self {
+        Self {
+            listen,
+            workers: 0,
+            upstream,
+            identity_names: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds of time and size. Nothing waits or grows without one.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request head.
+    pub head_bytes: usize,
+    /// Bytes of a request target.
+    pub target_bytes: usize,
+    /// Header fields of a request, and of an upstream's answer.
+    pub fields: usize,
+    /// From the first byte of a head to its last; also how long a new
+    /// connection may be silent.
+    pub head_timeout: Duration,
+    /// How long a connection may be idle between requests.
+    pub idle_timeout: Duration,
+    /// How long a request body may stop arriving.
+    pub body_timeout: Duration,
+    /// How long a caller may leave an answer unread.
+    pub write_timeout: Duration,
+    /// How long a closed connection is still read, so that the caller can read
+    /// why.
+    pub linger_timeout: Duration,
+    /// How many bytes of it are read.
+    pub linger_bytes: usize,
+    /// Connections at a time, over all workers.
+    pub connections: usize,
+    /// For a connection to the upstream.
+    pub connect_timeout: Duration,
+    /// From the last byte of the request that the upstream took to the head of
+    /// its answer.
+    pub answer_timeout: Duration,
+    /// How long the body of an answer may stop coming. Generous: event streams
+    /// are silent between events.
+    pub answer_stall_timeout: Duration,
+    /// How long an upstream connection is kept for reuse. Shorter than the
+    /// five seconds after which common servers close it themselves.
+    pub upstream_idle_timeout: Duration,
+    /// Upstream connections kept for reuse, on each worker.
+    pub upstream_idle_connections: usize,
+    /// How long a shutdown waits for requests in progress.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32 * 1024,
+            target_bytes: 8 * 1024,
+            fields: 100,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            linger_timeout: Duration::from_secs(2),
+            linger_bytes: 1024 * 1024,
+            connections: 16 * 1024,
+            connect_timeout: Duration::from_secs(3),
+            answer_timeout: Duration::from_secs(30),
+            answer_stall_timeout: Duration::from_secs(300),
+            upstream_idle_timeout: Duration::from_secs(4),
+            upstream_idle_connections: 256,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

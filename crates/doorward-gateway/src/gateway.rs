@@ -1,0 +1,224 @@
+//! The gateway as the binary sees it: what it is given, and what it can be
+//! asked.
+
+use std::{
+    fmt,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use doorward_policy::{
+    decision::{Decision, Reason, Step, TraceId},
+    route::RouteTable,
+};
+use doorward_verify::{
+    clock::{Clock, Timestamp},
+    verifier::Verifier,
+};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::sync::mpsc;
+
+use crate::{
+    answer::BodyError,
+    config::Config,
+    identity::Names,
+    judge::{self, Bench, Verdict},
+    listeners::{BindError, Listeners},
+    server::BoundGateway,
+    upstream,
+};
+
+/// What the gateway is given by the binary and shares with it.
+#[derive(Clone)]
+pub struct Shared {
+    /// Checks the tokens.
+    pub verifier: Arc<Verifier>,
+    /// The routes; replaced whole, effective with the next request.
+    pub routes: Arc<ArcSwap<RouteTable>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Names for requests.
+    pub trace_ids: Arc<dyn Fn() -> TraceId + Send + Sync>,
+    /// What Doorward answers itself.
+    pub local: LocalService,
+    /// Where decisions go. Full means dropped and counted, never waited for.
+    pub decisions: DecisionSink,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// Takes decisions; bounded.
+pub type DecisionSink = mpsc::Sender<Decision>;
+
+/// A body on its way to or from the local service.
+pub type LocalBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// The local service's answer to come.
+pub type LocalFuture = Pin<Box<dyn Future<Output = Response<LocalBody>> + Send>>;
+
+/// Requests that Doorward answers itself, behind the same gate as all others:
+/// one reading of path and framing, no reserved headers from callers. No route
+/// guards them, and `Authorization` stays, because the service checks callers
+/// itself.
+///
+/// The request carries [`Peer`] and its
+/// [`TraceId`] as extensions. The answer may carry
+/// a [`Reason`](doorward_policy::decision::Reason) and a
+/// [`Caller`](doorward_policy::decision::Caller) for the decision record.
+#[derive(Clone)]
+pub struct LocalService {
+    /// Whether a canonical path is the service's.
+    pub matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Answers. Called on the gateway's threads: what takes long belongs on
+    /// another runtime.
+    pub call: Arc<dyn Fn(Request<LocalBody>) -> LocalFuture + Send + Sync>,
+}
+
+impl fmt::Debug for LocalService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalService").finish_non_exhaustive()
+    }
+}
+
+/// The caller's network address, from the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// A handle on the gateway; clones are the same gateway.
+#[derive(Clone, Debug)]
+pub struct Gateway(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) shared: Shared,
+    pub(crate) names: Names,
+    pub(crate) connections: AtomicUsize,
+    dropped_decisions: AtomicU64,
+}
+
+impl Gateway {
+    /// Binds `config.listen` and stands ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if the address cannot be listened on or the upstream is
+    /// not an `http://` origin.
+    pub fn bind(config: Config, shared: Shared) -> Result<BoundGateway, BindError> {
+        let listeners = Listeners::bind(config.listen, config.workers)?;
+        Self::on(listeners, config, shared)
+    }
+
+    /// Stands ready to serve on `listeners`; for a caller that must know the
+    /// address first.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Upstream`] if the upstream is not an `http://` origin.
+    pub fn on(
+        listeners: Listeners,
+        config: Config,
+        shared: Shared,
+    ) -> Result<BoundGateway, BindError> {
+        if !upstream::is_origin(&config.upstream) {
+            return Err(BindError::Upstream(config.upstream));
+        }
+        let inner = Inner {
+            names: Names::new(&config.identity_names),
+            config,
+            shared,
+            connections: AtomicUsize::new(0),
+            dropped_decisions: AtomicU64::new(0),
+        };
+        Ok(BoundGateway::new(Self(Arc::new(inner)), listeners))
+    }
+
+    /// Judges a request without forwarding it: the function that serves, not
+    /// a copy of it. `target` is what would stand in the request line. The
+    /// decision's status is absent.
+    pub fn explain(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Decision {
+        let trace_id = (self.0.shared.trace_ids)();
+        let path = target.split(['?', '#']).next().unwrap_or_default();
+        let mut decision = Decision::new(trace_id, now.millis(), method, path);
+        let mut request = Request::new(());
+        *request.headers_mut() = headers.clone();
+        match (method.parse(), readable(target)) {
+            (Ok(method), Some(target)) => {
+                *request.method_mut() = method;
+                *request.uri_mut() = target;
+                // The decision says it all; nothing is forwarded.
+                let _ = self.0.judge(request, now, &mut decision);
+            }
+            _ => {
+                let (seen, wanted) = ("an unreadable request line", "METHOD and TARGET");
+                decision.fail(Step::Request, Reason::BadRequest, seen, wanted);
+            }
+        }
+        decision
+    }
+
+    /// Decisions that nobody had time to take.
+    pub fn dropped_decisions(&self) -> u64 {
+        self.0.dropped_decisions.load(Ordering::Relaxed)
+    }
+
+    /// Connections of callers at present.
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// The upstream.
+    pub fn upstream(&self) -> &Uri {
+        &self.0.config.upstream
+    }
+
+    /// The configured address; the bound one is
+    /// [`BoundGateway::local_addr`].
+    pub fn listen(&self) -> SocketAddr {
+        self.0.config.listen
+    }
+}
+
+/// The wire's lint refuses these before anything else; here are no bytes.
+fn readable(target: &str) -> Option<Uri> {
+    let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    is_plain.then(|| target.parse().ok()).flatten()
+}
+
+impl Inner {
+    pub(crate) fn judge<B>(
+        &self,
+        request: Request<B>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Verdict<B> {
+        let bench =
+            Bench { shared: &self.shared, names: &self.names, limits: &self.config.limits };
+        judge::judge(&bench, request, now, decision)
+    }
+
+    /// Sends `decision` on its way; it is dropped rather than waited for.
+    pub(crate) fn publish(&self, decision: Decision) {
+        if self.shared.decisions.try_send(decision).is_err() {
+            self.dropped_decisions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

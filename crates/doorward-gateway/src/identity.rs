@@ -1,0 +1,228 @@
+//! Who the caller is, as the API behind the gateway hears it.
+//!
+//! The API trusts these headers, so nobody else may write them: every field
+//! that a server could take for one of them is removed from the request before
+//! anything else, in every spelling (letter case, `_` or `.` for `-`: a CGI
+//! server makes one variable of all of them), and ours are set last. Fields by
+//! which a caller could give another path, method or address are removed with
+//! them.
+//!
+//! INVARIANT: no byte of a caller reaches a reserved header except through a
+//! verified token, and then percent-encoded.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use doorward_policy::decision::{Decision, Step, TraceId};
+use doorward_verify::principal::Principal;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// `sub` of the proven caller.
+pub const SUBJECT: HeaderName = HeaderName::from_static("x-doorward-subject");
+/// Tenant of the proven caller.
+pub const TENANT: HeaderName = HeaderName::from_static("x-doorward-tenant");
+/// Roles of the proven caller, separated by commas.
+pub const ROLES: HeaderName = HeaderName::from_static("x-doorward-roles");
+/// Session of the proven caller.
+pub const SESSION: HeaderName = HeaderName::from_static("x-doorward-session");
+/// The trace id, for callers and upstreams.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// W3C Trace Context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Whatever starts so is written by gateways and proxies only.
+const RESERVED_PREFIXES: &[&str] = &[
+    "x-doorward-", // ours
+    "x-forwarded-", "x-original-", "x-rewrite-", // address and target, from the socket only
+    "x-auth-request-", "x-authenticated-", "x-webauth-", "x-remote-", // nginx, Grafana, Kubernetes
+    "x-goog-authenticated-user-", "x-ms-client-principal", "x-amzn-oidc-", // clouds
+    "x-pomerium-", "x-consumer-", "x-credential-", "x-ssl-client-", "ssl-client-", "x-client-cert",
+];
+
+/// Fields that APIs behind other proxies take for identity, address, path or
+/// method.
+const RESERVED_NAMES: &[&str] = &[
+    // Identity.
+    "x-user", "x-user-id", "x-userid", "x-user-name", "x-username", "x-user-email", "x-email",
+    "x-user-role", "x-user-roles", "x-user-groups", "x-groups", "x-roles", "x-subject",
+    "x-auth-user", "x-auth-email", "x-auth-subject", "x-auth-sub", "x-auth-roles", "x-auth-groups",
+    "remote-user", "remote-groups", "remote-email", "remote-name", "x-jwt-assertion",
+    "x-jwt-payload", "x-jwt-claims", "x-anonymous-consumer", "cf-access-authenticated-user-email",
+    "cf-access-jwt-assertion", "x-envoy-peer-metadata", "x-forwarded",
+    // Path and method.
+    "x-http-method", "x-http-method-override", "x-method-override", "x-http-path-override",
+    "x-host", "x-http-host-override", "x-proxy-url", "x-envoy-original-path",
+    // Address.
+    "forwarded", "forwarded-for", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip",
+    "x-cluster-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-originating-ip",
+    "x-scheme", "front-end-https", "x-url-scheme",
+    // `Proxy` becomes HTTP_PROXY behind CGI (CVE-2016-5385).
+    "proxy",
+    // The trace is ours.
+    "x-request-id", "traceparent", "tracestate",
+];
+
+/// The reserved names, with those of the configuration.
+#[derive(Debug)]
+pub(crate) struct Names(HashSet<Box<str>>);
+
+impl Names {
+    pub(crate) fn new(more: &[String]) -> Self {
+        let built_in = RESERVED_NAMES.iter().map(|name| (*name).into());
+        Self(built_in.chain(more.iter().map(|name| fold(name).into())).collect())
+    }
+
+    /// Whether only the gateway may set `name`.
+    pub(crate) fn is_reserved(&self, name: &str) -> bool {
+        let folded = fold(name);
+        RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+            || self.0.contains(folded.as_str())
+    }
+
+    /// Removes what only the gateway may set.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, decision: &mut Decision) {
+        let reserved = headers.keys().filter(|name| self.is_reserved(name.as_str()));
+        let reserved: Vec<HeaderName> = reserved.cloned().collect();
+        for name in &reserved {
+            headers.remove(name);
+        }
+        if !reserved.is_empty() {
+            let names: Vec<_> = reserved.iter().map(HeaderName::as_str).collect();
+            decision.pass(Step::Request, format!("removed {}", names.join(", ")));
+        }
+    }
+}
+
+/// The one spelling of a header name that CGI-like servers could make of it:
+/// lower case, and a dash for everything that is neither letter nor digit.
+pub(crate) fn fold(name: &str) -> String {
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    name.bytes().map(|byte| char::from(fold(byte))).collect()
+}
+
+/// The proven caller's headers, ready to set.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Identity {
+    /// The headers of `principal`.
+    pub(crate) fn of(principal: &Principal) -> Self {
+        let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
+        let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
+        let values = [
+            (SUBJECT, Some(encode(principal.subject()))),
+            (TENANT, principal.tenant().map(encode)),
+            (ROLES, roles),
+            (SESSION, principal.session_id().map(encode)),
+        ];
+        let field = |(name, value): (HeaderName, Option<String>)| {
+            // `encode` leaves only visible ASCII; a value that still were none
+            // would be left out, and the API would see no identity.
+            Some((name, HeaderValue::try_from(value?).ok()?))
+        };
+        Self { fields: values.into_iter().filter_map(field).collect() }
+    }
+
+    /// Sets them, in place of whatever may be there.
+    pub(crate) fn set(self, headers: &mut HeaderMap) {
+        for (name, value) in self.fields {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Sets the names of the request: the id, and the W3C trace context in which
+/// the gateway is the root. The caller's own context is not trusted.
+pub(crate) fn set_trace(headers: &mut HeaderMap, trace_id: TraceId) {
+    let id = trace_id.to_string();
+    let parent = &id[16..];
+    // A span id is not all zero; the trace id's second half may be.
+    let parent = if parent.bytes().all(|digit| digit == b'0') { "0000000000000001" } else { parent };
+    if let Ok(value) = HeaderValue::try_from(format!("00-{id}-{parent}-01")) {
+        headers.insert(TRACEPARENT, value);
+    }
+    if let Ok(value) = HeaderValue::try_from(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// Visible ASCII stays; everything else, `%` and the list's comma become
+/// percent escapes of their UTF-8 bytes.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' && byte != b',' {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_policy::decision::{Decision, TraceId};
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Names, RESERVED_NAMES, RESERVED_PREFIXES, encode, fold, set_trace};
+
+    fn survives(name: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        headers.append(&name, HeaderValue::from_static("1"));
+        headers.append(&name, HeaderValue::from_static("2"));
+        let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+        Names::new(&["X-Own-Name".into()]).strip(&mut headers, &mut decision);
+        !headers.is_empty()
+    }
+
+    #[test]
+    fn gwy_012_every_spelling_of_a_reserved_name_is_removed() {
+        let prefixed = RESERVED_PREFIXES.iter().map(|prefix| format!("{prefix}x"));
+        let names = RESERVED_NAMES.iter().map(|name| (*name).to_owned()).chain(prefixed);
+        for name in names.chain(["x-own-name".to_owned()]) {
+            for spelling in [name.clone(), name.to_uppercase(), name.replace('-', "_"),
+                name.replace('-', "."), name.replacen('-', "_", 1)]
+            {
+                assert!(!survives(&spelling), "{spelling} survived");
+            }
+        }
+    }
+
+    #[test]
+    fn other_fields_stay() {
+        for name in ["x-api-key", "cookie", "accept", "x-tenant-hint", "user-agent", "x-doorwardx"] {
+            assert!(survives(name), "{name} was removed");
+        }
+    }
+
+    #[test]
+    fn the_table_is_written_in_its_folded_form() {
+        for name in RESERVED_NAMES.iter().chain(RESERVED_PREFIXES) {
+            assert_eq!(&fold(name), name);
+        }
+    }
+
+    #[test]
+    fn clm_027_no_value_can_break_a_header() {
+        assert_eq!(encode("a\r\nX-Role: admin\0"), "a%0D%0AX-Role:%20admin%00");
+        assert_eq!(encode("é,%"), "%C3%A9%2C%25");
+        let hostile: String = (0..=255).map(char::from).collect();
+        assert!(encode(&hostile).bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn the_trace_context_is_never_invalid() {
+        let mut headers = HeaderMap::new();
+        let mut bytes = [0; 16];
+        bytes[0] = 1;
+        set_trace(&mut headers, TraceId::from_bytes(bytes));
+        let expected = "00-01000000000000000000000000000000-0000000000000001-01";
+        assert_eq!(headers["traceparent"], expected);
+    }
+}

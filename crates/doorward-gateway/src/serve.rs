@@ -1,0 +1,186 @@
+//! One request from its head to the head of its answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+};
+
+use doorward_policy::decision::{Caller, Decision, Outcome, Reason, Step, TraceId};
+use doorward_verify::clock::Timestamp;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    answer::{Answer, Content},
+    gateway::{Inner, Peer},
+    judge::{Refusal, Verdict},
+    responses,
+    server::Worker,
+    upstream::Origin,
+    wire::{Fault, watch::Exchange},
+};
+
+/// Answers `request`, and sends the decision on its way.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    exchange: Rc<Exchange>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let inner = &worker.inner;
+    let now = inner.shared.clock.now();
+    let mut record = Record::open(Arc::clone(inner), &request, now, peer);
+    // With part of the body still to come, a refusal ends the connection.
+    let closes = !request.body().is_end_stream();
+    let response = match compare(&exchange, &request) {
+        Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
+        Ok(()) => match judge(inner, request, now, &mut record.decision) {
+            Verdict::Refused(refusal) => responses::refusal(&record.decision, &refusal, closes),
+            Verdict::Local(request) => call_local(inner, request, peer, &mut record.decision).await,
+            Verdict::Forward(permitted, identity) => {
+                let trace_id = record.decision.trace_id;
+                let origin = Origin { peer: peer.0, exchange: Rc::clone(&exchange), trace_id };
+                match worker.upstream.forward(permitted, identity, &origin).await {
+                    Ok(answer) => {
+                        let mut answer = answer.map(Content::Relayed);
+                        responses::name(answer.headers_mut(), trace_id);
+                        answer
+                    }
+                    Err(failure) => {
+                        let decision = &mut record.decision;
+                        let is_ours = failure.reason.is_failure();
+                        let step = if is_ours { Step::Upstream } else { Step::Request };
+                        decision.fail(step, failure.reason, failure.seen, "");
+                        responses::refusal(decision, &Refusal::default(), closes)
+                    }
+                }
+            }
+        },
+    };
+    record.close(response.status().as_u16());
+    response.map(|content| Answer::new(content, exchange))
+}
+
+/// Lint and parser must have seen the same request.
+fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault> {
+    let head = exchange.next_head()?;
+    if head.fields == request.headers().len() {
+        Ok(())
+    } else {
+        Err(Fault::Framing("header fields that only one of two readers sees"))
+    }
+}
+
+fn refuse_fault(fault: Fault, exchange: &Exchange, decision: &mut Decision) -> Response<Content> {
+    if let Some((method, path)) = exchange.refused_line() {
+        decision.method = method;
+        decision.path = path;
+    }
+    decision.fail(Step::Request, fault.reason(), fault.seen(), fault.wanted());
+    responses::refusal(decision, &Refusal::default(), true)
+}
+
+/// A judge that panics has not let anybody in.
+fn judge(
+    inner: &Inner,
+    request: Request<Incoming>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Verdict<Incoming> {
+    // What the judge shares with other requests are swapped pointers and
+    // locks that notice a panic themselves; of this request only the decision
+    // is looked at again, and it is overwritten.
+    let judged = catch_unwind(AssertUnwindSafe(|| inner.judge(request, now, decision)));
+    judged.unwrap_or_else(|_| {
+        decision.fail(Step::Request, Reason::Internal, "a panic while judging", "a verdict");
+        Verdict::Refused(Refusal::default())
+    })
+}
+
+/// Doorward's own endpoints.
+async fn call_local(
+    inner: &Inner,
+    request: Request<Incoming>,
+    peer: Peer,
+    decision: &mut Decision,
+) -> Response<Content> {
+    let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(decision.trace_id);
+    let answering = (inner.shared.local.call)(request);
+    let Ok(mut answer) = timeout(inner.config.limits.answer_timeout, answering).await else {
+        decision.fail(Step::Account, Reason::Overloaded, "no answer in time", "");
+        return responses::refusal(decision, &Refusal::default(), true);
+    };
+    adopt(decision, &mut answer);
+    responses::name(answer.headers_mut(), decision.trace_id);
+    answer.map(Content::Local)
+}
+
+/// The local service's own account of how it went.
+fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
+    let status = answer.status();
+    let told = answer.extensions_mut().remove::<Reason>();
+    let reason = told.unwrap_or(match status.as_u16() {
+        ..400 => Reason::Served,
+        404 => Reason::NoRoute,
+        405 => Reason::MethodNotAllowed,
+        401 => Reason::NoToken,
+        400..500 => Reason::BadRequest,
+        _ => Reason::Internal,
+    });
+    if let Some(caller) = answer.extensions_mut().remove::<Caller>() {
+        decision.prove(caller);
+    }
+    if status.is_client_error() || status.is_server_error() {
+        decision.fail(Step::Account, reason, reason.title(), "");
+    } else {
+        decision.allow(reason);
+    }
+}
+
+/// The decision until it is sent: also when the caller leaves before there is
+/// an answer and this request's future is dropped.
+struct Record {
+    inner: Arc<Inner>,
+    started: Instant,
+    decision: Decision,
+    is_closed: bool,
+}
+
+impl Record {
+    fn open(inner: Arc<Inner>, request: &Request<Incoming>, now: Timestamp, peer: Peer) -> Self {
+        let trace_id: TraceId = (inner.shared.trace_ids)();
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let mut decision = Decision::new(trace_id, now.millis(), method, path);
+        decision.peer = Some(peer.0);
+        Self { inner, started: Instant::now(), decision, is_closed: false }
+    }
+
+    fn close(&mut self, status: u16) {
+        self.decision.status = Some(status);
+        self.send();
+    }
+
+    fn send(&mut self) {
+        self.is_closed = true;
+        let micros = self.started.elapsed().as_micros();
+        self.decision.elapsed_us = u64::try_from(micros).unwrap_or(u64::MAX);
+        let empty = Decision::new(self.decision.trace_id, 0, "", "");
+        self.inner.publish(std::mem::replace(&mut self.decision, empty));
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            if self.decision.outcome == Outcome::Allowed {
+                self.decision.pass(Step::Upstream, "the caller left before the answer");
+            }
+            self.send();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Workers, connections, and the way down.
+//!
+//! One thread with one runtime for each core: a request, its upstream
+//! connection and its timers stay on the core that accepted it. Nothing here
+//! takes a lock on the way of a request.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::{mpsc, watch},
+    task::{JoinSet, LocalSet},
+};
+
+use crate::{
+    config::Limits,
+    gateway::{Gateway, Inner, Peer},
+    listeners::Listeners,
+    serve::serve,
+    upstream::Upstream,
+    wire::watch::Watched,
+};
+
+/// How long a worker rests when the system has no descriptor left for another
+/// connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// hyper's smallest buffer.
+const MIN_BUFFER: usize = 8 * 1024;
+
+/// For callers above the limit of connections: they may come again.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
+
+/// A gateway whose address is bound and that serves nobody yet.
+#[derive(Debug)]
+pub struct BoundGateway {
+    gateway: Gateway,
+    listeners: Listeners,
+}
+
+/// How the way down went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut because they did not end in time.
+    pub cut: usize,
+    /// Workers that had ended by themselves: a fault of our own.
+    pub lost_workers: usize,
+}
+
+impl BoundGateway {
+    pub(crate) const fn new(gateway: Gateway, listeners: Listeners) -> Self {
+        Self { gateway, listeners }
+    }
+
+    /// The address that callers reach it at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listeners.local_addr()
+    }
+
+    /// A handle that stays when this one serves.
+    pub fn gateway(&self) -> Gateway {
+        self.gateway.clone()
+    }
+
+    /// Serves until `shutdown` ends, then lets the requests in progress end,
+    /// as long as the drain limit allows. Ends early if a worker is lost.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread or runtime.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
+        let (stop, stopped) = watch::channel(false);
+        let (ended, mut ends) = mpsc::unbounded_channel();
+        let sockets = self.listeners.into_sockets();
+        let workers = sockets.len();
+        for (number, socket) in sockets.into_iter().enumerate() {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let inner = Arc::clone(&self.gateway.0);
+            let stopped = stopped.clone();
+            let farewell = Farewell { ended: ended.clone(), cut: None };
+            std::thread::Builder::new().name(format!("gateway-{number}")).spawn(move || {
+                let cut = LocalSet::new().block_on(&runtime, work(inner, socket, stopped));
+                drop(runtime);
+                farewell.say(cut.ok());
+            })?;
+        }
+        drop(ended);
+        let mut drained = Drained::default();
+        let mut left = workers;
+        let mut count = |end: Option<usize>| {
+            left -= 1;
+            drained.cut += end.unwrap_or_default();
+            drained.lost_workers += usize::from(end.is_none());
+        };
+        tokio::select! {
+            () = shutdown => {}
+            Some(end) = ends.recv() => count(end),
+        }
+        // The workers hold receivers; if all are gone there is nobody to tell.
+        let _ = stop.send(true);
+        while let Some(end) = ends.recv().await {
+            count(end);
+        }
+        debug_assert_eq!(left, 0, "every worker says farewell");
+        Ok(drained)
+    }
+}
+
+/// Tells that a worker ended, by a panic too.
+struct Farewell {
+    ended: mpsc::UnboundedSender<Option<usize>>,
+    cut: Option<usize>,
+}
+
+impl Farewell {
+    fn say(mut self, cut: Option<usize>) {
+        self.cut = cut;
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // Nobody waits any more if `serve` itself was dropped.
+        let _ = self.ended.send(self.cut);
+    }
+}
+
+/// What one thread has for itself.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) upstream: Upstream,
+    limits: Arc<Limits>,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Accepts until told to stop, then drains. Returns how many connections were
+/// cut.
+async fn work(
+    inner: Arc<Inner>,
+    socket: std::net::TcpListener,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<usize> {
+    let listener = TcpListener::from_std(socket)?;
+    let limits = Arc::new(inner.config.limits.clone());
+    let upstream = Upstream::new(&inner.config.upstream, Arc::clone(&limits));
+    let worker = Rc::new(Worker { inner, upstream, limits, stopped: stopped.clone() });
+    let mut connections = JoinSet::new();
+    let sweeping = Rc::clone(&worker);
+    let sweeper = tokio::task::spawn_local(async move { sweeping.upstream.sweep().await });
+    loop {
+        tokio::select! {
+            // An error means that `serve` was dropped: that is a stop, too.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            // A panic ends its own connection and no other.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => worker.welcome(stream, peer, &mut connections),
+                Err(error) => rest_after(&error).await,
+            },
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    // What is left after the time limit is cut when the set is dropped.
+    let _ = tokio::time::timeout(worker.limits.drain_timeout, drained).await;
+    sweeper.abort();
+    Ok(connections.len())
+}
+
+/// A caller that hung up in the queue is no reason to wait; a process without
+/// descriptors is.
+async fn rest_after(error: &io::Error) {
+    let is_callers = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
+    if !is_callers {
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+impl Worker {
+    fn welcome(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        connections: &mut JoinSet<()>,
+    ) {
+        let Some(place) = Place::take(&self.inner) else {
+            // As much as the socket takes at once; then it is closed.
+            let _ = stream.try_write(BUSY);
+            return;
+        };
+        // Without it small answers may wait for an acknowledgement; they are
+        // right all the same.
+        let _ = stream.set_nodelay(true);
+        let peer = Peer(peer.ip().to_canonical());
+        let worker = Rc::clone(self);
+        connections.spawn_local(async move {
+            worker.converse(stream, peer).await;
+            drop(place);
+        });
+    }
+
+    /// One caller's connection, request after request.
+    async fn converse(self: Rc<Self>, stream: TcpStream, peer: Peer) {
+        let (watched, exchange) = Watched::new(stream, Arc::clone(&self.limits));
+        let mut stopped = self.stopped.clone();
+        let limits = Arc::clone(&self.limits);
+        let service = service_fn(move |request| {
+            let answering = serve(Rc::clone(&self), Rc::clone(&exchange), peer, request);
+            async { Ok::<_, Infallible>(answering.await) }
+        });
+        let connection = http1::Builder::new()
+            // The wire's own watch bounds heads in time and size.
+            .header_read_timeout(None)
+            .max_headers(limits.fields)
+            .max_buf_size(limits.head_bytes.max(MIN_BUFFER) * 2)
+            .serve_connection(TokioIo::new(watched), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            // An error is the caller's leaving or a cut answer; the decision
+            // has been told before.
+            _ = &mut connection => return,
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+/// One of the connections that the limit allows.
+struct Place(Arc<Inner>);
+
+impl Place {
+    fn take(inner: &Arc<Inner>) -> Option<Self> {
+        let place = Self(Arc::clone(inner));
+        let before = inner.connections.fetch_add(1, Ordering::Relaxed);
+        (before < inner.config.limits.connections).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

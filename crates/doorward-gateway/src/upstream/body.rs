@@ -1,0 +1,194 @@
+//! Bodies on their way through: never collected, trailers dropped, a cut kept
+//! visible.
+//!
+//! Trailers are dropped in both directions: whatever an upstream merges into
+//! its headers would be identity that nobody checked (RFC 9110 section 6.5).
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Instant;
+
+use super::{Sending, UploadState, pool::Lease};
+use crate::wire::{stall::Stall, watch::Exchange};
+
+/// The body of a request to the upstream.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// None.
+    Empty,
+    /// The caller's.
+    Upload(Upload),
+}
+
+impl Outgoing {
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Upload(upload) => upload.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Upload(upload) => upload.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Upload(upload) => upload.incoming.size_hint(),
+        }
+    }
+}
+
+/// A caller's body on its way to the upstream.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    incoming: Incoming,
+    sending: Sending,
+}
+
+impl Upload {
+    pub(super) fn new(incoming: Incoming, sending: Sending) -> Self {
+        sending.set(UploadState::Running);
+        Self { incoming, sending }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+            let state = match &frame {
+                Some(Ok(frame)) if frame.is_trailers() => continue,
+                Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,
+                Some(Err(_)) => UploadState::Failed,
+                _ => UploadState::Done,
+            };
+            self.sending.set(state);
+            return Poll::Ready(frame);
+        }
+    }
+}
+
+/// An upstream's body on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    stall_timeout: Duration,
+    waiting_since: Option<Instant>,
+    stall: Stall,
+    exchange: Rc<Exchange>,
+}
+
+/// The upstream's body did not come to its end. The caller's connection is cut
+/// too: a part must not look like the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyCut {
+    /// It broke off.
+    #[error("the upstream's answer broke off")]
+    Broken,
+    /// It stopped.
+    #[error("the upstream's answer stopped")]
+    Stalled,
+}
+
+impl Relayed {
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        stall_timeout: Duration,
+        exchange: Rc<Exchange>,
+    ) -> Self {
+        Self {
+            incoming,
+            lease,
+            stall_timeout,
+            waiting_since: None,
+            stall: Stall::default(),
+            exchange,
+        }
+    }
+
+    /// Ends with an error, and makes sure that the caller can tell.
+    fn cut(&mut self, how: BodyCut) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        self.lease = None;
+        self.exchange.abort();
+        Poll::Ready(Some(Err(how)))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                ready!(self.stall.poll(cx, since + self.stall_timeout));
+                return self.cut(BodyCut::Stalled);
+            };
+            self.waiting_since = None;
+            match frame {
+                Some(Ok(frame)) if frame.is_trailers() => {}
+                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Some(Err(_)) => return self.cut(BodyCut::Broken),
+                None => {
+                    self.finish();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end();
+        }
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BodyCut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        self.get_mut().poll(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Relayed {
+    /// hyper drops a body that says it has ended without asking it again.
+    fn drop(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.finish();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Connections to the upstream that wait for the next request.
+//!
+//! One pool for each worker, without locks. The connection used last is taken
+//! first, so that the others grow old and go. A connection comes back only
+//! after an exactly framed exchange; one that is in doubt is closed.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use doorward_policy::decision::Reason;
+use http::{Request, Response, Uri};
+use hyper::{
+    body::Incoming,
+    client::conn::{
+        TrySendError,
+        http1::{Builder, SendRequest},
+    },
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, interval, timeout},
+};
+
+use super::{Failure, Sending, body::Outgoing};
+use crate::config::Limits;
+
+/// Largest head of an answer.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// An interval may not be zero.
+const SHORTEST_TICK: Duration = Duration::from_millis(100);
+
+/// Idle connections, the youngest last.
+#[derive(Debug)]
+pub(super) struct Pool {
+    host: String,
+    port: u16,
+    limits: Arc<Limits>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(origin: &Uri, limits: Arc<Limits>) -> Rc<Self> {
+        let host = origin.host().unwrap_or_default();
+        // An IPv6 literal is connected to without its brackets.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = origin.port_u16().unwrap_or(80);
+        Rc::new(Self { host, port, limits, idle: RefCell::default() })
+    }
+
+    /// A live idle connection, or a new one.
+    pub(super) async fn checkout(&self) -> Result<Connection, Failure> {
+        while let Some(idle) = self.pop() {
+            let Idle { mut connection, since } = idle;
+            let is_fresh = since.elapsed() < self.limits.upstream_idle_timeout;
+            // Not ready yet means that its task has still to see the end of
+            // the last exchange; with an error it is closed.
+            let ready = timeout(self.limits.connect_timeout, connection.sender.ready());
+            if is_fresh && matches!(ready.await, Ok(Ok(()))) {
+                connection.is_reused = true;
+                return Ok(connection);
+            }
+        }
+        self.connect().await
+    }
+
+    fn pop(&self) -> Option<Idle> {
+        self.idle.borrow_mut().pop()
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = match timeout(self.limits.connect_timeout, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return Err(Failure::new(Reason::UpstreamUnreachable, error.kind().to_string()));
+            }
+            Err(_) => {
+                return Err(Failure::new(Reason::UpstreamUnreachable, "no connection in time"));
+            }
+        };
+        // Without it small requests may wait for an acknowledgement; if it
+        // cannot be set they do, and are still right.
+        let _ = stream.set_nodelay(true);
+        let has_spoken = Rc::new(Cell::new(false));
+        let stream = Overheard { stream, has_spoken: Rc::clone(&has_spoken) };
+        #[expect(clippy::disallowed_methods, reason = "this is the gateway's upstream pool")]
+        let shaken = Builder::new()
+            .max_headers(self.limits.fields)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (sender, connection) = shaken.map_err(|_| {
+            Failure::new(Reason::UpstreamBroken, "the connection ended at once")
+        })?;
+        // Its error reaches whoever waits for an answer; nobody else asks.
+        tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok(Connection { sender, has_spoken, is_reused: false })
+    }
+
+    /// A promise to take `connection` back after the exchange.
+    pub(super) fn lease(self: &Rc<Self>, connection: Connection, sending: Sending) -> Lease {
+        Lease { pool: Rc::clone(self), connection, sending }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.limits.upstream_idle_connections {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    pub(super) async fn sweep(&self) {
+        let mut ticks = interval(self.limits.upstream_idle_timeout.max(SHORTEST_TICK));
+        loop {
+            ticks.tick().await;
+            let is_fresh = |idle: &Idle| {
+                !idle.connection.sender.is_closed()
+                    && idle.since.elapsed() < self.limits.upstream_idle_timeout
+            };
+            self.idle.borrow_mut().retain(is_fresh);
+        }
+    }
+}
+
+/// One connection to the upstream.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<Outgoing>,
+    has_spoken: Rc<Cell<bool>>,
+    is_reused: bool,
+}
+
+impl Connection {
+    /// Whether it carried a request before.
+    pub(super) const fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Whether a byte came back since the last request was sent.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken.get()
+    }
+
+    pub(super) fn send(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
+        self.has_spoken.set(false);
+        self.sender.try_send_request(request)
+    }
+}
+
+/// A connection on its way back to the pool.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pool: Rc<Pool>,
+    connection: Connection,
+    sending: Sending,
+}
+
+impl Lease {
+    /// The answer ended where it said it would.
+    pub(super) fn end(self) {
+        if self.sending.is_done() && !self.connection.sender.is_closed() {
+            self.pool.give_back(self.connection);
+        }
+    }
+}
+
+/// Notices whether the upstream said anything.
+#[derive(Debug)]
+struct Overheard {
+    stream: TcpStream,
+    has_spoken: Rc<Cell<bool>>,
+}
+
+impl AsyncRead for Overheard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.has_spoken.set(true);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Overheard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

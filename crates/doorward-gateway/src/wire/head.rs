@@ -1,0 +1,257 @@
+//! A strict reading of one request head (RFC 9112 sections 2.2, 3, 5, 6).
+//!
+//! Only what decides where the message ends, and what more than one reading
+//! could hang on: line ends, characters, Content-Length, Transfer-Encoding.
+//! Everything that hyper leaves visible is judged later, in `gate`.
+
+use super::Fault;
+use crate::config::Limits;
+
+/// How the body is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyLength {
+    /// Content-Length; 0 without a body.
+    Sized(u64),
+    /// Transfer-Encoding: chunked.
+    Chunked,
+}
+
+/// A head without fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// How the body is delimited.
+    pub(crate) body: BodyLength,
+    /// Number of field lines; hyper must find as many.
+    pub(crate) fields: usize,
+}
+
+/// Reads `bytes`, which end in the first empty line.
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Head, Fault> {
+    // RFC 9112 section 2.2: an empty line before the request line is ignored.
+    let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let mut lines = Lines(bytes);
+    let version = request_line(lines.next().unwrap_or_default(), limits)?;
+    let mut framing = Framing::default();
+    let mut fields = 0;
+    for line in lines {
+        fields += 1;
+        if fields > limits.fields {
+            return Err(Fault::HeadTooLarge);
+        }
+        let (name, value) = field_line(line)?;
+        framing.note(name, value)?;
+    }
+    let body = framing.length(version)?;
+    Ok(Head { body, fields })
+}
+
+/// The lines of a head, without their CRLF, up to the empty one.
+struct Lines<'h>(&'h [u8]);
+
+impl<'h> Iterator for Lines<'h> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let (line, rest) = self.0.split_at(end + 1);
+        self.0 = rest;
+        // A line feed alone keeps its line whole, and is then refused as a
+        // control character.
+        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        (!line.is_empty()).then_some(line)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (parts.next(), parts.next(), parts.next());
+    let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
+    else {
+        return Err(Fault::Head("a request line that is not METHOD TARGET VERSION"));
+    };
+    if !is_token(method) {
+        return Err(Fault::Head("a method that is not a token"));
+    }
+    if target.len() > limits.target_bytes {
+        return Err(Fault::TargetTooLong);
+    }
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Fault::Head("a target with bytes outside printable ASCII"));
+    }
+    // hyper cuts a fragment off without a word; others forward it.
+    if target.contains(&b'#') {
+        return Err(Fault::Head("a target with a fragment"));
+    }
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        _ => Err(Fault::Head("a version other than HTTP/1.0 and HTTP/1.1")),
+    }
+}
+
+fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    if line.starts_with(b" ") || line.starts_with(b"\t") {
+        return Err(Fault::Head("a folded header line"));
+    }
+    let colon = line.iter().position(|byte| *byte == b':');
+    let (name, value) = line.split_at(colon.ok_or(Fault::Head("a header line without a colon"))?);
+    if !is_token(name) {
+        return Err(Fault::Head("a header name that is not a token"));
+    }
+    let value = trim_blanks(&value[1..]);
+    let visible = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
+    if !value.iter().all(visible) {
+        return Err(Fault::Head("a control character in a header value"));
+    }
+    Ok((name, value))
+}
+
+/// Only space and tab are optional white space; `trim_ascii` would also hide
+/// carriage returns and form feeds.
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// RFC 9110 section 5.6.2 `token`.
+fn is_token(bytes: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(allowed)
+}
+
+#[derive(Default)]
+struct Framing {
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+impl Framing {
+    fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if self.content_length.is_some() {
+                return Err(Fault::Framing("more than one Content-Length"));
+            }
+            self.content_length = Some(content_length(value)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if self.chunked {
+                return Err(Fault::Framing("more than one Transfer-Encoding"));
+            }
+            if !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Fault::Framing("a Transfer-Encoding other than chunked"));
+            }
+            self.chunked = true;
+        }
+        Ok(())
+    }
+
+    fn length(self, version: Version) -> Result<BodyLength, Fault> {
+        match (self.content_length, self.chunked) {
+            (Some(_), true) => {
+                Err(Fault::Framing("Content-Length together with Transfer-Encoding"))
+            }
+            (None, true) if version == Version::Http10 => {
+                Err(Fault::Framing("Transfer-Encoding in HTTP/1.0"))
+            }
+            (None, true) => Ok(BodyLength::Chunked),
+            (length, false) => Ok(BodyLength::Sized(length.unwrap_or(0))),
+        }
+    }
+}
+
+/// Digits and nothing else: no sign, no blank, no list.
+fn content_length(value: &[u8]) -> Result<u64, Fault> {
+    const FAULT: Fault = Fault::Framing("a Content-Length that is not a number");
+    if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(FAULT);
+    }
+    Ok(value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyLength, read};
+    use crate::{config::Limits, wire::Fault};
+
+    fn head(lines: &str) -> Result<BodyLength, Fault> {
+        let text = format!("GET / HTTP/1.1\r\n{lines}\r\n");
+        read(text.as_bytes(), &Limits::default()).map(|head| head.body)
+    }
+
+    #[test]
+    fn one_length_is_one_reading() {
+        assert_eq!(head("Host: a\r\n"), Ok(BodyLength::Sized(0)));
+        assert_eq!(head("Content-Length: 12\r\n"), Ok(BodyLength::Sized(12)));
+        assert_eq!(head("transfer-ENCODING:chunked\r\n"), Ok(BodyLength::Chunked));
+    }
+
+    #[test]
+    fn gwy_020_content_length_beside_transfer_encoding_is_refused() {
+        let both = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n";
+        assert!(matches!(head(both), Err(Fault::Framing(_))));
+        let turned = "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n";
+        assert!(matches!(head(turned), Err(Fault::Framing(_))));
+    }
+
+    #[test]
+    fn gwy_020_transfer_encoding_has_one_spelling() {
+        let odd = [
+            "chunked, chunked", "gzip, chunked", "chunked, identity", "identity", "xchunked",
+            "chunked;q=1", "\"chunked\"", "'chunked'", ",chunked", "chunked,", "", "chunk",
+            "chunked\x0b", "chunked\0", "chunked x", "chunked\r", "\x0cchunked",
+        ];
+        for value in odd {
+            assert!(head(&format!("Transfer-Encoding: {value}\r\n")).is_err(), "{value:?}");
+        }
+        for line in ["Transfer-Encoding : chunked", " Transfer-Encoding: chunked",
+            "Transfer-Encoding\t: chunked", "X: y\rTransfer-Encoding: chunked",
+            "X: y\nTransfer-Encoding: chunked", "Transfer-Encoding:\n chunked"]
+        {
+            assert!(head(&format!("{line}\r\n")).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn gwy_022_content_length_is_digits_once() {
+        for value in ["+1", "-1", "1, 1", "1 1", "0x1", "1e1", "", "１", "99999999999999999999"] {
+            assert!(head(&format!("Content-Length: {value}\r\n")).is_err(), "{value:?}");
+        }
+        assert!(head("Content-Length: 1\r\ncontent-length: 1\r\n").is_err());
+        let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(matches!(read(old, &Limits::default()), Err(Fault::Framing(_))));
+    }
+
+    #[test]
+    fn par_019_folded_lines_are_refused() {
+        let folded = head("Authorization: Bearer\r\n a.b.c\r\n");
+        assert_eq!(folded, Err(Fault::Head("a folded header line")));
+    }
+
+    #[test]
+    fn request_lines_have_one_form() {
+        let odd = [
+            "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET\t/ HTTP/1.1", "GET /",
+            "GET / HTTP/2.0", "GET / http/1.1", "GET / HTTP/1.10", "GET /a b HTTP/1.1",
+            "GET /a#b HTTP/1.1", "GET /\u{e9} HTTP/1.1", "G(T / HTTP/1.1", "PRI * HTTP/2.0", "",
+        ];
+        for line in odd {
+            let text = format!("{line}\r\nHost: a\r\n\r\n");
+            assert!(read(text.as_bytes(), &Limits::default()).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn gwy_035_field_count_and_target_length_are_bounded() {
+        assert!(head(&"A: b\r\n".repeat(100)).is_ok());
+        assert_eq!(head(&"A: b\r\n".repeat(101)), Err(Fault::HeadTooLarge));
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(8192));
+        assert_eq!(read(long.as_bytes(), &Limits::default()), Err(Fault::TargetTooLong));
+    }
+}

@@ -1,0 +1,438 @@
+//! The caller's connection as hyper sees it: only bytes that passed the lint,
+//! and only as long as they keep coming.
+//!
+//! A faulty request is replaced by one plain request of our own, after which
+//! nothing more is read. hyper asks the service about it, the service finds
+//! the fault in [`Exchange::next_head`] and answers with a problem document;
+//! so even a request that no parser would read is refused in our words and
+//! appears in the record.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+
+use super::{
+    Fault,
+    framing::{Framing, Scan},
+    head::Head,
+    stall::Stall,
+};
+use crate::config::Limits;
+
+/// Stands in for a faulty request. Never forwarded: its head is a fault.
+const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
+
+/// What the connection and the requests on it tell each other. Belongs to one
+/// connection on one thread.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    heads: RefCell<VecDeque<Head>>,
+    refused: Cell<Option<Fault>>,
+    request_line: RefCell<Option<(String, String)>>,
+    body_fault: Cell<Option<Fault>>,
+    unanswered: Cell<usize>,
+    idle_since: Cell<Instant>,
+    aborted: Cell<bool>,
+}
+
+impl Exchange {
+    fn new() -> Self {
+        Self {
+            heads: RefCell::default(),
+            refused: Cell::new(None),
+            request_line: RefCell::new(None),
+            body_fault: Cell::new(None),
+            unanswered: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            aborted: Cell::new(false),
+        }
+    }
+
+    /// What the lint found about the request that hyper hands out next.
+    pub(crate) fn next_head(&self) -> Result<Head, Fault> {
+        let head = self.heads.borrow_mut().pop_front();
+        // Without a head and without a fault hyper saw a request that the
+        // lint did not: the two disagree.
+        const DISAGREED: Fault = Fault::Framing("a request in the middle of another");
+        head.ok_or_else(|| self.refused.get().unwrap_or(DISAGREED))
+    }
+
+    /// Method and path of the refused request, as far as they can be read.
+    pub(crate) fn refused_line(&self) -> Option<(String, String)> {
+        self.request_line.borrow_mut().take()
+    }
+
+    /// The fault in the body of the present request.
+    pub(crate) fn body_fault(&self) -> Option<Fault> {
+        self.body_fault.get()
+    }
+
+    /// An answer has been given whole.
+    pub(crate) fn answered(&self) {
+        self.unanswered.set(self.unanswered.get().saturating_sub(1));
+        self.idle_since.set(Instant::now());
+    }
+
+    /// The answer broke off: the caller must not take it for a whole one.
+    pub(crate) fn abort(&self) {
+        self.aborted.set(true);
+    }
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: TcpStream,
+    limits: Arc<Limits>,
+    exchange: Rc<Exchange>,
+    framing: Framing,
+    /// An unfinished head.
+    held: Vec<u8>,
+    held_since: Option<Instant>,
+    /// Passed the lint, not yet taken by hyper.
+    cleared: VecDeque<u8>,
+    /// A fault in the body, told when hyper has had all that stands before it.
+    broken: Option<Fault>,
+    body_since: Option<Instant>,
+    has_spoken: bool,
+    /// Nothing more is read: only an answer is still to be written.
+    deaf: bool,
+    /// The last read found nothing: closing now loses nothing.
+    is_drained: bool,
+    read_stall: Stall,
+    write_since: Option<Instant>,
+    write_stall: Stall,
+    linger: Option<Linger>,
+}
+
+/// Reading on after the answer, so that closing does not destroy it: a socket
+/// closed with unread bytes resets the connection, and the caller loses the
+/// 401 that explains why.
+#[derive(Debug)]
+struct Linger {
+    until: Instant,
+    left: usize,
+}
+
+impl Watched {
+    /// Watches `stream`.
+    pub(crate) fn new(stream: TcpStream, limits: Arc<Limits>) -> (Self, Rc<Exchange>) {
+        let exchange = Rc::new(Exchange::new());
+        let watched = Self {
+            stream,
+            limits,
+            exchange: Rc::clone(&exchange),
+            framing: Framing::default(),
+            held: Vec::new(),
+            held_since: None,
+            cleared: VecDeque::new(),
+            broken: None,
+            body_since: None,
+            has_spoken: false,
+            deaf: false,
+            is_drained: true,
+            read_stall: Stall::default(),
+            write_since: None,
+            write_stall: Stall::default(),
+            linger: None,
+        };
+        (watched, exchange)
+    }
+
+    /// Lints the bytes that were read into `buf` behind `start`; leaves there
+    /// what hyper may have.
+    fn admit(&mut self, buf: &mut ReadBuf<'_>, start: usize) {
+        self.has_spoken = true;
+        self.body_since = None;
+        if self.held.is_empty() {
+            let scan = self.scan(&buf.filled()[start..]);
+            let passed = self.outcome(scan, &buf.filled()[start..]);
+            buf.set_filled(start + passed);
+        } else {
+            let mut bytes = std::mem::take(&mut self.held);
+            bytes.extend_from_slice(&buf.filled()[start..]);
+            buf.set_filled(start);
+            let scan = self.scan(&bytes);
+            let passed = self.outcome(scan, &bytes);
+            // In front of a placeholder that `outcome` may have put there.
+            let behind = std::mem::take(&mut self.cleared);
+            bytes.truncate(passed);
+            self.cleared.extend(bytes);
+            self.cleared.extend(behind);
+        }
+    }
+
+    fn scan(&mut self, bytes: &[u8]) -> Scan {
+        let mut heads = self.exchange.heads.borrow_mut();
+        let before = heads.len();
+        let scan = self.framing.scan(bytes, &self.limits, &mut heads);
+        let found = heads.len() - before;
+        self.exchange.unanswered.set(self.exchange.unanswered.get() + found);
+        scan
+    }
+
+    /// How many of `bytes` may pass; the rest is held back or replaced.
+    fn outcome(&mut self, scan: Scan, bytes: &[u8]) -> usize {
+        match scan {
+            Scan::All => {
+                self.held_since = None;
+                bytes.len()
+            }
+            Scan::Unfinished(passed) => {
+                self.held = bytes[passed..].to_vec();
+                if passed > 0 || self.held_since.is_none() {
+                    self.held_since = Some(Instant::now());
+                }
+                passed
+            }
+            Scan::Faulty(passed, fault) if self.framing.in_body() => {
+                self.broken = Some(fault);
+                passed
+            }
+            Scan::Faulty(passed, fault) => {
+                self.refuse(fault, &bytes[passed..]);
+                passed
+            }
+        }
+    }
+
+    /// Puts the placeholder in the place of a faulty request and ends reading.
+    fn refuse(&mut self, fault: Fault, head: &[u8]) {
+        self.held = Vec::new();
+        self.held_since = None;
+        self.deaf = true;
+        self.exchange.refused.set(Some(fault));
+        self.exchange.unanswered.set(self.exchange.unanswered.get() + 1);
+        self.exchange.request_line.replace(readable_line(head));
+        self.cleared.extend(PLACEHOLDER);
+    }
+
+    fn break_body(&mut self, fault: Fault) -> io::Error {
+        self.deaf = true;
+        self.exchange.body_fault.set(Some(fault));
+        io::Error::new(io::ErrorKind::InvalidData, fault.seen())
+    }
+
+    /// Nothing to read at present: until when may that last?
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let now = Instant::now();
+        let waiting = Waiting::of(self);
+        let deadline = match waiting {
+            Waiting::Head(since) => since + self.limits.head_timeout,
+            Waiting::Body => *self.body_since.get_or_insert(now) + self.limits.body_timeout,
+            Waiting::Idle => self.exchange.idle_since.get() + self.limits.idle_timeout,
+            // Ours to answer. Looked at again later, because hyper does not
+            // ask again when the answer is out.
+            Waiting::Answer => now + self.limits.idle_timeout,
+        };
+        ready!(self.read_stall.poll(cx, deadline));
+        match waiting {
+            Waiting::Body => Poll::Ready(Err(self.break_body(Fault::BodyTimeout))),
+            Waiting::Head(_) if self.has_spoken => {
+                let held = std::mem::take(&mut self.held);
+                self.refuse(Fault::HeadTimeout, &held);
+                Poll::Ready(Ok(()))
+            }
+            // Silent: closed without a word, like any idle connection.
+            _ => {
+                self.deaf = true;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limits = &self.limits;
+        let linger = self.linger.get_or_insert_with(|| Linger {
+            until: Instant::now() + limits.linger_timeout,
+            left: limits.linger_bytes,
+        });
+        let mut scratch = [0; 4096];
+        while linger.left > 0 {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(buf.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.read_stall.poll(cx, linger.until),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Bounds how long the caller may leave our bytes unread.
+    fn bound_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write_since = None;
+            return written;
+        }
+        let since = *self.write_since.get_or_insert_with(Instant::now);
+        ready!(self.write_stall.poll(cx, since + self.limits.write_timeout));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// What the connection is waiting for.
+enum Waiting {
+    /// The rest of a head, or the first one.
+    Head(Instant),
+    /// More of a body.
+    Body,
+    /// Another request, or none.
+    Idle,
+    /// Our own answer.
+    Answer,
+}
+
+impl Waiting {
+    fn of(watched: &Watched) -> Self {
+        if watched.framing.in_body() {
+            Self::Body
+        } else if watched.exchange.unanswered.get() > 0 {
+            Self::Answer
+        } else if let Some(since) = watched.held_since {
+            Self::Head(since)
+        } else if watched.has_spoken {
+            Self::Idle
+        } else {
+            Self::Head(watched.exchange.idle_since.get())
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let start = buf.filled().len();
+        loop {
+            if !this.cleared.is_empty() {
+                hand_over(&mut this.cleared, buf);
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(fault) = this.broken.take() {
+                return Poll::Ready(Err(this.break_body(fault)));
+            }
+            if this.deaf {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut this.stream).poll_read(cx, buf) {
+                Poll::Ready(read) => read?,
+                Poll::Pending => {
+                    this.is_drained = true;
+                    ready!(this.wait(cx))?;
+                    if this.cleared.is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
+            }
+            this.is_drained = false;
+            if buf.filled().len() == start {
+                if this.framing.in_body() {
+                    this.exchange.body_fault.set(Some(Fault::BodyCut));
+                }
+                return Poll::Ready(Ok(()));
+            }
+            this.admit(buf, start);
+            if buf.filled().len() > start {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.bound_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.bound_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        if this.deaf || !this.is_drained || this.framing.in_body() {
+            ready!(this.drain(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Watched {
+    /// An answer without a length ends with the connection, so a broken one
+    /// must not end like a whole one: the connection is reset instead.
+    fn drop(&mut self) {
+        if self.exchange.aborted.get() {
+            let reset = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+            // Without it the caller may still see the cut by the length.
+            drop(reset);
+        }
+    }
+}
+
+fn hand_over(cleared: &mut VecDeque<u8>, buf: &mut ReadBuf<'_>) {
+    while !cleared.is_empty() && buf.remaining() > 0 {
+        let (front, _) = cleared.as_slices();
+        let step = front.len().min(buf.remaining());
+        buf.put_slice(&front[..step]);
+        cleared.drain(..step);
+    }
+    if cleared.is_empty() {
+        *cleared = VecDeque::new();
+    }
+}
+
+/// Method and path for the record: printable, short, without the query.
+fn readable_line(head: &[u8]) -> Option<(String, String)> {
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let mut parts = line.split(|byte| *byte == b' ');
+    let method = parts.next().filter(|method| !method.is_empty())?;
+    let target = parts.next().unwrap_or_default();
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let shown = |bytes: &[u8], most: usize| bytes.iter().take(most).copied().collect::<Vec<_>>().escape_ascii().to_string();
+    Some((shown(method, 32), shown(path, 256)))
+}
