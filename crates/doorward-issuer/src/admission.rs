@@ -89,7 +89,8 @@ pub(crate) enum Refused {
 }
 
 impl Admission {
-    /// Admits at most `capacity` tries at a time.
+    /// Admits at most `capacity` tries at a time: what the hasher can take
+    /// ([`Hasher::capacity`](crate::password::Hasher::capacity)).
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),

@@ -14,7 +14,7 @@
 //! composition rules, no truncation), RFC 9106 (Argon2), OWASP password
 //! storage (19 MiB, 2 passes, 1 lane).
 //!
-//! Not here: who may try and how often (see [`crate::admission`]).
+//! Not here: who may try and how often (that is `admission`).
 //!
 //! Not normalised: a password is compared byte by byte, so one that was typed
 //! as decomposed Unicode differs from the same one typed composed.

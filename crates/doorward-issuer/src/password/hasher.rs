@@ -20,8 +20,8 @@
 //! the hash.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use argon2::Block;
@@ -111,7 +111,7 @@ pub struct Hasher {
     queue: usize,
     permits: Arc<Semaphore>,
     /// One hash at a time may need more than an arena.
-    oversize: Semaphore,
+    oversize: Arc<Semaphore>,
     arenas: Arc<Arenas>,
     waiting: AtomicUsize,
 }
@@ -133,9 +133,10 @@ impl Hasher {
             parallel,
             queue: hashing.queue,
             permits: Arc::new(Semaphore::new(parallel)),
-            oversize: Semaphore::new(1),
+            oversize: Arc::new(Semaphore::new(1)),
             arenas: Arc::new(Arenas {
                 blocks: cost.blocks(),
+                used: AtomicBool::new(false),
                 free: Mutex::default(),
             }),
             waiting: AtomicUsize::new(0),
@@ -193,26 +194,27 @@ impl Hasher {
         self.parallel.saturating_add(self.queue)
     }
 
+    /// Gives the arenas back to the system if no hash began since the last
+    /// call. Called now and then, it makes an idle process small again.
+    pub fn rest(&self) {
+        self.arenas.rest();
+    }
+
     async fn run<T, F>(&self, cost: Cost, work: F) -> Result<T, HashError>
     where
         T: Send + 'static,
         F: FnOnce(&mut [Block]) -> Result<T, argon2::Error> + Send + 'static,
     {
-        let oversize = cost.blocks() > self.arenas.blocks;
         let place = self.take_place()?;
-        let closed = |_| HashError::Failed;
-        let _only_one = match oversize {
-            true => Some(self.oversize.acquire().await.map_err(closed)?),
+        let alone = match cost.blocks() > self.arenas.blocks {
+            true => Some(permit_of(&self.oversize).await?),
             false => None,
         };
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(closed)?;
+        let permits = (permit_of(&self.permits).await?, alone);
         drop(place);
         let arenas = Arc::clone(&self.arenas);
         let blocks = cost.blocks();
-        tokio::task::spawn_blocking(move || arenas.lend(permit, blocks, work))
+        tokio::task::spawn_blocking(move || arenas.lend(permits, blocks, work))
             .await
             .map_err(|_| HashError::Failed)?
             .map_err(|_| HashError::Failed)
@@ -235,6 +237,11 @@ impl Hasher {
     }
 }
 
+async fn permit_of(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, HashError> {
+    let permit = Arc::clone(semaphore).acquire_owned().await;
+    permit.map_err(|_| HashError::Failed)
+}
+
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hasher")
@@ -253,39 +260,43 @@ impl Drop for Place<'_> {
 }
 
 /// The memory that hashes work in. INVARIANT: an arena exists only for a
-/// permit that is or was held, so there are never more than `parallel`.
+/// permit that is or was held, so there are never more than `parallel`; one
+/// larger piece exists only while the one permit for it is held.
 struct Arenas {
     blocks: usize,
+    /// Whether a hash began since the last rest.
+    used: AtomicBool,
     free: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Arenas {
-    /// Runs `work` in an arena of at least `blocks`. The permit is dropped
+    /// Runs `work` in an arena of at least `blocks`. The permits are dropped
     /// last, after the arena is back.
     fn lend<T>(
         &self,
-        permit: OwnedSemaphorePermit,
+        _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
         blocks: usize,
         work: impl FnOnce(&mut [Block]) -> T,
     ) -> T {
+        self.used.store(true, Ordering::Relaxed);
         if blocks > self.blocks {
-            let outcome = work(&mut vec![Block::default(); blocks]);
-            drop(permit);
-            return outcome;
+            return work(&mut vec![Block::default(); blocks]);
         }
-        let kept = self
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.free().pop();
         let mut arena = kept.unwrap_or_else(|| vec![Block::default(); self.blocks]);
         let outcome = work(&mut arena);
-        self.free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(arena);
-        drop(permit);
+        self.free().push(arena);
         outcome
+    }
+
+    fn rest(&self) {
+        if !self.used.swap(false, Ordering::Relaxed) {
+            self.free().clear();
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -132,10 +132,18 @@ async fn dos_001_memory_stays_within_permits_times_arena() {
 #[tokio::test]
 async fn dos_001_what_does_not_fit_in_the_queue_is_refused_at_once() {
     let hasher = hasher(CHEAP);
+    // Hashes that end when the test says so.
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().unwrap();
     let mut waiting: Vec<_> = (0..hasher.capacity())
-        .map(|_| Box::pin(hasher.verify(password("x"), None, Salt([0; 16]))))
+        .map(|_| {
+            let gate = gate.clone();
+            Box::pin(hasher.run(hasher.cost, move |_| {
+                drop(gate.lock());
+                Ok(())
+            }))
+        })
         .collect();
-    // The runtime has one thread and it is ours: nothing moves while we poll.
     for future in &mut waiting {
         assert!(poll_once(future.as_mut()).is_pending());
     }
@@ -146,8 +154,13 @@ async fn dos_001_what_does_not_fit_in_the_queue_is_refused_at_once() {
     assert!(matches!(poll_once(refused), Poll::Ready(Err(error)) if error == overloaded));
     // Whoever hangs up while queued makes room for another.
     waiting.pop();
-    let next = pin!(hasher.verify(password("x"), None, Salt([0; 16])));
-    assert!(poll_once(next).is_pending());
+    let mut next = pin!(hasher.verify(password("x"), None, Salt([0; 16])));
+    assert!(poll_once(next.as_mut()).is_pending());
+    drop(closed);
+    for future in waiting {
+        future.await.unwrap();
+    }
+    assert!(matches!(next.await, Ok(Verdict::Wrong)));
 }
 
 #[tokio::test]
@@ -196,6 +209,19 @@ async fn a_worker_that_panics_gives_its_permit_back() {
             .await
             .is_ok()
     );
+}
+
+#[tokio::test]
+async fn arenas_are_kept_while_in_use_and_given_back_when_idle() {
+    let hasher = hasher(CHEAP);
+    let arenas = || hasher.arenas.free.lock().unwrap().len();
+    stored(&hasher).await;
+    hasher.rest();
+    assert_eq!(arenas(), 1, "given back right after use");
+    hasher.rest();
+    assert_eq!(arenas(), 0, "kept although idle");
+    stored(&hasher).await;
+    assert_eq!(arenas(), 1);
 }
 
 #[test]
