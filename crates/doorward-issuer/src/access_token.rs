@@ -1,6 +1,33 @@
-//! Access tokens (RFC 9068).
+//! Access tokens (RFC 9068): who gets one, and what it says.
+//!
+//! [`entitle`] reads, inside the transaction that issues, what the user may
+//! have now; only its [`Entitled`] can be minted. So a change of rights and an
+//! issue have an order: either the token shows the change, or the change's
+//! revocation refuses the token.
 
-use doorward_jose::time::UnixTime;
+use base64_simd::URL_SAFE_NO_PAD;
+use doorward_jose::{
+    claims::{AccessClaims, RequiredClaims},
+    time::UnixTime,
+};
+use doorward_verify::clock::Timestamp;
+
+use crate::{
+    entropy::random,
+    error::{MintError, StoreError},
+    issuer::Issuer,
+    session::SessionId,
+    store::Tx,
+    tenant::TenantName,
+    user::UserId,
+};
+
+/// Largest access token. Proxies and servers refuse header fields of 8 KiB and
+/// more, and other fields need room too.
+pub const MAX_ACCESS_TOKEN_BYTES: usize = 6 * 1024;
+
+/// `typ` of access tokens (RFC 9068 section 2.1).
+const TOKEN_TYPE: &str = "at+jwt";
 
 /// An access token without a session, made by an administrator. Holds a
 /// secret, so it cannot be printed.
@@ -11,4 +38,108 @@ pub struct MintedToken {
     pub token_id: String,
     /// `exp`.
     pub expires_at: UnixTime,
+}
+
+/// What a user may have in a tenant at the moment of a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Entitled {
+    pub(crate) subject: UserId,
+    pub(crate) tenant: TenantName,
+    /// Version of the account.
+    pub(crate) version: i64,
+    roles: Vec<String>,
+    issued_at: UnixTime,
+}
+
+/// Whether a user may have a token for a tenant.
+pub(crate) enum Entitlement {
+    Granted(Entitled),
+    /// Disabled, or there is no such account any more.
+    Disabled,
+    NotAMember,
+}
+
+/// Through what the token is asked for.
+pub(crate) struct Request<'a, M> {
+    pub(crate) client_id: &'a str,
+    pub(crate) session: Option<SessionId>,
+    /// `auth_time` and `amr`, for a user who signed in.
+    pub(crate) authentication: Option<(UnixTime, &'a [M])>,
+}
+
+/// Reads what `user` may have in `tenant`. The token's `iat` is never before
+/// the watermark of the user, so what was revoked and what is issued now
+/// differ even within one second.
+pub(crate) async fn entitle(
+    tx: &mut Tx,
+    user: &UserId,
+    tenant: &TenantName,
+    now: Timestamp,
+) -> Result<Entitlement, StoreError> {
+    let state = match tx.account_state(user).await? {
+        Some(state) if !state.disabled => state,
+        _ => return Ok(Entitlement::Disabled),
+    };
+    let roles = tx.roles(user, tenant).await?;
+    if roles.is_empty() && state.home_tenant != *tenant {
+        return Ok(Entitlement::NotAMember);
+    }
+    if state.tokens_from > now.unix() && !state.tokens_from_used {
+        tx.mark_tokens_from_used(user).await?;
+    }
+    Ok(Entitlement::Granted(Entitled {
+        subject: user.clone(),
+        tenant: tenant.clone(),
+        version: state.version,
+        roles,
+        issued_at: now.unix().max(state.tokens_from).max(state.all_tokens_from),
+    }))
+}
+
+impl Issuer {
+    /// Makes and signs the token.
+    pub(crate) fn mint<M: AsRef<str>>(
+        &self,
+        entitled: &Entitled,
+        request: Request<'_, M>,
+    ) -> Result<MintedToken, MintError> {
+        let roles = self.roles();
+        let known = entitled.roles.iter().filter(|role| roles.get(role).is_some());
+        let permissions = roles.effective(&entitled.roles);
+        let token_id = URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy()));
+        let config = self.config();
+        let mut claims = AccessClaims::new(RequiredClaims {
+            issuer: config.issuer.clone(),
+            subject: entitled.subject.to_string(),
+            audience: config.audience.clone(),
+            client_id: request.client_id.to_owned(),
+            token_id: token_id.clone(),
+            issued_at: entitled.issued_at,
+            lifetime_seconds: config.access_token_lifetime,
+        })
+        .tenant(entitled.tenant.as_str())
+        .roles(known)
+        .permissions(permissions.iter().map(ToString::to_string));
+        if let Some(session) = request.session {
+            claims = claims.session(session.to_string());
+        }
+        if let Some((at, methods)) = request.authentication {
+            claims = claims.authentication(at, methods.iter().map(AsRef::as_ref));
+        }
+        let ring = self.key_ring().picture();
+        let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
+        let access_token = key.sign(TOKEN_TYPE, &claims).map_err(|_| MintError::Signing)?;
+        if access_token.len() > MAX_ACCESS_TOKEN_BYTES {
+            let bytes = |names: usize, lengths: usize| names * 3 + lengths;
+            let roles = bytes(entitled.roles.len(), entitled.roles.iter().map(String::len).sum());
+            let names = permissions.iter().map(|permission| permission.to_string().len());
+            let permissions = bytes(permissions.len(), names.sum());
+            return Err(MintError::TooLarge {
+                size: access_token.len(),
+                limit: MAX_ACCESS_TOKEN_BYTES,
+                claim: if roles > permissions { "roles" } else { "permissions" },
+            });
+        }
+        Ok(MintedToken { access_token, token_id, expires_at: claims.expires_at() })
+    }
 }

@@ -1,18 +1,30 @@
-//! Administration.
+//! Administration: tenants, users, roles and signing keys.
+//!
+//! Each change is one transaction with its audit entry. It needs the database
+//! and not a server: the command line makes it beside a running server, which
+//! notices it by [`Issuer::poll_changes`].
+
+use doorward_verify::clock::Timestamp;
+use serde_json::{Value, json};
+use uuid::Builder;
 
 use crate::{
-    access_token::MintedToken,
-    audit::Actor,
+    access_token::{Entitlement, MintedToken, Request, entitle},
+    audit::{Action, Actor, AuditEntry, Object},
+    entropy::random,
     error::AdminError,
     issuer::Issuer,
-    password::Password,
-    role_grant::RoleGrant,
-    tenant::Tenant,
-    user::User,
+    key_ring::{self, KeyInfo},
+    password::{NewPassword, Password, PasswordHash, Salt},
+    revocation::revoke_user_tokens,
+    role_grant::{RoleGrant, UnknownRole},
+    session::{EndCause, FIRST_PARTY_CLIENT},
+    store::Tx,
+    tenant::{Tenant, TenantName},
+    user::{User, UserId, Username},
 };
 
-/// Changes to tenants, users and roles. Each is one transaction with its
-/// audit entry, and works with or without a running server.
+/// Changes to tenants, users, roles and keys, in the name of one actor.
 #[derive(Clone)]
 pub struct Admin {
     issuer: Issuer,
@@ -34,14 +46,21 @@ pub struct NewUser {
 pub struct Page {
     /// Begin after this one.
     pub after: Option<String>,
-    /// At most this many; capped at 1000.
+    /// At most this many; 1000 if absent or more.
     pub limit: Option<u32>,
+}
+
+/// A change of one role of one user.
+#[derive(Clone, Copy)]
+enum RoleChange {
+    Grant,
+    Revoke,
 }
 
 impl Issuer {
     /// Administration as the operator of this machine.
     pub fn admin(&self) -> Admin {
-        todo!()
+        Admin { issuer: self.clone(), actor: Actor::operator("local") }
     }
 }
 
@@ -54,50 +73,112 @@ impl Admin {
 
     /// Every tenant, by name.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, AdminError> {
-        todo!()
+        Ok(self.issuer.store().tenants().await?)
     }
 
     /// Makes a tenant.
     pub async fn add_tenant(&self, name: &str) -> Result<Tenant, AdminError> {
-        let _ = name;
-        todo!()
+        let name = TenantName::parse(name)?;
+        let now = self.now();
+        let mut tx = self.issuer.store().begin().await?;
+        if !tx.insert_tenant(&name, now).await? {
+            return Err(AdminError::TenantExists(name));
+        }
+        let entry = self.entry(now, Action::TenantAdd, Object::Tenant(&name)).tenant(&name);
+        tx.record(entry).await?;
+        tx.commit().await?;
+        Ok(Tenant { name, created_at_ms: now.millis() })
     }
 
     /// Users by name.
     pub async fn users(&self, page: Page) -> Result<Vec<User>, AdminError> {
-        let _ = page;
-        todo!()
+        let after = page.after.unwrap_or_default().to_ascii_lowercase();
+        Ok(self.issuer.store().users(&after, page.limit).await?)
     }
 
     /// One user.
     pub async fn user(&self, username: &str) -> Result<User, AdminError> {
-        let _ = username;
-        todo!()
+        let username = Username::parse(username)?;
+        let user = self.issuer.store().user(&username).await?;
+        user.ok_or(AdminError::NoSuchUser(username))
     }
 
     /// Makes a user.
     pub async fn add_user(&self, new: NewUser) -> Result<User, AdminError> {
-        let _ = new;
-        todo!()
+        let username = Username::parse(&new.username)?;
+        let home_tenant = TenantName::parse(&new.tenant)?;
+        let hash = self.hash(new.password, &username).await?;
+        let now = self.now();
+        let id = Builder::from_unix_timestamp_millis(now.millis(), &random(self.issuer.entropy()));
+        let user = User {
+            id: UserId::from_text(id.into_uuid().to_string()),
+            username,
+            home_tenant,
+            disabled_at_ms: None,
+            created_at_ms: now.millis(),
+        };
+        let mut tx = self.issuer.store().begin().await?;
+        if !tx.has_tenant(&user.home_tenant).await? {
+            return Err(AdminError::NoSuchTenant(user.home_tenant));
+        }
+        if !tx.insert_account(&user, &hash).await? {
+            return Err(AdminError::UserExists(user.username));
+        }
+        let entry = self
+            .entry(now, Action::UserAdd, Object::User(&user.id))
+            .tenant(&user.home_tenant)
+            .detail(json!({ "username": user.username.as_str() }));
+        tx.record(entry).await?;
+        tx.commit().await?;
+        Ok(user)
     }
 
     /// Disables a user: refused in every flow, sessions ended, access tokens
     /// refused. `false` if it was so already.
     pub async fn disable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let _ = username;
-        todo!()
+        let now = self.now();
+        let (mut tx, user) = self.begin_for(username).await?;
+        if !tx.set_disabled(&user, Some(now)).await? {
+            return Ok(false);
+        }
+        let cause = EndCause::UserDisabled;
+        self.end_all(&mut tx, &user, Action::UserDisable, cause, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Lets a disabled user sign in again. `false` if it was so already.
     pub async fn enable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let _ = username;
-        todo!()
+        let now = self.now();
+        let (mut tx, user) = self.begin_for(username).await?;
+        if !tx.set_disabled(&user, None).await? {
+            return Ok(false);
+        }
+        tx.record(self.entry(now, Action::UserEnable, Object::User(&user))).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Sets a password and ends the user's sessions.
     pub async fn set_password(&self, username: &str, password: Password) -> Result<(), AdminError> {
-        let _ = (username, password);
-        todo!()
+        let hash = self.hash(password, &Username::parse(username)?).await?;
+        let now = self.now();
+        let (mut tx, user) = self.begin_for(username).await?;
+        tx.set_password_hash(&user, &hash).await?;
+        let cause = EndCause::PasswordChanged;
+        self.end_all(&mut tx, &user, Action::UserPassword, cause, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends every session of a user and every access token ("log out
+    /// everywhere"). Returns how many sessions there were.
+    pub async fn end_sessions(&self, username: &str) -> Result<u64, AdminError> {
+        let now = self.now();
+        let (mut tx, user) = self.begin_for(username).await?;
+        let cause = EndCause::Administrator;
+        let ended = self.end_all(&mut tx, &user, Action::UserEndSessions, cause, now).await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Gives a role. Takes effect on the next refresh, which is forced.
@@ -108,33 +189,35 @@ impl Admin {
         tenant: &str,
         role: &str,
     ) -> Result<bool, AdminError> {
-        let _ = (username, tenant, role);
-        todo!()
+        let roles = self.issuer.roles();
+        if roles.get(role).is_none() {
+            let known = roles.names().map(ToString::to_string).collect();
+            return Err(UnknownRole { role: role.to_owned(), known }.into());
+        }
+        self.change_role(username, tenant, role, RoleChange::Grant).await
     }
 
-    /// Takes a role away: old access tokens are refused at once. `false` if
-    /// it was so already.
+    /// Takes a role away: old access tokens are refused at once. Works for a
+    /// role that the configuration no longer has. `false` if it was so already.
     pub async fn revoke_role(
         &self,
         username: &str,
         tenant: &str,
         role: &str,
     ) -> Result<bool, AdminError> {
-        let _ = (username, tenant, role);
-        todo!()
+        self.change_role(username, tenant, role, RoleChange::Revoke).await
     }
 
     /// The roles of a user, by tenant and name.
     pub async fn role_grants(&self, username: &str) -> Result<Vec<RoleGrant>, AdminError> {
-        let _ = username;
-        todo!()
-    }
-
-    /// Ends every session of a user and every access token ("log out
-    /// everywhere"). Returns how many sessions were alive.
-    pub async fn end_sessions(&self, username: &str) -> Result<u64, AdminError> {
-        let _ = username;
-        todo!()
+        let user = self.user(username).await?;
+        let roles = self.issuer.roles();
+        let grants = self.issuer.store().grants(&user.id).await?.into_iter();
+        let shown = grants.map(|(tenant, role, granted_at_ms)| {
+            let known = roles.get(&role).is_some();
+            RoleGrant { tenant, role, granted_at_ms, known }
+        });
+        Ok(shown.collect())
     }
 
     /// Makes an access token for a user without a session. `tenant` is the
@@ -144,7 +227,139 @@ impl Admin {
         username: &str,
         tenant: Option<&str>,
     ) -> Result<MintedToken, AdminError> {
-        let _ = (username, tenant);
-        todo!()
+        let user = self.user(username).await?;
+        let tenant = tenant.map(TenantName::parse).transpose()?.unwrap_or(user.home_tenant);
+        let now = self.now();
+        let mut tx = self.issuer.store().begin().await?;
+        let entitled = match entitle(&mut tx, &user.id, &tenant, now).await? {
+            Entitlement::Granted(entitled) => entitled,
+            Entitlement::Disabled => return Err(AdminError::UserDisabled(user.username)),
+            Entitlement::NotAMember => {
+                return Err(AdminError::NotAMember { user: user.username, tenant });
+            }
+        };
+        let request = Request::<&str> {
+            client_id: FIRST_PARTY_CLIENT,
+            session: None,
+            authentication: None,
+        };
+        let minted = self.issuer.mint(&entitled, request)?;
+        let entry = self
+            .entry(now, Action::TokenMint, Object::Token(&minted.token_id))
+            .tenant(&tenant)
+            .detail(json!({ "user": user.id.as_str(), "exp": minted.expires_at.as_secs() }));
+        tx.record(entry).await?;
+        tx.commit().await?;
+        Ok(minted)
+    }
+
+    /// Publishes a new signing key, which signs as soon as every client must
+    /// have seen it. Returns its kid; if one is waiting already, that one's.
+    pub async fn rotate_key(&self) -> Result<String, AdminError> {
+        let now = self.now();
+        let fresh = self.fresh_key(now)?;
+        let mut tx = self.issuer.store().begin().await?;
+        let kid = key_ring::publish(&mut tx, fresh, &self.actor, now).await?;
+        tx.commit().await?;
+        self.issuer.reload_keys().await?;
+        Ok(kid)
+    }
+
+    /// Withdraws a signing key that leaked: every token that it signed is
+    /// refused from here on, and another key signs at once.
+    pub async fn withdraw_key(&self, kid: &str) -> Result<(), AdminError> {
+        let now = self.now();
+        let fresh = self.fresh_key(now)?;
+        let mut tx = self.issuer.store().begin().await?;
+        key_ring::withdraw(&mut tx, kid, fresh, &self.actor, now).await?;
+        tx.commit().await?;
+        Ok(self.issuer.reload_keys().await?)
+    }
+
+    /// The signing keys that are not destroyed, oldest first.
+    pub fn signing_keys(&self) -> Vec<KeyInfo> {
+        self.issuer.key_ring().picture().keys.clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.issuer.clock().now()
+    }
+
+    fn entry<'a>(&'a self, now: Timestamp, action: Action, object: Object<'a>) -> AuditEntry<'a> {
+        AuditEntry::new(now, &self.actor, action, object)
+    }
+
+    fn fresh_key(&self, now: Timestamp) -> Result<crate::store::KeyRow, AdminError> {
+        let algorithm = self.issuer.config().algorithm;
+        let sealer = &self.issuer.keys().sealer;
+        Ok(key_ring::generate(algorithm, sealer, now.unix())?)
+    }
+
+    async fn hash(
+        &self,
+        password: Password,
+        username: &Username,
+    ) -> Result<PasswordHash, AdminError> {
+        let password = NewPassword::choose(password, username.as_str())?;
+        let salt = Salt(random(self.issuer.entropy()));
+        Ok(self.issuer.hasher().hash(password, salt).await?)
+    }
+
+    async fn begin_for(&self, username: &str) -> Result<(Tx, UserId), AdminError> {
+        let username = Username::parse(username)?;
+        let mut tx = self.issuer.store().begin().await?;
+        match tx.account_id(&username).await? {
+            Some(user) => Ok((tx, user)),
+            None => Err(AdminError::NoSuchUser(username)),
+        }
+    }
+
+    /// Ends the sessions of a user, refuses the access tokens, and records
+    /// `action` as the reason.
+    async fn end_all(
+        &self,
+        tx: &mut Tx,
+        user: &UserId,
+        action: Action,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<u64, AdminError> {
+        let ended = tx.end_sessions_of(user, cause, now).await?;
+        revoke_user_tokens(tx, user, cause.name(), now).await?;
+        let detail = json!({ "sessions_ended": ended });
+        tx.record(self.entry(now, action, Object::User(user)).detail(detail)).await?;
+        Ok(ended)
+    }
+
+    async fn change_role(
+        &self,
+        username: &str,
+        tenant: &str,
+        role: &str,
+        change: RoleChange,
+    ) -> Result<bool, AdminError> {
+        let tenant = TenantName::parse(tenant)?;
+        let now = self.now();
+        let (mut tx, user) = self.begin_for(username).await?;
+        if !tx.has_tenant(&tenant).await? {
+            return Err(AdminError::NoSuchTenant(tenant));
+        }
+        let (changed, action) = match change {
+            RoleChange::Grant => {
+                (tx.insert_grant(&user, &tenant, role, now).await?, Action::RoleGrant)
+            }
+            RoleChange::Revoke => {
+                (tx.delete_grant(&user, &tenant, role).await?, Action::RoleRevoke)
+            }
+        };
+        if !changed {
+            return Ok(false);
+        }
+        revoke_user_tokens(&mut tx, &user, action.name(), now).await?;
+        let detail: Value = json!({ "role": role });
+        let entry = self.entry(now, action, Object::User(&user)).tenant(&tenant).detail(detail);
+        tx.record(entry).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 }

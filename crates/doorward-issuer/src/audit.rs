@@ -1,4 +1,20 @@
 //! The audit log: who changed what, written with the change.
+//!
+//! An entry is written in the transaction of its change, so neither exists
+//! without the other. What happens thousands of times a second and changes no
+//! right is not an entry: a rotation of a refresh token is recorded by the
+//! session's own row (generation and time). Secrets never appear here, not
+//! even hashed.
+//!
+//! Not here yet: the tree over the entries that makes tampering evident. The
+//! numbering (commit order, no gaps) is made for it.
+
+use doorward_verify::clock::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    error::StoreError, issuer::Issuer, session::SessionId, tenant::TenantName, user::UserId,
+};
 
 /// Who does it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,4 +35,186 @@ pub enum ActorKind {
     Operator,
     /// A user, on their own account.
     User,
+}
+
+impl Actor {
+    /// Doorward itself.
+    pub fn system() -> Self {
+        Self { kind: ActorKind::System, id: "doorward".to_owned() }
+    }
+
+    /// Somebody at the command line of this machine.
+    pub fn operator(id: impl Into<String>) -> Self {
+        Self { kind: ActorKind::Operator, id: id.into() }
+    }
+
+    /// A user, on their own account.
+    pub fn user(id: &UserId) -> Self {
+        Self { kind: ActorKind::User, id: id.to_string() }
+    }
+}
+
+impl ActorKind {
+    /// Stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Operator => "operator",
+            Self::User => "user",
+        }
+    }
+}
+
+/// An entry as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Its number: commit order, no gaps.
+    pub seq: u64,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+    /// In which tenant, if in one.
+    pub tenant: Option<String>,
+    /// What kind of actor.
+    pub actor_kind: String,
+    /// Which actor.
+    pub actor_id: String,
+    /// What was done, `object.verb`.
+    pub action: String,
+    /// What kind of thing it was done to.
+    pub object_kind: String,
+    /// Which one.
+    pub object_id: String,
+    /// In which session.
+    pub session: Option<String>,
+    /// `done` or `refused`.
+    pub outcome: String,
+    /// More, a JSON object.
+    pub detail: String,
+}
+
+/// An entry to be written.
+pub(crate) struct AuditEntry<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) actor: &'a Actor,
+    pub(crate) action: Action,
+    pub(crate) object: Object<'a>,
+    pub(crate) tenant: Option<&'a TenantName>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) detail: Value,
+}
+
+impl<'a> AuditEntry<'a> {
+    /// An entry without tenant, session and detail.
+    pub(crate) fn new(at: Timestamp, actor: &'a Actor, action: Action, object: Object<'a>) -> Self {
+        let detail = Value::Object(serde_json::Map::new());
+        Self { at, actor, action, object, tenant: None, session: None, detail }
+    }
+
+    pub(crate) fn tenant(self, tenant: &'a TenantName) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    pub(crate) fn session(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    pub(crate) fn detail(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $outcome:literal;)+) => {
+        /// What was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Action {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Action {
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            pub(crate) const fn outcome(self) -> &'static str {
+                match self { $(Self::$name => $outcome,)+ }
+            }
+        }
+    };
+}
+
+actions! {
+    InstallationCreate = "installation.create", "done";
+    /// The store was found in an older state; every session was ended.
+    InstallationRolledBack = "installation.rolled_back", "done";
+    TenantAdd = "tenant.add", "done";
+    UserAdd = "user.add", "done";
+    UserDisable = "user.disable", "done";
+    UserEnable = "user.enable", "done";
+    UserPassword = "user.password", "done";
+    /// Same password, current hashing parameters.
+    UserRehash = "user.rehash", "done";
+    UserEndSessions = "user.end_sessions", "done";
+    RoleGrant = "role.grant", "done";
+    RoleRevoke = "role.revoke", "done";
+    SessionStart = "session.start", "done";
+    SessionEnd = "session.end", "done";
+    /// A used refresh token came back; the session was ended.
+    RefreshReuse = "refresh.reuse", "refused";
+    /// A genuine refresh token came from another client.
+    RefreshWrongClient = "refresh.wrong_client", "refused";
+    TokenMint = "token.mint", "done";
+    TokenRevoke = "token.revoke", "done";
+    KeyPublish = "key.publish", "done";
+    KeyActivate = "key.activate", "done";
+    KeyRetire = "key.retire", "done";
+    KeyDestroy = "key.destroy", "done";
+    KeyWithdraw = "key.withdraw", "done";
+}
+
+/// What it was done to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Object<'a> {
+    Installation,
+    Tenant(&'a TenantName),
+    User(&'a UserId),
+    Session(SessionText<'a>),
+    Token(&'a str),
+    Key(&'a str),
+}
+
+/// A session id as text; the text lives with the caller.
+type SessionText<'a> = &'a str;
+
+impl<'a> Object<'a> {
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Installation => "installation",
+            Self::Tenant(_) => "tenant",
+            Self::User(_) => "user",
+            Self::Session(_) => "session",
+            Self::Token(_) => "token",
+            Self::Key(_) => "key",
+        }
+    }
+
+    pub(crate) fn id(self) -> &'a str {
+        match self {
+            Self::Installation => "1",
+            Self::Tenant(name) => name.as_str(),
+            Self::User(id) => id.as_str(),
+            Self::Session(id) | Self::Token(id) | Self::Key(id) => id,
+        }
+    }
+}
+
+impl Issuer {
+    /// Audit entries after number `cursor`, oldest first, at most `limit`.
+    pub async fn audit_after(
+        &self,
+        cursor: u64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store().audit_after(cursor, limit).await
+    }
 }

@@ -2,7 +2,7 @@
 
 use doorward_jose::algorithm::Algorithm;
 
-use crate::password::Hashing;
+use crate::{error::OpenError, password::Hashing};
 
 /// Longest life of an access token, seconds. A revocation entry lives as long
 /// as the tokens it concerns, so this also bounds every verifier's memory.
@@ -30,6 +30,8 @@ pub struct Config {
     pub refresh_overlap: u64,
     /// How long clients may cache the JWKS, seconds.
     pub jwks_max_age: u64,
+    /// How long a key signs before its successor takes over, seconds.
+    pub signing_key_lifetime: u64,
     /// Signature algorithm of access tokens.
     pub algorithm: Algorithm,
     /// Cost and concurrency of password hashing.
@@ -47,8 +49,70 @@ impl Config {
             refresh_absolute: 30 * 24 * 3600,
             refresh_overlap: 20,
             jwks_max_age: 300,
+            signing_key_lifetime: 30 * 24 * 3600,
             algorithm: Algorithm::Es256,
             hashing: Hashing::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what cannot work or would weaken a rule that others rely on.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let refused = |problem: String| Err(OpenError::Config(problem));
+        if self.issuer.is_empty() || self.audience.is_empty() {
+            return refused("issuer and audience must be named".to_owned());
+        }
+        if !(1..=MAX_ACCESS_TOKEN_LIFETIME).contains(&self.access_token_lifetime) {
+            return refused(format!(
+                "access tokens must live between 1 s and {MAX_ACCESS_TOKEN_LIFETIME} s, \
+                 not {} s: set access_lifetime",
+                self.access_token_lifetime
+            ));
+        }
+        if self.refresh_idle > self.refresh_absolute || self.refresh_overlap >= self.refresh_idle {
+            return refused(
+                "sessions need overlap < idle limit <= absolute limit".to_owned(),
+            );
+        }
+        if self.signing_key_lifetime < 2 * (self.jwks_max_age + CLOCK_LEEWAY) {
+            return refused(format!(
+                "a signing key must live at least {} s, twice the time that it is published \
+                 before it signs",
+                2 * (self.jwks_max_age + CLOCK_LEEWAY)
+            ));
+        }
+        match self.algorithm {
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => refused(format!(
+                "{} has no public key to publish; choose ES256, EdDSA, RS256 or PS256",
+                self.algorithm
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_jose::algorithm::Algorithm;
+
+    use super::Config;
+
+    #[test]
+    fn the_defaults_hold_and_what_cannot_work_is_refused() {
+        let good = || Config::new("https://id.example", "api");
+        assert!(good().check().is_ok());
+        let bad = [
+            Config { issuer: String::new(), ..good() },
+            Config { access_token_lifetime: 0, ..good() },
+            Config { access_token_lifetime: 3601, ..good() },
+            Config { refresh_idle: 20, ..good() },
+            Config { refresh_absolute: 60, ..good() },
+            Config { signing_key_lifetime: 300, ..good() },
+            Config { algorithm: Algorithm::Hs256, ..good() },
+        ];
+        for config in bad {
+            assert!(config.check().is_err(), "{config:?}");
         }
     }
 }

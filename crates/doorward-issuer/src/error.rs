@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The store did not do it. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// Locked, read-only, full or gone: worth another try later (503).
@@ -22,6 +22,12 @@ pub enum StoreError {
     /// What is stored cannot be: another try will not help (500).
     #[error("the database holds something impossible: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    pub(crate) fn no_installation() -> Self {
+        Self::Corrupt("there is no installation row".to_owned())
+    }
 }
 
 /// The issuer did not start.

@@ -1,26 +1,36 @@
 //! The issuer as a whole: what is open, and what it is made of.
 
-use std::{path::Path, sync::Arc};
+mod changes;
+mod open;
+
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use doorward_jose::time::UnixTime;
 use doorward_policy::role::Roles;
 use doorward_verify::{
     clock::Clock,
-    revocation::RevocationSet,
+    revocation::{Entry, Revocation, RevocationSet},
     verifier::{TrustedIssuer, Verifier},
 };
 
+use self::changes::Seen;
 use crate::{
     admission::Admission,
-    config::Config,
+    audit::{Action, Actor, AuditEntry, Object},
+    config::{CLOCK_LEEWAY, Config},
     entropy::Entropy,
-    error::{OpenError, StoreError},
-    master_key::MasterKey,
+    error::StoreError,
+    key_ring::{KeyRing, LoadError, Schedule},
+    master_key::DerivedKeys,
     password::{Hasher, PasswordHash},
+    session::Exchange,
+    store::{GroupCommit, Store},
     tenant::TenantName,
-    user::{Account, UserId},
+    user::{Account, UserId, Username},
 };
+
+pub use changes::Changes;
 
 /// Time, randomness and roles, given from outside.
 #[derive(Clone)]
@@ -40,53 +50,22 @@ pub struct Issuer(Arc<Inner>);
 struct Inner {
     config: Config,
     surroundings: Surroundings,
-    hasher: Arc<Hasher>,
-    admission: Admission,
+    keys: DerivedKeys,
+    store: Store,
+    exchanges: GroupCommit<Exchange>,
+    key_ring: KeyRing,
+    trusted: TrustedIssuer,
     revocations: Arc<RevocationSet>,
     verifier: Arc<Verifier>,
-}
-
-/// What [`Issuer::poll_changes`] found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Revocations that were new.
-    pub revocations: usize,
-    /// The signing keys changed.
-    pub keys: bool,
-    /// Revocations that were forgotten, because their tokens have expired.
-    pub swept: usize,
-    /// The database went back in time; every session was ended.
-    pub rolled_back: bool,
+    seen: tokio::sync::Mutex<Seen>,
+    hasher: Arc<Hasher>,
+    admission: Admission,
 }
 
 impl Issuer {
-    /// Opens the database, makes it and the first signing key if it is not
-    /// there, and loads keys and revocations.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`]; nothing was changed, except that a new, empty database
-    /// may have been made.
-    pub async fn open(
-        database: &Path,
-        master_key: MasterKey,
-        config: Config,
-        surroundings: Surroundings,
-    ) -> Result<Self, OpenError> {
-        let _ = (database, master_key, config, surroundings);
-        todo!()
-    }
-
-    /// Notices what other processes did (revocations, keys), moves the signing
-    /// keys along their schedule, and forgets what has expired. Called several
-    /// times a second.
-    pub async fn poll_changes(&self) -> Result<Changes, StoreError> {
-        todo!()
-    }
-
     /// Whom verifiers must trust to accept this issuer's tokens.
     pub fn trusted(&self) -> TrustedIssuer {
-        todo!()
+        self.0.trusted.clone()
     }
 
     /// What is revoked; a revocation is in here before its cause is answered.
@@ -101,7 +80,7 @@ impl Issuer {
 
     /// The public keys (RFC 7517), as served.
     pub fn jwks_json(&self) -> Arc<str> {
-        todo!()
+        Arc::clone(&self.0.key_ring.picture().jwks)
     }
 
     /// The settings.
@@ -112,14 +91,15 @@ impl Issuer {
     /// The account of this user name, if there is one. A text that cannot be a
     /// user name belongs to nobody.
     pub async fn account(&self, username: &str) -> Result<Option<Account>, StoreError> {
-        let _ = username;
-        todo!()
+        match Username::parse(username) {
+            Ok(username) => self.store().account_by_name(&username).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// The account with this id (`sub`), if there is one.
     pub async fn account_by_id(&self, id: &str) -> Result<Option<Account>, StoreError> {
-        let _ = id;
-        todo!()
+        self.store().account_by_id(id).await
     }
 
     /// The tenant of a sign-in that asks for `tenant`: the home tenant if it
@@ -129,8 +109,15 @@ impl Issuer {
         account: &Account,
         tenant: Option<&str>,
     ) -> Result<Option<TenantName>, StoreError> {
-        let _ = (account, tenant);
-        todo!()
+        let Some(tenant) = tenant else {
+            return Ok(Some(account.home_tenant.clone()));
+        };
+        let Ok(tenant) = TenantName::parse(tenant) else {
+            return Ok(None);
+        };
+        let belongs = tenant == account.home_tenant
+            || self.store().has_grant(&account.id, &tenant).await?;
+        Ok(belongs.then_some(tenant))
     }
 
     /// Puts a hash with the current parameters in place of the one that
@@ -140,8 +127,17 @@ impl Issuer {
         account: &Account,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
-        let _ = (account, hash);
-        todo!()
+        let Some(old) = &account.password_hash else {
+            return Ok(());
+        };
+        let mut tx = self.store().begin().await?;
+        if !tx.replace_password_hash(&account.id, old, hash).await? {
+            return Ok(());
+        }
+        let (now, actor) = (self.clock().now(), Actor::system());
+        let object = Object::User(&account.id);
+        tx.record(AuditEntry::new(now, &actor, Action::UserRehash, object)).await?;
+        tx.commit().await
     }
 
     /// Ends one access token that belongs to no session.
@@ -151,8 +147,28 @@ impl Issuer {
         subject: &UserId,
         expires_at: UnixTime,
     ) -> Result<(), StoreError> {
-        let _ = (token_id, subject, expires_at);
-        todo!()
+        let (now, actor) = (self.clock().now(), Actor::user(subject));
+        let entry = Entry {
+            revocation: Revocation::Token { jti: token_id.to_owned() },
+            expires_at: expires_at.saturating_add(2 * CLOCK_LEEWAY),
+        };
+        let mut tx = self.store().begin().await?;
+        tx.insert_revocation(entry, "sign_out", now).await?;
+        let object = Object::Token(token_id);
+        tx.record(AuditEntry::new(now, &actor, Action::TokenRevoke, object)).await?;
+        tx.commit().await
+    }
+
+    /// Draws the ring again after a change of the keys.
+    pub(crate) async fn reload_keys(&self) -> Result<(), StoreError> {
+        let Inner { key_ring, store, keys, config, .. } = &*self.0;
+        match key_ring.reload(store, &keys.sealer, Schedule::new(config)).await {
+            Ok(()) => Ok(()),
+            Err(LoadError::Store(error)) => Err(error),
+            Err(LoadError::Damaged { kid }) => {
+                Err(StoreError::Corrupt(format!("signing key {kid} does not open")))
+            }
+        }
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -163,11 +179,31 @@ impl Issuer {
         &*self.0.surroundings.entropy
     }
 
+    pub(crate) fn roles(&self) -> Arc<Roles> {
+        self.0.surroundings.roles.load_full()
+    }
+
     pub(crate) fn hasher(&self) -> &Hasher {
         &self.0.hasher
     }
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn keys(&self) -> &DerivedKeys {
+        &self.0.keys
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn exchanges(&self) -> &GroupCommit<Exchange> {
+        &self.0.exchanges
+    }
+
+    pub(crate) fn key_ring(&self) -> &KeyRing {
+        &self.0.key_ring
     }
 }

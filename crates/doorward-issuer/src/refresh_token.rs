@@ -1,4 +1,36 @@
-//! Refresh tokens.
+//! Refresh tokens: their text, and what a presented one means.
+//!
+//! ```text
+//! dwr_ base64url( version 1 | session 16 | generation 4 | inner MAC 16 | outer MAC 8 )
+//! ```
+//!
+//! Nothing of a token is stored. The *inner* MAC is keyed by the session's own
+//! random key, which rests sealed in the session's row; the *outer* MAC is
+//! keyed by a key derived from the master key and lets garbage be dropped
+//! before the database is asked. So neither a copy of the database nor the
+//! master key alone makes a token, and the successor of a token is a function
+//! of session and generation: whoever repeats a refresh gets the same one.
+//!
+//! [`judge`] is the rule for a token that the compare-and-swap did not take.
+//! It knows nothing of process start times or of which process rotated, only
+//! the row, so a restart changes no answer (CVE-2026-9802).
+
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
+use base64_simd::URL_SAFE_NO_PAD;
+use doorward_verify::clock::Timestamp;
+use uuid::Uuid;
+
+use crate::{session::SessionId, store::SessionRow};
+
+const PREFIX: &str = "dwr_";
+const VERSION: u8 = 1;
+const NAMED: usize = 1 + 16 + 4;
+const INNER: usize = 16;
+const OUTER: usize = 8;
+const LENGTH: usize = NAMED + INNER + OUTER;
+/// 45 bytes are exactly 60 digits: no digit has spare bits, so each token has
+/// one text.
+const DIGITS: usize = LENGTH / 3 * 4;
 
 /// What a used refresh token that came back most likely means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,3 +62,129 @@ impl std::fmt::Display for ReuseKind {
         f.write_str(self.name())
     }
 }
+
+/// A token whose outer MAC holds: it names a session and a generation that
+/// this installation once wrote. Whether the session agrees is still open.
+pub(crate) struct Presented {
+    pub(crate) session: SessionId,
+    pub(crate) generation: u32,
+    inner: [u8; INNER],
+}
+
+/// The key of one session's inner MACs.
+pub(crate) struct SessionKey(hmac::Key);
+
+impl SessionKey {
+    pub(crate) const BYTES: usize = 32;
+
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Whether this session's key made `presented`.
+    pub(crate) fn made(&self, presented: &Presented) -> bool {
+        let named = named(presented.session, presented.generation);
+        verify_slices_are_equal(&self.inner(&named), &presented.inner).is_ok()
+    }
+
+    /// The token of a generation, as text.
+    pub(crate) fn token(&self, outer: &hmac::Key, session: SessionId, generation: u32) -> String {
+        let named = named(session, generation);
+        let inner = self.inner(&named);
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(&named);
+        bytes.extend_from_slice(&inner);
+        let tag = hmac::sign(outer, &bytes);
+        bytes.extend_from_slice(&tag.as_ref()[..OUTER]);
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode_to_string(bytes))
+    }
+
+    fn inner(&self, named: &[u8; NAMED]) -> [u8; INNER] {
+        let mut inner = [0; INNER];
+        inner.copy_from_slice(&hmac::sign(&self.0, named).as_ref()[..INNER]);
+        inner
+    }
+}
+
+impl Presented {
+    /// Reads a token; `None` for anything that was not made under `outer`.
+    pub(crate) fn parse(text: &str, outer: &hmac::Key) -> Option<Self> {
+        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS)?;
+        let bytes = URL_SAFE_NO_PAD.decode_to_vec(digits).ok()?;
+        let bytes: &[u8; LENGTH] = bytes.as_slice().try_into().ok()?;
+        let (signed, tag) = bytes.split_at(NAMED + INNER);
+        verify_slices_are_equal(&hmac::sign(outer, signed).as_ref()[..OUTER], tag).ok()?;
+        let (named, inner) = signed.split_at(NAMED);
+        let (version, named) = named.split_first()?;
+        let (session, generation) = named.split_at(16);
+        (*version == VERSION).then_some(())?;
+        Some(Self {
+            session: SessionId::from_uuid(Uuid::from_slice(session).ok()?),
+            generation: u32::from_be_bytes(generation.try_into().ok()?),
+            inner: inner.try_into().ok()?,
+        })
+    }
+}
+
+fn named(session: SessionId, generation: u32) -> [u8; NAMED] {
+    let mut named = [0; NAMED];
+    named[0] = VERSION;
+    named[1..17].copy_from_slice(session.as_bytes());
+    named[17..].copy_from_slice(&generation.to_be_bytes());
+    named
+}
+
+/// The times that the rule depends on, milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// How long a rotated token still gets the same successor.
+    pub(crate) overlap: u64,
+    /// How long a lost answer is the likely reason.
+    pub(crate) patience: u64,
+}
+
+/// What a genuine token means that could not be exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// The session is over, or the token is another client's.
+    Refuse,
+    /// Another client presents it.
+    WrongClient,
+    /// The same request again, inside the overlap: the same successor.
+    Repeat,
+    /// It was used before.
+    Reuse(ReuseKind),
+    /// A generation that this database never wrote: it was put back to an
+    /// older state.
+    Ahead,
+}
+
+/// Judges a genuine token of `row`'s session that the swap did not take.
+pub(crate) fn judge(
+    row: &SessionRow,
+    presented: u32,
+    client_id: &str,
+    now: Timestamp,
+    rules: Rules,
+) -> Judgement {
+    if row.ended || row.idle_until <= now || row.absolute_until <= now {
+        return Judgement::Refuse;
+    }
+    if row.client_id != client_id {
+        return Judgement::WrongClient;
+    }
+    // Not `now - rotated_at`: a clock that went back must not stretch the
+    // overlap.
+    let distance = now.millis().abs_diff(row.rotated_at.millis());
+    match row.generation.checked_sub(presented) {
+        None => Judgement::Ahead,
+        Some(0) => Judgement::Refuse,
+        Some(1) if distance <= rules.overlap => Judgement::Repeat,
+        Some(1) if distance <= rules.patience => Judgement::Reuse(ReuseKind::LostResponse),
+        Some(1) => Judgement::Reuse(ReuseKind::Replay),
+        Some(_) => Judgement::Reuse(ReuseKind::Theft),
+    }
+}
+
+#[cfg(test)]
+mod tests;

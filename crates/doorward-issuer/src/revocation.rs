@@ -1,1 +1,120 @@
 //! Ending tokens before their `exp`.
+//!
+//! Sign-out, reuse of a refresh token, password change, changed roles,
+//! disabling and key withdrawal all come through [`revoke`]: it writes the
+//! entry in the transaction of its cause, and the commit puts it in force in
+//! this process before anybody is told. Other processes read it by cursor
+//! ([`Issuer::poll_changes`](crate::Issuer::poll_changes)).
+//!
+//! A user's watermark strictly rises with every change, and tokens are issued
+//! with `iat = max(now, watermark)`: a token of the same second from before
+//! the change is refused, one from after it is good, although `iat` counts
+//! whole seconds (test `clm_028`). Verifiers grant a leeway for the one second
+//! that such an `iat` may lie ahead.
+
+use doorward_jose::time::UnixTime;
+use doorward_verify::{
+    clock::Timestamp,
+    revocation::{Entry, Revocation},
+};
+
+use crate::{
+    config::CLOCK_LEEWAY,
+    error::StoreError,
+    store::{AccountState, Tx},
+    user::UserId,
+};
+
+/// Writes a revocation. It is held until no token that it concerns can be
+/// alive in the eyes of any verifier: the longest life that any process with
+/// this store gives, and the leeway on both sides.
+pub(crate) async fn revoke(
+    tx: &mut Tx,
+    revocation: Revocation,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+    let longest = installation.longest_access_token;
+    let from = now.unix().max(watermark_of(&revocation));
+    let expires_at = from.saturating_add(longest + 2 * CLOCK_LEEWAY);
+    tx.insert_revocation(Entry { revocation, expires_at }, cause, now).await
+}
+
+/// Refuses every access token that a user holds now. The next refresh gives
+/// new ones.
+pub(crate) async fn revoke_user_tokens(
+    tx: &mut Tx,
+    user: &UserId,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let state = tx.account_state(user).await?;
+    let state = state.ok_or_else(|| StoreError::Corrupt(format!("account {user} is gone")))?;
+    let issued_before = next_watermark(&state, now.unix());
+    tx.set_tokens_from(user, issued_before).await?;
+    let sub = user.to_string();
+    revoke(tx, Revocation::User { sub, issued_before }, cause, now).await
+}
+
+/// The watermark after a change at `now`.
+///
+/// One that lies ahead and at which no token was issued yet refuses everything
+/// already; raising it again would only push the next `iat` further into the
+/// future, where verifiers refuse it (fifty role grants in one second).
+fn next_watermark(state: &AccountState, now: UnixTime) -> UnixTime {
+    let floor = now.max(state.all_tokens_from);
+    if state.tokens_from > floor && !state.tokens_from_used {
+        state.tokens_from
+    } else {
+        floor.max(state.tokens_from).saturating_add(1)
+    }
+}
+
+const fn watermark_of(revocation: &Revocation) -> UnixTime {
+    match revocation {
+        Revocation::User { issued_before, .. }
+        | Revocation::Client { issued_before, .. }
+        | Revocation::Tenant { issued_before, .. }
+        | Revocation::Everything { issued_before } => *issued_before,
+        _ => UnixTime::from_secs(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_jose::time::UnixTime;
+
+    use super::{AccountState, next_watermark};
+    use crate::tenant::TenantName;
+
+    fn state(tokens_from: u64, used: bool, all: u64) -> AccountState {
+        AccountState {
+            home_tenant: TenantName::parse("acme").unwrap(),
+            disabled: false,
+            version: 1,
+            tokens_from: UnixTime::from_secs(tokens_from),
+            tokens_from_used: used,
+            all_tokens_from: UnixTime::from_secs(all),
+        }
+    }
+
+    fn next(tokens_from: u64, used: bool, all: u64, now: u64) -> u64 {
+        next_watermark(&state(tokens_from, used, all), UnixTime::from_secs(now)).as_secs()
+    }
+
+    #[test]
+    fn clm_028_the_watermark_passes_every_token_that_was_issued() {
+        assert_eq!(next(0, false, 0, 100), 101, "tokens of second 100 are refused");
+        assert_eq!(next(101, true, 0, 100), 102, "tokens issued at 101 are refused");
+        assert_eq!(next(100, false, 0, 100), 101, "100 is not ahead: it was used unmarked");
+        assert_eq!(next(101, false, 101, 100), 102, "tokens issued at the wider mark 101");
+    }
+
+    #[test]
+    fn many_changes_in_one_second_do_not_run_into_the_future() {
+        assert_eq!(next(101, false, 0, 100), 101);
+    }
+}

@@ -1,13 +1,28 @@
 //! Sessions: one row from sign-in to sign-out, however often it is refreshed.
 
-use uuid::Uuid;
+mod refresh;
+
+use doorward_jose::time::UnixTime;
+use doorward_verify::{clock::Timestamp, revocation::Revocation};
+use serde_json::json;
+use uuid::{Builder, Uuid};
+use zeroize::Zeroizing;
 
 use crate::{
-    error::{RefreshError, SessionError, StoreError},
+    access_token::{Entitlement, MintedToken, Request, entitle},
+    audit::{Action, Actor, AuditEntry, Object},
+    entropy::{Entropy, random},
+    error::{SessionError, StoreError},
     issuer::Issuer,
+    master_key::seal::Place,
+    refresh_token::{Presented, SessionKey},
+    revocation::revoke,
+    store::{NewSession, SessionRow, Tx},
     tenant::TenantName,
     user::{Account, UserId},
 };
+
+pub(crate) use refresh::Exchange;
 
 /// The id of a session: `sid` in tokens. Not a secret: a refresh token proves
 /// itself by its MACs.
@@ -19,6 +34,19 @@ impl SessionId {
     pub fn parse(text: &str) -> Option<Self> {
         let id = Uuid::try_parse(text).ok()?;
         (id.hyphenated().to_string() == text).then_some(Self(id))
+    }
+
+    /// A fresh one: UUID version 7, so that rows lie in the order of time.
+    pub(crate) fn fresh(now: Timestamp, entropy: &dyn Entropy) -> Self {
+        Self(Builder::from_unix_timestamp_millis(now.millis(), &random(entropy)).into_uuid())
+    }
+
+    pub(crate) const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
     }
 }
 
@@ -86,6 +114,30 @@ pub enum EndCause {
     StoreRolledBack,
 }
 
+impl EndCause {
+    /// Stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignOut => "sign_out",
+            Self::Administrator => "administrator",
+            Self::PasswordChanged => "password_changed",
+            Self::UserDisabled => "user_disabled",
+            Self::RefreshReused => "refresh_reused",
+            Self::MembershipLost => "membership_lost",
+            Self::StoreRolledBack => "store_rolled_back",
+        }
+    }
+
+    /// Who ends it so.
+    fn actor(self, user: &UserId) -> Actor {
+        match self {
+            Self::SignOut => Actor::user(user),
+            Self::Administrator => Actor::operator("local"),
+            _ => Actor::system(),
+        }
+    }
+}
+
 impl Issuer {
     /// Begins a session of `account` in `tenant`. Durable when it returns.
     ///
@@ -99,23 +151,43 @@ impl Issuer {
         tenant: &TenantName,
         authentication: Authentication<'_>,
     ) -> Result<TokenAnswer, SessionError> {
-        let _ = (account, tenant, authentication);
-        todo!()
-    }
-
-    /// Exchanges a refresh token for its successor and a new access token.
-    /// Durable when it returns.
-    ///
-    /// # Errors
-    ///
-    /// [`RefreshError`] says which of them end the session.
-    pub async fn refresh(
-        &self,
-        refresh_token: &str,
-        client_id: &str,
-    ) -> Result<Refreshed, RefreshError> {
-        let _ = (refresh_token, client_id);
-        todo!()
+        let now = self.clock().now();
+        let session = SessionId::fresh(now, self.entropy());
+        let key = Zeroizing::new(random::<{ SessionKey::BYTES }>(self.entropy()));
+        let sealed_key = self.keys().sealer.seal(place(&session.to_string()), &*key);
+        let mut tx = self.store().begin().await?;
+        let entitled = match entitle(&mut tx, &account.id, tenant, now).await? {
+            // The password was checked against the account as it was read.
+            Entitlement::Granted(entitled) if entitled.version == account.version => entitled,
+            Entitlement::Granted(_) | Entitlement::Disabled => {
+                return Err(SessionError::AccountChanged);
+            }
+            Entitlement::NotAMember => return Err(SessionError::NotAMember(tenant.clone())),
+        };
+        let request = Request {
+            client_id: authentication.client_id,
+            session: Some(session),
+            authentication: Some((now.unix(), authentication.methods)),
+        };
+        let minted = self.mint(&entitled, request)?;
+        let lives = |seconds: u64| now.plus_millis(seconds.saturating_mul(1000));
+        tx.insert_session(NewSession {
+            id: session,
+            user: &account.id,
+            tenant,
+            client_id: authentication.client_id,
+            methods: authentication.methods,
+            sealed_key: &sealed_key,
+            now,
+            idle_until: lives(self.config().refresh_idle),
+            absolute_until: lives(self.config().refresh_absolute),
+        })
+        .await?;
+        record_start(&mut tx, account, tenant, session, authentication, now).await?;
+        tx.commit().await?;
+        let key = SessionKey::new(&*key);
+        let refresh_token = key.token(&self.keys().refresh_outer, session, 1);
+        Ok(self.answer(minted, refresh_token, session, (&account.id, tenant), now))
     }
 
     /// Ends a session: its refresh token and every access token of it are
@@ -125,8 +197,13 @@ impl Issuer {
         session: SessionId,
         cause: EndCause,
     ) -> Result<bool, StoreError> {
-        let _ = (session, cause);
-        todo!()
+        let now = self.clock().now();
+        let mut tx = self.store().begin().await?;
+        if !end(&mut tx, session, cause, now).await? {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The session that a refresh token of this client names, if the token is
@@ -136,7 +213,96 @@ impl Issuer {
         refresh_token: &str,
         client_id: &str,
     ) -> Result<Option<SessionId>, StoreError> {
-        let _ = (refresh_token, client_id);
-        todo!()
+        let Some(genuine) = self.genuine(refresh_token).await? else {
+            return Ok(None);
+        };
+        Ok((genuine.row.client_id == client_id).then_some(genuine.presented.session))
     }
+
+    /// Checks both MACs of a refresh token.
+    async fn genuine(&self, refresh_token: &str) -> Result<Option<Genuine>, StoreError> {
+        let Some(presented) = Presented::parse(refresh_token, &self.keys().refresh_outer) else {
+            return Ok(None);
+        };
+        let Some(row) = self.store().session(presented.session).await? else {
+            return Ok(None);
+        };
+        let id = presented.session.to_string();
+        let key = self.keys().sealer.open(place(&id), &row.sealed_key);
+        let key = key.map_err(|_| StoreError::Corrupt(format!("the key of session {id}")))?;
+        let key = SessionKey::new(&key);
+        Ok(key.made(&presented).then_some(Genuine { presented, key, row }))
+    }
+
+    fn answer(
+        &self,
+        minted: MintedToken,
+        refresh_token: String,
+        session_id: SessionId,
+        (subject, tenant): (&UserId, &TenantName),
+        now: Timestamp,
+    ) -> TokenAnswer {
+        let left = |end: UnixTime| end.as_secs().saturating_sub(now.unix().as_secs());
+        TokenAnswer {
+            expires_in: left(minted.expires_at),
+            access_token: minted.access_token,
+            refresh_token,
+            session_id,
+            subject: subject.clone(),
+            tenant: tenant.clone(),
+        }
+    }
+}
+
+/// A refresh token whose MACs hold, with what is needed to answer it.
+struct Genuine {
+    presented: Presented,
+    key: SessionKey,
+    row: SessionRow,
+}
+
+/// Ends a session, revokes its access tokens and writes it down. `false` if
+/// there is no such session alive.
+async fn end(
+    tx: &mut Tx,
+    session: SessionId,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some((user, tenant)) = tx.end_session(session, cause, now).await? else {
+        return Ok(false);
+    };
+    let sid = session.to_string();
+    revoke(tx, Revocation::Session { sid: sid.clone() }, cause.name(), now).await?;
+    let actor = cause.actor(&user);
+    let entry = AuditEntry::new(now, &actor, Action::SessionEnd, Object::Session(&sid))
+        .tenant(&tenant)
+        .session(session)
+        .detail(json!({ "cause": cause.name(), "user": user.as_str() }));
+    tx.record(entry).await?;
+    Ok(true)
+}
+
+async fn record_start(
+    tx: &mut Tx,
+    account: &Account,
+    tenant: &TenantName,
+    session: SessionId,
+    authentication: Authentication<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (actor, sid) = (Actor::user(&account.id), session.to_string());
+    let entry = AuditEntry::new(now, &actor, Action::SessionStart, Object::Session(&sid))
+        .tenant(tenant)
+        .session(session)
+        .detail(json!({
+            "user": account.id.as_str(),
+            "client": authentication.client_id,
+            "methods": authentication.methods,
+        }));
+    tx.record(entry).await
+}
+
+fn place(session: &str) -> Place<'_> {
+    Place { table: "session", id: session }
 }

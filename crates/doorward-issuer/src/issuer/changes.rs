@@ -1,0 +1,173 @@
+//! What other processes did, and what time does.
+//!
+//! One cheap read tells whether anything is new. Revocations are read by
+//! cursor: their numbers follow the order of commits, so none can appear
+//! behind the cursor.
+//!
+//! A database that is *behind* what this process has seen was put back from a
+//! backup under it, and so were ended sessions and used generations. Which of
+//! them are true is not knowable, so every session ends and every access token
+//! is refused ([`Revocation::Everything`]); the epoch changes, and other
+//! processes read everything anew. What this process holds as revoked stays.
+
+use std::sync::Arc;
+
+use doorward_verify::{clock::Timestamp, revocation::Revocation};
+use serde_json::json;
+
+use super::{Inner, Issuer, open::fresh_epoch};
+use crate::{
+    audit::{Action, Actor, AuditEntry, Object},
+    config::CLOCK_LEEWAY,
+    error::{AdminError, StoreError},
+    key_ring::{self, Schedule},
+    revocation::revoke,
+    session::EndCause,
+    store::Heads,
+};
+
+/// How often expired revocations are forgotten.
+const SWEEP_MILLIS: u64 = 10_000;
+
+/// How often what has long expired is deleted.
+const PURGE_MILLIS: u64 = 600_000;
+
+/// How long an expired session's row is kept.
+const KEEP_SESSIONS_MILLIS: u64 = 24 * 3_600_000;
+
+/// What [`Issuer::poll_changes`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Revocations that were read, this process's own among them.
+    pub revocations: usize,
+    /// The signing keys changed.
+    pub keys: bool,
+    /// Revocations that were forgotten, because their tokens have expired.
+    pub swept: usize,
+    /// The database went back in time; every session was ended.
+    pub rolled_back: bool,
+}
+
+/// How far this process has read.
+pub(super) struct Seen {
+    epoch: String,
+    revocation: i64,
+    swept_at: Timestamp,
+    purged_at: Timestamp,
+}
+
+impl Seen {
+    pub(super) fn new(heads: Heads, now: Timestamp) -> Self {
+        Self { epoch: heads.epoch, revocation: heads.revocation, swept_at: now, purged_at: now }
+    }
+}
+
+impl Issuer {
+    /// Notices what other processes did (revocations, keys), moves the signing
+    /// keys along their schedule, and forgets what has expired. Called several
+    /// times a second.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read; what is known stays in force.
+    pub async fn poll_changes(&self) -> Result<Changes, StoreError> {
+        let Inner { store, revocations, key_ring, .. } = &*self.0;
+        let mut seen = self.0.seen.lock().await;
+        let now = self.clock().now();
+        let mut changes = Changes::default();
+        let mut heads = store.heads().await?;
+        if heads.epoch == seen.epoch && heads.revocation < seen.revocation {
+            self.begin_epoch(&seen, now).await?;
+            changes.rolled_back = true;
+            heads = store.heads().await?;
+        }
+        if heads.epoch != seen.epoch {
+            (seen.epoch, seen.revocation) = (heads.epoch, 0);
+        }
+        if heads.revocation > seen.revocation {
+            let (entries, cursor) = store.revocations_after(seen.revocation).await?;
+            changes.revocations = entries.len();
+            for entry in entries {
+                revocations.insert(entry);
+            }
+            // Purged rows leave no number behind, the head does.
+            seen.revocation = cursor.max(heads.revocation);
+        }
+        let mut keys_changed = heads.keys != key_ring.picture().head;
+        if key_ring.picture().due.is_some_and(|due| due <= now.unix()) {
+            keys_changed |= self.advance_keys(now).await?;
+        }
+        if keys_changed {
+            self.reload_keys().await?;
+            changes.keys = true;
+        }
+        if is_time(seen.swept_at, now, SWEEP_MILLIS) {
+            changes.swept = revocations.sweep(now.unix());
+            seen.swept_at = now;
+        }
+        if is_time(seen.purged_at, now, PURGE_MILLIS) {
+            self.purge(now).await?;
+            seen.purged_at = now;
+        }
+        Ok(changes)
+    }
+
+    async fn advance_keys(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let Inner { store, config, .. } = &*self.0;
+        let only_store = |error| match error {
+            AdminError::Store(error) => error,
+            other => StoreError::Corrupt(other.to_string()),
+        };
+        let (algorithm, inner) = (config.algorithm, Arc::clone(&self.0));
+        // RSA keys take a second: not on the runtime's threads.
+        let fresh = tokio::task::spawn_blocking(move || {
+            key_ring::generate(algorithm, &inner.keys.sealer, now.unix())
+        })
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let mut tx = store.begin().await?;
+        let schedule = Schedule::new(config);
+        let changed = key_ring::advance(&mut tx, fresh, schedule, now).await.map_err(only_store)?;
+        if changed {
+            tx.commit().await?;
+        }
+        Ok(changed)
+    }
+
+    /// Ends everything, because the store forgot something.
+    async fn begin_epoch(&self, seen: &Seen, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.0.store.begin().await?;
+        let installation = tx.installation().await?;
+        if installation.is_none_or(|installation| installation.epoch != seen.epoch) {
+            // Another process was faster.
+            return Ok(());
+        }
+        let issued_before = now.unix().max(tx.latest_watermark().await?).saturating_add(1);
+        tx.begin_epoch(&fresh_epoch(self.entropy()), issued_before, seen.revocation).await?;
+        let ended = tx.end_every_session(EndCause::StoreRolledBack, now).await?;
+        let cause = EndCause::StoreRolledBack.name();
+        revoke(&mut tx, Revocation::Everything { issued_before }, cause, now).await?;
+        let (actor, object) = (Actor::system(), Object::Installation);
+        let entry = AuditEntry::new(now, &actor, Action::InstallationRolledBack, object)
+            .detail(json!({ "sessions_ended": ended }));
+        tx.record(entry).await?;
+        tx.commit().await
+    }
+
+    /// Deletes what has expired long ago. Not audited: nothing changes for
+    /// anybody.
+    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.0.store.begin().await?;
+        let leeway = now.millis().saturating_sub(CLOCK_LEEWAY * 1000);
+        tx.purge_revocations(Timestamp::from_millis(leeway).unix()).await?;
+        let expired = now.millis().saturating_sub(KEEP_SESSIONS_MILLIS);
+        tx.purge_sessions(Timestamp::from_millis(expired)).await?;
+        tx.commit().await
+    }
+}
+
+/// Whether `every` milliseconds have passed, or the clock went back.
+fn is_time(last: Timestamp, now: Timestamp, every: u64) -> bool {
+    now.millis().abs_diff(last.millis()) >= every
+}

@@ -1,0 +1,164 @@
+//! Opening: migrate, recognise the master key, load keys and revocations.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use doorward_jose::{time::UnixTime, validation::Validation};
+use doorward_verify::{
+    clock::Timestamp,
+    revocation::{Entry, Revocation, RevocationSet},
+    verifier::{TrustedIssuer, Verifier},
+};
+
+use super::{Inner, Issuer, Surroundings, changes::Seen};
+use crate::{
+    admission::Admission,
+    audit::{Action, Actor, AuditEntry, Object},
+    config::{CLOCK_LEEWAY, Config, MAX_ACCESS_TOKEN_LIFETIME},
+    entropy::{Entropy, random},
+    error::{AdminError, OpenError, StoreError},
+    key_ring::{self, KeyRing, LoadError, Schedule},
+    master_key::{DerivedKeys, MasterKey},
+    password::Hasher,
+    store::{GroupCommit, Installation, Store, Tx},
+};
+
+impl Issuer {
+    /// Opens the database, makes it and the first signing key if it is not
+    /// there, and loads keys and revocations. Runs on the present tokio
+    /// runtime, which must outlive the issuer.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; no key was made and nothing was sealed.
+    pub async fn open(
+        database: &Path,
+        master_key: MasterKey,
+        config: Config,
+        surroundings: Surroundings,
+    ) -> Result<Self, OpenError> {
+        config.check()?;
+        let hasher = Arc::new(Hasher::new(config.hashing)?);
+        let keys = master_key.derive();
+        let now = surroundings.clock.now();
+        let schedule = Schedule::new(&config);
+        let revocations = RevocationSet::new();
+        let store = Store::open(database, Arc::clone(&revocations)).await?;
+        let installation = prepare(&store, &keys, &config, &*surroundings.entropy, now).await?;
+        let key_ring = KeyRing::load(&store, &keys.sealer, schedule).await.map_err(not_loaded)?;
+        let seen = load_revocations(&store, &revocations, &installation, now).await?;
+        let trusted = trusted(&config, &key_ring);
+        let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations));
+        Ok(Self(Arc::new(Inner {
+            exchanges: GroupCommit::spawn(store.clone()),
+            seen: tokio::sync::Mutex::new(seen),
+            verifier: Arc::new(verifier),
+            admission: Admission::new(hasher.capacity()),
+            config,
+            surroundings,
+            keys,
+            store,
+            key_ring,
+            trusted,
+            revocations,
+            hasher,
+        })))
+    }
+}
+
+/// First run, or the check that this master key belongs to this database. Of
+/// two processes that start together, one finds the other's work.
+async fn prepare(
+    store: &Store,
+    keys: &DerivedKeys,
+    config: &Config,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Installation, OpenError> {
+    let mut tx = store.begin().await?;
+    match tx.installation().await? {
+        Some(installation) if installation.master_key_check == keys.check => {
+            tx.raise_longest_access_token(config.access_token_lifetime).await?;
+        }
+        Some(_) => return Err(OpenError::WrongMasterKey),
+        None => first_run(&mut tx, keys, config, entropy, now).await?,
+    }
+    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+    tx.commit().await?;
+    Ok(installation)
+}
+
+async fn first_run(
+    tx: &mut Tx,
+    keys: &DerivedKeys,
+    config: &Config,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<(), OpenError> {
+    let installation = Installation {
+        epoch: fresh_epoch(entropy),
+        master_key_check: keys.check.to_vec(),
+        tokens_from: UnixTime::from_secs(0),
+        longest_access_token: config.access_token_lifetime,
+    };
+    tx.insert_installation(&installation, now).await?;
+    let system = Actor::system();
+    let entry = AuditEntry::new(now, &system, Action::InstallationCreate, Object::Installation);
+    tx.record(entry).await?;
+    let key = key_ring::generate(config.algorithm, &keys.sealer, now.unix());
+    let key = key.map_err(|error| OpenError::Key(error.to_string()))?;
+    key_ring::first_key(tx, key, now).await.map_err(|error| match error {
+        AdminError::Store(error) => OpenError::Store(error),
+        other => OpenError::Key(other.to_string()),
+    })
+}
+
+pub(super) fn fresh_epoch(entropy: &dyn Entropy) -> String {
+    format!("{:032x}", u128::from_be_bytes(random(entropy)))
+}
+
+/// Everything that is revoked is known before the first token is checked.
+async fn load_revocations(
+    store: &Store,
+    revocations: &RevocationSet,
+    installation: &Installation,
+    now: Timestamp,
+) -> Result<Seen, StoreError> {
+    let heads = store.heads().await?;
+    let (entries, _) = store.revocations_after(0).await?;
+    for entry in entries {
+        revocations.insert(entry);
+    }
+    // The installation's own watermark is kept in its row for good, so that
+    // it holds even after its entry was purged.
+    let issued_before = installation.tokens_from;
+    let expires_at = issued_before
+        .saturating_add(installation.longest_access_token + 2 * CLOCK_LEEWAY);
+    revocations.insert(Entry { revocation: Revocation::Everything { issued_before }, expires_at });
+    revocations.sweep(now.unix());
+    Ok(Seen::new(heads, now))
+}
+
+fn not_loaded(error: LoadError) -> OpenError {
+    match error {
+        LoadError::Damaged { kid } => OpenError::DamagedKey { kid },
+        LoadError::Store(error) => OpenError::Store(error),
+    }
+}
+
+/// Each key is bound to one algorithm, so naming those of older keys beside
+/// the configured one widens nothing.
+fn trusted(config: &Config, ring: &KeyRing) -> TrustedIssuer {
+    let source = ring.source();
+    let mut algorithms = BTreeSet::from([config.algorithm.name()]);
+    let current = source.current();
+    algorithms.extend(current.iter().map(|key| key.algorithm().name()));
+    let algorithms = algorithms
+        .into_iter()
+        .filter_map(doorward_jose::algorithm::Algorithm::from_name);
+    let validation = Validation::issuer(config.issuer.as_str())
+        .audience(config.audience.as_str())
+        .algorithms(algorithms)
+        .leeway_seconds(CLOCK_LEEWAY)
+        .max_lifetime_seconds(MAX_ACCESS_TOKEN_LIFETIME);
+    TrustedIssuer::new(validation, source)
+}

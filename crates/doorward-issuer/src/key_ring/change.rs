@@ -1,0 +1,173 @@
+//! Changes of the signing keys: each one transaction, with its audit entry.
+
+use doorward_jose::{algorithm::Algorithm, signing_key::SigningKey, time::UnixTime};
+use doorward_verify::{clock::Timestamp, revocation::Revocation};
+use serde_json::json;
+
+use super::{KeyRingError, KeyState, Schedule, place};
+use crate::{
+    audit::{Action, Actor, AuditEntry, Object},
+    config::CLOCK_LEEWAY,
+    error::{AdminError, StoreError},
+    master_key::seal::Sealer,
+    revocation::revoke,
+    store::{KeyRow, Tx},
+};
+
+/// Makes a pending key. Not in a transaction: RSA takes a while.
+pub(crate) fn generate(
+    algorithm: Algorithm,
+    sealer: &Sealer,
+    now: UnixTime,
+) -> Result<KeyRow, KeyRingError> {
+    let failed = |error: doorward_jose::error::KeyError| KeyRingError::Generate(error.to_string());
+    let key = SigningKey::generate(algorithm).map_err(failed)?;
+    let jwk = key.verifying_key().to_jwk();
+    let jwk = jwk.ok_or_else(|| KeyRingError::Generate(format!("{algorithm} has no public key")))?;
+    let pkcs8 = key.to_pkcs8().map_err(failed)?;
+    Ok(KeyRow {
+        kid: key.key_id().to_owned(),
+        algorithm: algorithm.to_string(),
+        public_jwk: serde_json::Value::Object(jwk.to_object()).to_string(),
+        sealed_private: Some(sealer.seal(place(key.key_id()), &pkcs8)),
+        state: KeyState::Pending { since: now },
+    })
+}
+
+/// The first key of an installation signs at once: nobody has cached a JWKS.
+pub(crate) async fn first_key(tx: &mut Tx, key: KeyRow, now: Timestamp) -> Result<(), AdminError> {
+    let key = KeyRow { state: key.state.sign_at_once(now.unix())?, ..key };
+    insert(tx, &key, Action::KeyActivate, &Actor::system(), now).await
+}
+
+/// Publishes a key; it signs when it has been published for long enough. If
+/// one is published already, that one stays and its kid is returned.
+pub(crate) async fn publish(
+    tx: &mut Tx,
+    key: KeyRow,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<String, AdminError> {
+    let waiting = tx.keys().await?.into_iter().find(is_published);
+    if let Some(waiting) = waiting {
+        return Ok(waiting.kid);
+    }
+    let key = KeyRow { state: key.state.publish(now.unix())?, ..key };
+    insert(tx, &key, Action::KeyPublish, actor, now).await?;
+    Ok(key.kid)
+}
+
+/// Moves every key that is due along its schedule. `fresh` is published if a
+/// successor is due. `true` if anything changed.
+pub(crate) async fn advance(
+    tx: &mut Tx,
+    fresh: KeyRow,
+    schedule: Schedule,
+    now: Timestamp,
+) -> Result<bool, AdminError> {
+    let system = Actor::system();
+    let mut keys = tx.keys().await?;
+    let successor = keys.iter().position(|key| is_due(key, schedule, now) && is_published(key));
+    let mut changed = false;
+    if let Some(successor) = successor {
+        let successor = keys.swap_remove(successor);
+        if let Some(position) = keys.iter().position(is_signing) {
+            retire(tx, keys.swap_remove(position), now).await?;
+        }
+        let next = successor.state.sign(now.unix(), schedule.wait)?;
+        transition(tx, &successor.kid, &next, Action::KeyActivate, &system, now).await?;
+        changed = true;
+    } else if keys.iter().any(|key| is_signing(key) && is_due(key, schedule, now)) {
+        // `publish` leaves everything as it is if a successor waits already.
+        let kid = fresh.kid.clone();
+        changed = publish(tx, fresh, &system, now).await? == kid;
+    }
+    for key in keys.into_iter().filter(|key| matches!(key.state, KeyState::Verifying { .. })) {
+        if let Ok(next) = key.state.expire(now.unix()) {
+            transition(tx, &key.kid, &next, Action::KeyDestroy, &system, now).await?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+/// Destroys a key and refuses its tokens. If it was signing, a published key
+/// or else `fresh` signs from now on, without waiting.
+pub(crate) async fn withdraw(
+    tx: &mut Tx,
+    kid: &str,
+    fresh: KeyRow,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), AdminError> {
+    let mut keys = tx.keys().await?;
+    let position = keys.iter().position(|key| key.kid == kid);
+    let position = position.ok_or_else(|| KeyRingError::NoSuchKey(kid.to_owned()))?;
+    let withdrawn = keys.swap_remove(position);
+    let was_signing = is_signing(&withdrawn);
+    let next = withdrawn.state.withdraw(now.unix())?;
+    transition(tx, kid, &next, Action::KeyWithdraw, actor, now).await?;
+    revoke(tx, Revocation::Key { kid: kid.to_owned() }, "key_withdrawn", now).await?;
+    if !was_signing {
+        return Ok(());
+    }
+    match keys.into_iter().find(is_published) {
+        Some(successor) => {
+            let next = successor.state.sign_at_once(now.unix())?;
+            transition(tx, &successor.kid, &next, Action::KeyActivate, actor, now).await
+        }
+        None => {
+            let fresh = KeyRow { state: fresh.state.sign_at_once(now.unix())?, ..fresh };
+            insert(tx, &fresh, Action::KeyActivate, actor, now).await
+        }
+    }
+}
+
+async fn retire(tx: &mut Tx, key: KeyRow, now: Timestamp) -> Result<(), AdminError> {
+    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+    let longest = installation.longest_access_token;
+    // Another process may sign with it until it notices, and verifiers grant
+    // a leeway; twice the leeway covers both.
+    let until = now.unix().saturating_add(longest + 2 * CLOCK_LEEWAY);
+    let next = key.state.retire(until)?;
+    transition(tx, &key.kid, &next, Action::KeyRetire, &Actor::system(), now).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    key: &KeyRow,
+    action: Action,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), AdminError> {
+    tx.insert_key(key, now).await?;
+    tx.keys_changed().await?;
+    let detail = json!({ "algorithm": key.algorithm });
+    let entry = AuditEntry::new(now, actor, action, Object::Key(&key.kid)).detail(detail);
+    Ok(tx.record(entry).await?)
+}
+
+async fn transition(
+    tx: &mut Tx,
+    kid: &str,
+    next: &KeyState,
+    action: Action,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), AdminError> {
+    tx.set_key_state(kid, next).await?;
+    tx.keys_changed().await?;
+    Ok(tx.record(AuditEntry::new(now, actor, action, Object::Key(kid))).await?)
+}
+
+fn is_published(key: &KeyRow) -> bool {
+    matches!(key.state, KeyState::Published { .. })
+}
+
+fn is_signing(key: &KeyRow) -> bool {
+    matches!(key.state, KeyState::Signing { .. })
+}
+
+fn is_due(key: &KeyRow, schedule: Schedule, now: Timestamp) -> bool {
+    schedule.due(&key.state, false).is_some_and(|due| due <= now.unix())
+}

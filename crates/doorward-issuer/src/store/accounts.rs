@@ -1,0 +1,249 @@
+//! Accounts.
+
+use doorward_jose::time::UnixTime;
+use doorward_verify::clock::Timestamp;
+
+use super::{Store, Tx, failure::is_taken, millis, one_row, parsed, seconds, unix, unsigned};
+use crate::{
+    error::StoreError,
+    password::PasswordHash,
+    tenant::TenantName,
+    user::{Account, User, UserId, Username},
+};
+
+type Row = (String, String, String, Option<String>, Option<i64>, i64);
+
+/// Largest page of users.
+const MAX_PAGE: u32 = 1000;
+
+/// What decides about an account inside a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountState {
+    pub(crate) home_tenant: TenantName,
+    pub(crate) disabled: bool,
+    pub(crate) version: i64,
+    /// Access tokens issued before are refused.
+    pub(crate) tokens_from: UnixTime,
+    /// Whether a token was issued at a `tokens_from` that lay in the future.
+    pub(crate) tokens_from_used: bool,
+    /// Everybody's access tokens issued before are refused.
+    pub(crate) all_tokens_from: UnixTime,
+}
+
+impl Store {
+    pub(crate) async fn account_by_name(
+        &self,
+        username: &Username,
+    ) -> Result<Option<Account>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version
+             FROM account WHERE username = $1",
+        )
+        .bind(username.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(account).transpose()
+    }
+
+    pub(crate) async fn account_by_id(&self, id: &str) -> Result<Option<Account>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version
+             FROM account WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(account).transpose()
+    }
+
+    pub(crate) async fn users(
+        &self,
+        after: &str,
+        limit: Option<u32>,
+    ) -> Result<Vec<User>, StoreError> {
+        let limit = limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
+        let rows: Vec<(String, String, String, Option<i64>, i64)> = sqlx::query_as(
+            "SELECT id, username, home_tenant, disabled_at, created_at
+             FROM account WHERE username > $1 ORDER BY username LIMIT $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(user).collect()
+    }
+
+    pub(crate) async fn user(&self, username: &Username) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query_as(
+            "SELECT id, username, home_tenant, disabled_at, created_at
+             FROM account WHERE username = $1",
+        )
+        .bind(username.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(user).transpose()
+    }
+}
+
+impl Tx {
+    /// `false` if the user name is taken.
+    pub(crate) async fn insert_account(
+        &mut self,
+        user: &User,
+        hash: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO account (id, username, home_tenant, password_hash, version,
+                                  tokens_from, tokens_from_used, created_at)
+             VALUES ($1, $2, $3, $4, 1, 0, 0, $5)",
+        )
+        .bind(user.id.as_str())
+        .bind(user.username.as_str())
+        .bind(user.home_tenant.as_str())
+        .bind(hash.to_phc())
+        .bind(i64::try_from(user.created_at_ms).unwrap_or(i64::MAX))
+        .execute(self.connection())
+        .await;
+        match inserted {
+            Ok(_) => Ok(true),
+            Err(error) if is_taken(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn account_id(
+        &mut self,
+        username: &Username,
+    ) -> Result<Option<UserId>, StoreError> {
+        let row: Option<(String,)> = sqlx::query_as("SELECT id FROM account WHERE username = $1")
+            .bind(username.as_str())
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(row.map(|(id,)| UserId::from_text(id)))
+    }
+
+    pub(crate) async fn account_state(
+        &mut self,
+        id: &UserId,
+    ) -> Result<Option<AccountState>, StoreError> {
+        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT a.home_tenant, a.disabled_at, a.version, a.tokens_from, a.tokens_from_used,
+                    i.tokens_from
+             FROM account a, installation i WHERE a.id = $1 AND i.id = 1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|(home_tenant, disabled_at, version, tokens_from, used, all)| {
+            Ok(AccountState {
+                home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
+                disabled: disabled_at.is_some(),
+                version,
+                tokens_from: unix(tokens_from, "account.tokens_from")?,
+                tokens_from_used: used != 0,
+                all_tokens_from: unix(all, "installation.tokens_from")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// `false` if it was so already.
+    pub(crate) async fn set_disabled(
+        &mut self,
+        id: &UserId,
+        disabled_at: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE account SET disabled_at = $2, version = version + 1
+             WHERE id = $1 AND (disabled_at IS NULL) <> ($2 IS NULL)",
+        )
+        .bind(id.as_str())
+        .bind(disabled_at.map(millis))
+        .execute(self.connection())
+        .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    pub(crate) async fn set_password_hash(
+        &mut self,
+        id: &UserId,
+        hash: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let changed = sqlx::query(
+            "UPDATE account SET password_hash = $2, version = version + 1 WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .bind(hash.to_phc())
+        .execute(self.connection())
+        .await?;
+        one_row(changed.rows_affected(), "set_password_hash")
+    }
+
+    /// The same password under other parameters: nobody is signed out for it.
+    /// `false` if the stored hash is another one by now.
+    pub(crate) async fn replace_password_hash(
+        &mut self,
+        id: &UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let changed = sqlx::query(
+            "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+        )
+        .bind(id.as_str())
+        .bind(old.to_phc())
+        .bind(new.to_phc())
+        .execute(self.connection())
+        .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    pub(crate) async fn set_tokens_from(
+        &mut self,
+        id: &UserId,
+        tokens_from: UnixTime,
+    ) -> Result<(), StoreError> {
+        let changed = sqlx::query(
+            "UPDATE account SET tokens_from = $2, tokens_from_used = 0
+             WHERE id = $1 AND tokens_from <= $2",
+        )
+        .bind(id.as_str())
+        .bind(seconds(tokens_from))
+        .execute(self.connection())
+        .await?;
+        one_row(changed.rows_affected(), "set_tokens_from")
+    }
+
+    pub(crate) async fn mark_tokens_from_used(&mut self, id: &UserId) -> Result<(), StoreError> {
+        let changed = sqlx::query("UPDATE account SET tokens_from_used = 1 WHERE id = $1")
+            .bind(id.as_str())
+            .execute(self.connection())
+            .await?;
+        one_row(changed.rows_affected(), "mark_tokens_from_used")
+    }
+}
+
+fn account(row: Row) -> Result<Account, StoreError> {
+    let (id, username, home_tenant, hash, disabled_at, version) = row;
+    let hash = hash.map(|hash| parsed(PasswordHash::parse(&hash), "account.password_hash"));
+    Ok(Account {
+        id: UserId::from_text(id),
+        username: parsed(Username::parse(&username), "account.username")?,
+        home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
+        disabled: disabled_at.is_some(),
+        password_hash: hash.transpose()?,
+        version,
+    })
+}
+
+fn user(row: (String, String, String, Option<i64>, i64)) -> Result<User, StoreError> {
+    let (id, username, home_tenant, disabled_at, created_at) = row;
+    let disabled_at = disabled_at.map(|at| unsigned(at, "account.disabled_at"));
+    Ok(User {
+        id: UserId::from_text(id),
+        username: parsed(Username::parse(&username), "account.username")?,
+        home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
+        disabled_at_ms: disabled_at.transpose()?,
+        created_at_ms: unsigned(created_at, "account.created_at")?,
+    })
+}

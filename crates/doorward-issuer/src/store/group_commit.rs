@@ -1,0 +1,107 @@
+//! Many small writes, one commit.
+//!
+//! A commit waits for the disk; a write does not. One task takes whatever
+//! waits, runs it in one transaction and answers everybody after the one
+//! commit, while the next batch gathers. A lone write is not delayed.
+//!
+//! If a batch meets something impossible, each of its jobs is tried alone, so
+//! that one bad row cannot refuse its neighbours. If the store is unavailable,
+//! all of them hear it.
+
+use std::future::Future;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Store, Tx};
+use crate::error::StoreError;
+
+/// Most jobs of one transaction: bounds how long the write lock is held.
+const MAX_BATCH: usize = 128;
+
+/// Jobs that may wait; more wait outside.
+const QUEUE: usize = 1024;
+
+/// A write that can share a transaction, and be run again if the transaction
+/// fails.
+pub(crate) trait Job: Send + Sync + 'static {
+    /// What it finds out.
+    type Outcome: Send + 'static;
+
+    /// Does it. An error rolls everything back.
+    fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Outcome, StoreError>> + Send;
+}
+
+/// The queue to the task. The task ends when this is dropped.
+pub(crate) struct GroupCommit<J: Job> {
+    queue: mpsc::Sender<Waiting<J>>,
+}
+
+struct Waiting<J: Job> {
+    job: J,
+    answer: oneshot::Sender<Result<J::Outcome, StoreError>>,
+}
+
+impl<J: Job> GroupCommit<J> {
+    /// Starts the task on the present runtime.
+    pub(crate) fn spawn(store: Store) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(work(store, waiting));
+        Self { queue }
+    }
+
+    /// Runs `job`; when this returns `Ok`, its outcome is durable.
+    pub(crate) async fn submit(&self, job: J) -> Result<J::Outcome, StoreError> {
+        let gone = || StoreError::Unavailable("the issuer is shutting down".to_owned());
+        let (answer, outcome) = oneshot::channel();
+        self.queue.send(Waiting { job, answer }).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+}
+
+async fn work<J: Job>(store: Store, mut queue: mpsc::Receiver<Waiting<J>>) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        // Who hung up while waiting gets nothing done.
+        batch.retain(|waiting| !waiting.answer.is_closed());
+        match together(&store, &batch).await {
+            Ok(outcomes) => {
+                for (waiting, outcome) in batch.drain(..).zip(outcomes) {
+                    let _ = waiting.answer.send(Ok(outcome));
+                }
+            }
+            Err(StoreError::Corrupt(_)) if batch.len() > 1 => one_by_one(&store, &mut batch).await,
+            Err(error) => {
+                for waiting in batch.drain(..) {
+                    let _ = waiting.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn together<J: Job>(
+    store: &Store,
+    batch: &[Waiting<J>],
+) -> Result<Vec<J::Outcome>, StoreError> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.begin().await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for waiting in batch {
+        outcomes.push(waiting.job.run(&mut tx).await?);
+    }
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+async fn one_by_one<J: Job>(store: &Store, batch: &mut Vec<Waiting<J>>) {
+    for waiting in batch.drain(..) {
+        let outcome = together(store, std::slice::from_ref(&waiting)).await;
+        let outcome = outcome.and_then(|mut outcomes| {
+            let missing = || StoreError::Corrupt("a job without outcome".to_owned());
+            outcomes.pop().ok_or_else(missing)
+        });
+        let _ = waiting.answer.send(outcome);
+    }
+}

@@ -1,0 +1,128 @@
+//! What belongs to the installation as a whole, and the heads.
+
+use doorward_jose::time::UnixTime;
+use doorward_verify::clock::Timestamp;
+
+use super::{Store, Tx, millis, one_row, seconds, unix, unsigned};
+use crate::error::StoreError;
+
+/// The one row of `installation`.
+#[derive(Clone, Debug)]
+pub(crate) struct Installation {
+    pub(crate) epoch: String,
+    pub(crate) master_key_check: Vec<u8>,
+    /// Every access token issued before is refused.
+    pub(crate) tokens_from: UnixTime,
+    /// Longest life that any process with this store gives access tokens.
+    pub(crate) longest_access_token: u64,
+}
+
+/// How far the store has come; one cheap read tells whether anything is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heads {
+    pub(crate) epoch: String,
+    pub(crate) revocation: i64,
+    pub(crate) keys: i64,
+}
+
+const SELECT: &str = "SELECT epoch, master_key_check, tokens_from, longest_access_token
+     FROM installation WHERE id = 1";
+
+impl Store {
+    pub(crate) async fn heads(&self) -> Result<Heads, StoreError> {
+        let (epoch, revocation, keys) = sqlx::query_as(
+            "SELECT i.epoch, r.value, k.value
+             FROM installation i, head r, head k
+             WHERE i.id = 1 AND r.name = 'revocation' AND k.name = 'keys'",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(Heads { epoch, revocation, keys })
+    }
+}
+
+impl Tx {
+    pub(crate) async fn installation(&mut self) -> Result<Option<Installation>, StoreError> {
+        let row: Option<(String, Vec<u8>, i64, i64)> =
+            sqlx::query_as(SELECT).fetch_optional(self.connection()).await?;
+        row.map(|(epoch, master_key_check, tokens_from, longest)| {
+            Ok(Installation {
+                epoch,
+                master_key_check,
+                tokens_from: unix(tokens_from, "tokens_from")?,
+                longest_access_token: unsigned(longest, "longest_access_token")?,
+            })
+        })
+        .transpose()
+    }
+
+    pub(crate) async fn insert_installation(
+        &mut self,
+        new: &Installation,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO installation
+                 (id, epoch, master_key_check, tokens_from, longest_access_token, created_at)
+             VALUES (1, $1, $2, $3, $4, $5)",
+        )
+        .bind(&new.epoch)
+        .bind(&new.master_key_check)
+        .bind(seconds(new.tokens_from))
+        .bind(i64::try_from(new.longest_access_token).unwrap_or(i64::MAX))
+        .bind(millis(now))
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn raise_longest_access_token(&mut self, life: u64) -> Result<(), StoreError> {
+        let life = i64::try_from(life).unwrap_or(i64::MAX);
+        sqlx::query(
+            "UPDATE installation SET longest_access_token = $1
+             WHERE id = 1 AND longest_access_token < $1",
+        )
+        .bind(life)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Begins a new epoch: every access token issued before `tokens_from` is
+    /// refused, and the revocation head continues after `revocation`.
+    pub(crate) async fn begin_epoch(
+        &mut self,
+        epoch: &str,
+        tokens_from: UnixTime,
+        revocation: i64,
+    ) -> Result<(), StoreError> {
+        let changed =
+            sqlx::query("UPDATE installation SET epoch = $1, tokens_from = $2 WHERE id = 1")
+                .bind(epoch)
+                .bind(seconds(tokens_from))
+                .execute(self.connection())
+                .await?;
+        one_row(changed.rows_affected(), "begin_epoch")?;
+        sqlx::query("UPDATE head SET value = $1 WHERE name = 'revocation' AND value < $1")
+            .bind(revocation)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// The latest watermark of any user or of the installation.
+    pub(crate) async fn latest_watermark(&mut self) -> Result<UnixTime, StoreError> {
+        let (latest,): (i64,) = sqlx::query_as(
+            "SELECT COALESCE(MAX(tokens_from), 0) FROM
+                 (SELECT tokens_from FROM account UNION ALL SELECT tokens_from FROM installation) w",
+        )
+        .fetch_one(self.connection())
+        .await?;
+        unix(latest, "tokens_from")
+    }
+
+    /// Tells other processes that the signing keys changed.
+    pub(crate) async fn keys_changed(&mut self) -> Result<(), StoreError> {
+        self.next("keys").await.map(|_| ())
+    }
+}

@@ -1,0 +1,104 @@
+//! The revocation feed: numbered in commit order, read by cursor.
+
+use doorward_jose::time::UnixTime;
+use doorward_verify::{
+    clock::Timestamp,
+    revocation::{Entry, Revocation},
+};
+
+use super::{Store, Tx, millis, parsed, seconds, unix};
+use crate::error::StoreError;
+
+type Row = (i64, String, String, Option<i64>, i64);
+
+impl Store {
+    /// Entries after `cursor`, in order, and the cursor after them.
+    pub(crate) async fn revocations_after(
+        &self,
+        cursor: i64,
+    ) -> Result<(Vec<Entry>, i64), StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT seq, kind, subject, issued_before, expires_at
+             FROM revocation WHERE seq > $1 ORDER BY seq",
+        )
+        .bind(cursor)
+        .fetch_all(&self.readers)
+        .await?;
+        let cursor = rows.last().map_or(cursor, |row| row.0);
+        let entries = rows.into_iter().map(entry).collect::<Result<_, _>>()?;
+        Ok((entries, cursor))
+    }
+}
+
+impl Tx {
+    /// Writes an entry; [`Tx::commit`] puts it in force.
+    pub(crate) async fn insert_revocation(
+        &mut self,
+        entry: Entry,
+        cause: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let seq = self.next("revocation").await?;
+        let (kind, subject, issued_before) = columns(&entry.revocation)?;
+        sqlx::query(
+            "INSERT INTO revocation
+                 (seq, kind, subject, issued_before, expires_at, cause, revoked_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(seq)
+        .bind(kind)
+        .bind(subject)
+        .bind(issued_before.map(seconds))
+        .bind(seconds(entry.expires_at))
+        .bind(cause)
+        .bind(millis(now))
+        .execute(self.connection())
+        .await?;
+        self.revoked.push(entry);
+        Ok(())
+    }
+
+    /// Deletes entries whose tokens have all expired.
+    pub(crate) async fn purge_revocations(&mut self, before: UnixTime) -> Result<u64, StoreError> {
+        let purged = sqlx::query("DELETE FROM revocation WHERE expires_at < $1")
+            .bind(seconds(before))
+            .execute(self.connection())
+            .await?;
+        Ok(purged.rows_affected())
+    }
+}
+
+fn columns(
+    revocation: &Revocation,
+) -> Result<(&'static str, &str, Option<UnixTime>), StoreError> {
+    Ok(match revocation {
+        Revocation::Token { jti } => ("token", jti, None),
+        Revocation::Session { sid } => ("session", sid, None),
+        Revocation::Key { kid } => ("key", kid, None),
+        Revocation::User { sub, issued_before } => ("user", sub, Some(*issued_before)),
+        Revocation::Client { client_id, issued_before } => {
+            ("client", client_id, Some(*issued_before))
+        }
+        Revocation::Tenant { tenant, issued_before } => ("tenant", tenant, Some(*issued_before)),
+        Revocation::Everything { issued_before } => ("everything", "", Some(*issued_before)),
+        other => return Err(StoreError::Corrupt(format!("no column for {other:?}"))),
+    })
+}
+
+fn entry((_, kind, subject, issued_before, expires_at): Row) -> Result<Entry, StoreError> {
+    let issued_before = issued_before
+        .map(|moment| unix(moment, "revocation.issued_before"))
+        .transpose()?;
+    let revocation = match (&*kind, issued_before) {
+        ("token", None) => Revocation::Token { jti: subject },
+        ("session", None) => Revocation::Session { sid: subject },
+        ("key", None) => Revocation::Key { kid: subject },
+        ("user", Some(issued_before)) => Revocation::User { sub: subject, issued_before },
+        ("client", Some(issued_before)) => Revocation::Client { client_id: subject, issued_before },
+        ("tenant", Some(issued_before)) => Revocation::Tenant { tenant: subject, issued_before },
+        ("everything", Some(issued_before)) => Revocation::Everything { issued_before },
+        _ => return parsed(Err(format!("{kind:?} is not a kind")), "revocation.kind"),
+    };
+    let expires_at = unix(expires_at, "revocation.expires_at")?;
+    Ok(Entry { revocation, expires_at })
+}

@@ -1,0 +1,210 @@
+//! Sessions. A refresh is one compare-and-swap on the generation.
+
+use doorward_verify::clock::Timestamp;
+
+use super::{Store, Tx, millis, moment, parsed};
+use crate::{
+    error::StoreError,
+    session::{EndCause, SessionId},
+    tenant::TenantName,
+    user::UserId,
+};
+
+/// A session that begins.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) user: &'a UserId,
+    pub(crate) tenant: &'a TenantName,
+    pub(crate) client_id: &'a str,
+    pub(crate) methods: &'a [&'a str],
+    pub(crate) sealed_key: &'a [u8],
+    pub(crate) now: Timestamp,
+    pub(crate) idle_until: Timestamp,
+    pub(crate) absolute_until: Timestamp,
+}
+
+/// A stored session.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRow {
+    pub(crate) user: UserId,
+    pub(crate) tenant: TenantName,
+    pub(crate) client_id: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) sealed_key: Vec<u8>,
+    pub(crate) generation: u32,
+    pub(crate) rotated_at: Timestamp,
+    pub(crate) idle_until: Timestamp,
+    pub(crate) absolute_until: Timestamp,
+    pub(crate) created_at: Timestamp,
+    pub(crate) ended: bool,
+}
+
+/// One compare-and-swap: `presented` becomes `presented + 1`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rotation<'a> {
+    pub(crate) session: SessionId,
+    pub(crate) presented: u32,
+    pub(crate) client_id: &'a str,
+    pub(crate) now: Timestamp,
+    pub(crate) idle_until: Timestamp,
+}
+
+type Row = (String, String, String, String, Vec<u8>, i64, i64, i64, i64, i64, Option<i64>);
+
+const SELECT: &str = "SELECT account_id, tenant, client_id, methods, sealed_key, generation,
+            rotated_at, idle_until, absolute_until, created_at, ended_at
+     FROM session WHERE id = $1";
+
+impl Store {
+    pub(crate) async fn session(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(SELECT)
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(session).transpose()
+    }
+}
+
+impl Tx {
+    pub(crate) async fn session(
+        &mut self,
+        id: SessionId,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(SELECT)
+            .bind(id.to_string())
+            .fetch_optional(self.connection())
+            .await?;
+        row.map(session).transpose()
+    }
+
+    pub(crate) async fn insert_session(&mut self, new: NewSession<'_>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO session (id, account_id, tenant, client_id, methods, sealed_key,
+                                  generation, rotated_at, idle_until, absolute_until, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $7)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.user.as_str())
+        .bind(new.tenant.as_str())
+        .bind(new.client_id)
+        .bind(new.methods.join(" "))
+        .bind(new.sealed_key)
+        .bind(millis(new.now))
+        .bind(millis(new.idle_until))
+        .bind(millis(new.absolute_until))
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Check and update in one statement: whatever else is going on, one
+    /// generation is exchanged once. `None` if the swap did not apply.
+    pub(crate) async fn rotate(
+        &mut self,
+        rotation: Rotation<'_>,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "UPDATE session
+             SET generation = generation + 1, rotated_at = $4, idle_until = $5
+             WHERE id = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
+               AND idle_until > $4 AND absolute_until > $4
+             RETURNING account_id, tenant, client_id, methods, sealed_key, generation,
+                       rotated_at, idle_until, absolute_until, created_at, ended_at",
+        )
+        .bind(rotation.session.to_string())
+        .bind(i64::from(rotation.presented))
+        .bind(rotation.client_id)
+        .bind(millis(rotation.now))
+        .bind(millis(rotation.idle_until))
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(session).transpose()
+    }
+
+    /// Whose session it was, or `None` if there is none alive.
+    pub(crate) async fn end_session(
+        &mut self,
+        id: SessionId,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<Option<(UserId, TenantName)>, StoreError> {
+        let row: Option<(String, String)> = sqlx::query_as(
+            "UPDATE session SET ended_at = $2, end_cause = $3
+             WHERE id = $1 AND ended_at IS NULL RETURNING account_id, tenant",
+        )
+        .bind(id.to_string())
+        .bind(millis(now))
+        .bind(cause.name())
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|(user, tenant)| {
+            let tenant = parsed(TenantName::parse(&tenant), "session.tenant")?;
+            Ok((UserId::from_text(user), tenant))
+        })
+        .transpose()
+    }
+
+    /// Ends every session of a user; how many there were.
+    pub(crate) async fn end_sessions_of(
+        &mut self,
+        user: &UserId,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let ended = sqlx::query(
+            "UPDATE session SET ended_at = $2, end_cause = $3
+             WHERE account_id = $1 AND ended_at IS NULL",
+        )
+        .bind(user.as_str())
+        .bind(millis(now))
+        .bind(cause.name())
+        .execute(self.connection())
+        .await?;
+        Ok(ended.rows_affected())
+    }
+
+    /// Ends every session there is; how many there were.
+    pub(crate) async fn end_every_session(
+        &mut self,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let ended = sqlx::query(
+            "UPDATE session SET ended_at = $1, end_cause = $2 WHERE ended_at IS NULL",
+        )
+        .bind(millis(now))
+        .bind(cause.name())
+        .execute(self.connection())
+        .await?;
+        Ok(ended.rows_affected())
+    }
+
+    /// Deletes some sessions whose absolute end lies before `before`.
+    pub(crate) async fn purge_sessions(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let purged = sqlx::query(
+            "DELETE FROM session WHERE id IN
+                 (SELECT id FROM session WHERE absolute_until < $1 LIMIT 1000)",
+        )
+        .bind(millis(before))
+        .execute(self.connection())
+        .await?;
+        Ok(purged.rows_affected())
+    }
+}
+
+fn session(row: Row) -> Result<SessionRow, StoreError> {
+    let (user, tenant, client_id, methods, sealed_key, generation, rotated_at, idle_until, absolute_until, created_at, ended_at) = row;
+    Ok(SessionRow {
+        user: UserId::from_text(user),
+        tenant: parsed(TenantName::parse(&tenant), "session.tenant")?,
+        client_id,
+        methods: methods.split_whitespace().map(str::to_owned).collect(),
+        sealed_key,
+        generation: parsed(u32::try_from(generation), "session.generation")?,
+        rotated_at: moment(rotated_at, "session.rotated_at")?,
+        idle_until: moment(idle_until, "session.idle_until")?,
+        absolute_until: moment(absolute_until, "session.absolute_until")?,
+        created_at: moment(created_at, "session.created_at")?,
+        ended: ended_at.is_some(),
+    })
+}
