@@ -1,0 +1,117 @@
+//! `doorward.toml`: reading it, and saying everything that is wrong with it.
+//!
+//! The file is walked by hand and not deserialised, because the first error of
+//! a deserialiser is also its last: here every problem is found in one pass,
+//! each with its line, a caret and what to do. A file with any problem is
+//! refused whole, so a typing error never opens or closes half of an API.
+//!
+//! What the file leaves out stays `None`; the command line and the defaults
+//! are laid over it elsewhere. [`Config::default`] is what no file means: no
+//! roles, no routes, everything closed.
+
+mod document;
+mod problem;
+mod roles;
+mod routes;
+mod settings;
+mod source;
+mod suggest;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use doorward_policy::role::Roles;
+use doorward_policy::route::RouteTable;
+use http::Uri;
+
+use document::Reader;
+pub(crate) use problem::ConfigProblems;
+pub(crate) use suggest::suggest;
+
+/// What `doorward init` writes.
+pub(crate) const TEMPLATE: &str = include_str!("config/template.toml");
+
+/// Everything at the top of the file.
+const KEYS: &[&str] = &[
+    "listen",
+    "admin_listen",
+    "upstream",
+    "issuer",
+    "audience",
+    "permissions",
+    "tokens",
+    "roles",
+    "route",
+];
+
+/// Life of an access token when the file says nothing.
+const ACCESS_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// A configuration without a fault.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    /// Where the gateway listens.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the admin listener listens.
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// The API behind the gateway.
+    pub(crate) upstream: Option<Uri>,
+    /// Origin under which tokens are issued.
+    pub(crate) issuer: Option<String>,
+    /// For whom tokens are issued.
+    pub(crate) audience: Option<String>,
+    /// How long an access token lives.
+    pub(crate) access_lifetime: Option<Duration>,
+    /// The roles.
+    pub(crate) roles: Roles,
+    /// The routes.
+    pub(crate) routes: RouteTable,
+}
+
+impl Config {
+    /// How long an access token lives, in seconds.
+    pub(crate) fn access_lifetime(&self) -> u64 {
+        self.access_lifetime.unwrap_or(ACCESS_LIFETIME).as_secs()
+    }
+
+    /// Reads the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigProblems> {
+        let text = source::read(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Reads `text`, which problems and routes will call `name`.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(name, text);
+        let config = Self::read(&mut reader);
+        match reader.into_problems() {
+            Some(problems) => Err(problems),
+            None => Ok(config),
+        }
+    }
+
+    /// The configuration as far as it can be read; what is wrong with the
+    /// rest is with the reader.
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let document = reader.document();
+        let table = document.get_ref();
+        reader.unknown_keys(table, "", KEYS);
+        let grants = roles::grants(reader, table);
+        let config = Self {
+            listen: settings::listen(reader, table, "listen"),
+            admin_listen: settings::listen(reader, table, "admin_listen"),
+            upstream: settings::upstream(reader, table),
+            issuer: settings::issuer(reader, table),
+            audience: settings::audience(reader, table),
+            access_lifetime: settings::access_lifetime(reader, table),
+            routes: routes::routes(reader, table, &grants),
+            roles: grants.roles,
+        };
+        settings::one_listener_each(reader, table, &config);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests;

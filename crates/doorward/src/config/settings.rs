@@ -1,0 +1,248 @@
+//! The single values: addresses, names, lifetimes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::Uri;
+use toml::de::DeTable;
+
+use super::Config;
+use super::document::Reader;
+use super::problem::Fault;
+
+/// Shortest and longest life of an access token. Below, clocks that differ a
+/// little refuse good tokens; above, a stolen one is good for too long.
+const ACCESS_LIFETIMES: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_secs(60 * 60);
+
+/// Why a value is refused, and what to write instead.
+struct Refusal {
+    why: String,
+    help: String,
+    /// Whether the value holds a secret and is not to be shown.
+    secret: bool,
+}
+
+fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal {
+        why: why.into(),
+        help: help.into(),
+        secret: false,
+    })
+}
+
+/// Refuses a URL with a user name and, as likely, a password in it.
+fn without_user(text: &str, key: &str) -> Result<(), Refusal> {
+    match text.contains('@') {
+        false => Ok(()),
+        true => Err(Refusal {
+            why: format!("`{key}` holds a user name or password"),
+            help: "leave out what stands before the `@`, and the `@`".to_owned(),
+            secret: true,
+        }),
+    }
+}
+
+/// Reads the string at `key` and turns it into a value.
+fn value<T>(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    key: &str,
+    example: &str,
+    parse: impl FnOnce(&str) -> Result<T, Refusal>,
+) -> Option<T> {
+    let word = reader.string(table.get(key)?, key, example)?;
+    match parse(word.text) {
+        Ok(value) => Some(value),
+        Err(Refusal { why, help, secret }) => {
+            let fault = Fault::at(word.span, why).help(help);
+            reader.fault(if secret { fault.hidden() } else { fault });
+            None
+        }
+    }
+}
+
+pub(super) fn listen(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    key: &str,
+) -> Option<SocketAddr> {
+    value(reader, table, key, "127.0.0.1:4180", |text| {
+        text.parse().or_else(|_| {
+            let why = format!("`{key}` must be an address and a port");
+            match text.rsplit_once(':') {
+                Some(("localhost", port)) => refuse(why, format!("write `127.0.0.1:{port}`")),
+                Some(("", port)) => refuse(
+                    why,
+                    format!("write `127.0.0.1:{port}`, or `0.0.0.0:{port}` for every interface"),
+                ),
+                _ => refuse(why, "write it like `127.0.0.1:4180` or `[::1]:4180`"),
+            }
+        })
+    })
+}
+
+/// Both listeners on one address cannot be.
+pub(super) fn one_listener_each(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &Config) {
+    let (Some(public), Some(admin)) = (config.listen, config.admin_listen) else {
+        return;
+    };
+    if public != admin || public.port() == 0 {
+        return;
+    }
+    if let (Some(public), Some(admin)) = (table.get("listen"), table.get("admin_listen")) {
+        reader.fault(
+            Fault::at(admin.span(), "`admin_listen` is the address of `listen`")
+                .label("taken")
+                .related(public.span(), "by the gateway")
+                .help("give the admin listener a port of its own, and keep it on loopback"),
+        );
+    }
+}
+
+pub(super) fn upstream(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Uri> {
+    value(reader, table, "upstream", "http://127.0.0.1:9000", |text| {
+        without_user(text, "upstream")?;
+        let example = "write it like `http://127.0.0.1:9000`";
+        let Ok(uri) = text.parse::<Uri>() else {
+            return refuse("`upstream` must be a URL", example);
+        };
+        let Some(authority) = uri.authority() else {
+            return refuse("`upstream` must be a whole URL", example);
+        };
+        if uri.scheme_str() != Some("http") {
+            return refuse("`upstream` must be an `http://` URL", example);
+        }
+        if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
+            return refuse(
+                "`upstream` is a server, without a path",
+                format!("write `http://{authority}`; requests keep their own path"),
+            );
+        }
+        Ok(uri)
+    })
+}
+
+pub(super) fn issuer(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {
+    value(
+        reader,
+        table,
+        "issuer",
+        "https://auth.example.com",
+        |text| {
+            without_user(text, "issuer")?;
+            let example = "write it like `https://auth.example.com`";
+            let (Ok(uri), false) = (text.parse::<Uri>(), text.contains('#')) else {
+                return refuse("`issuer` must be a URL", example);
+            };
+            let (Some(scheme @ ("https" | "http")), Some(authority)) =
+                (uri.scheme_str(), uri.authority())
+            else {
+                return refuse("`issuer` must be an `https://` URL", example);
+            };
+            // Compared byte for byte with `iss`, so there is one way to write it.
+            let origin = format!("{scheme}://{authority}");
+            if text != origin || authority.as_str().contains('@') {
+                return refuse(
+                    "`issuer` is an origin: scheme, host and port, nothing after it",
+                    match authority.as_str().contains('@') {
+                        true => example.to_owned(),
+                        false => format!("write `{origin}`"),
+                    },
+                );
+            }
+            Ok(origin)
+        },
+    )
+}
+
+pub(super) fn audience(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {
+    value(reader, table, "audience", "orders-api", |text| {
+        let unfit = |c: char| c.is_whitespace() || c.is_control();
+        if text.is_empty() || text.len() > 255 || text.contains(unfit) {
+            return refuse(
+                "`audience` must be a name of 1 to 255 bytes without blanks",
+                "name the API that the tokens are for, like `orders-api`",
+            );
+        }
+        Ok(text.to_owned())
+    })
+}
+
+pub(super) fn access_lifetime(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Duration> {
+    let tokens = reader.table(
+        table.get("tokens")?,
+        "tokens",
+        "write `[tokens]`, and its keys in the lines below",
+    )?;
+    reader.unknown_keys(tokens, "[tokens]", &["access_lifetime"]);
+    value(reader, tokens, "access_lifetime", "5m", |text| {
+        let Some(lifetime) = duration(text) else {
+            return refuse(
+                "`access_lifetime` must be a number and a unit",
+                "write it like `30s`, `5m` or `1h`",
+            );
+        };
+        if !ACCESS_LIFETIMES.contains(&lifetime) {
+            return refuse(
+                "`access_lifetime` must be from 10 s to 1 h",
+                "the usual is `5m`: sessions live longer through their refresh token",
+            );
+        }
+        Ok(lifetime)
+    })
+}
+
+/// Reads `30s`, `5m`, `12h` or `7d`.
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.len().checked_sub(1)?;
+    let seconds = match text.get(split..)? {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let number = text.get(..split)?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration;
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, seconds) in [
+            ("30s", 30),
+            ("5m", 300),
+            ("12h", 43_200),
+            ("7d", 604_800),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "5",
+            "5 m",
+            "-5m",
+            "+5m",
+            "5M",
+            "1.5h",
+            "5ms",
+            "5µ",
+            "99999999999999999999d",
+            "18446744073709551615d",
+        ] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

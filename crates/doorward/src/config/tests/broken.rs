@@ -1,0 +1,895 @@
+//! Broken configurations and exactly what is shown for each of them.
+
+/// A text with something wrong in it.
+pub(super) struct Broken {
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+    /// What is drawn, between two line breaks.
+    pub(super) shown: &'static str,
+}
+
+/// One case for each kind of problem.
+pub(super) const BROKEN: &[Broken] = &[
+    Broken {
+        name: "an unknown key at the top",
+        text: r#"lisen = "127.0.0.1:4180"
+"#,
+        shown: r#"
+error: unknown key `lisen`
+ --> doorward.toml:1:1
+  |
+1 | lisen = "127.0.0.1:4180"
+  | ^^^^^ not a known key
+  |
+  = help: did you mean `listen`?
+"#,
+    },
+    Broken {
+        name: "an unknown key in a section",
+        text: r#"[tokens]
+acces_lifetime = "5m"
+"#,
+        shown: r#"
+error: unknown key `acces_lifetime` in [tokens]
+ --> doorward.toml:2:1
+  |
+2 | acces_lifetime = "5m"
+  | ^^^^^^^^^^^^^^ not a known key
+  |
+  = help: did you mean `access_lifetime`?
+"#,
+    },
+    Broken {
+        name: "an unknown key that is like no other",
+        text: r#"[tokens]
+colour = "red"
+"#,
+        shown: r#"
+error: unknown key `colour` in [tokens]
+ --> doorward.toml:2:1
+  |
+2 | colour = "red"
+  | ^^^^^^ not a known key
+  |
+  = help: known keys: access_lifetime
+"#,
+    },
+    Broken {
+        name: "a key of the top below a section",
+        text: r#"[tokens]
+access_lifetime = "5m"
+listen = "127.0.0.1:4180"
+"#,
+        shown: r#"
+error: unknown key `listen` in [tokens]
+ --> doorward.toml:3:1
+  |
+3 | listen = "127.0.0.1:4180"
+  | ^^^^^^ not a known key
+  |
+  = help: `listen` belongs to the top of the file, before the first `[`
+"#,
+    },
+    Broken {
+        name: "a section with a wrong name takes no routes down with it",
+        text: r#"[role.reader]
+permissions = ["orders:read"]
+
+[[route]]
+match = "GET /orders"
+allow = "orders:read"
+"#,
+        shown: r#"
+error: unknown key `role`
+ --> doorward.toml:1:2
+  |
+1 | [role.reader]
+  |  ^^^^ not a known key
+  |
+  = help: did you mean `roles`?
+"#,
+    },
+    Broken {
+        name: "a wrong type",
+        text: r#"listen = 4180
+"#,
+        shown: r#"
+error: `listen` must be a string
+ --> doorward.toml:1:10
+  |
+1 | listen = 4180
+  |          ^^^^ this is an integer
+  |
+  = help: write `listen = "127.0.0.1:4180"`
+"#,
+    },
+    Broken {
+        name: "a list that is one string",
+        text: r#"[roles.reader]
+permissions = "orders:read"
+"#,
+        shown: r#"
+error: `permissions` must be an array of strings
+ --> doorward.toml:2:15
+  |
+2 | permissions = "orders:read"
+  |               ^^^^^^^^^^^^^ this is a string
+  |
+  = help: write `permissions = ["orders:read"]`
+"#,
+    },
+    Broken {
+        name: "a list with something else in it",
+        text: r#"permissions = ["orders:read", 7]
+"#,
+        shown: r#"
+error: `permissions` must be an array of strings
+ --> doorward.toml:1:31
+  |
+1 | permissions = ["orders:read", 7]
+  |                               ^ this is an integer
+  |
+  = help: write `permissions = ["orders:read"]`
+"#,
+    },
+    Broken {
+        name: "one bracket instead of two",
+        text: r#"[route]
+match = "GET /orders"
+public = true
+"#,
+        shown: r#"
+error: `route` must be an array of tables
+ --> doorward.toml:1:1
+  |
+1 | [route]
+  | ^^^^^^^ this is a table
+  |
+  = help: write `[[route]]`, with two brackets, above each route
+"#,
+    },
+    Broken {
+        name: "a role that is no table",
+        text: r#"[roles]
+reader = ["orders:read"]
+"#,
+        shown: r#"
+error: `roles.reader` must be a table
+ --> doorward.toml:2:10
+  |
+2 | reader = ["orders:read"]
+  |          ^^^^^^^^^^^^^^^ this is an array
+  |
+  = help: write `[roles.NAME]`, and `permissions = ["orders:read"]` below it
+"#,
+    },
+    Broken {
+        name: "tokens that are no table",
+        text: r#"tokens = "5m"
+"#,
+        shown: r#"
+error: `tokens` must be a table
+ --> doorward.toml:1:10
+  |
+1 | tokens = "5m"
+  |          ^^^^ this is a string
+  |
+  = help: write `[tokens]`, and its keys in the lines below
+"#,
+    },
+    Broken {
+        name: "not TOML: text without quotes",
+        text: r#"audience = orders-api
+"#,
+        shown: r#"
+error: this is not TOML: string values must be quoted, expected literal string
+ --> doorward.toml:1:12
+  |
+1 | audience = orders-api
+  |            ^^^^^^^^^^
+  |
+  = help: text stands in quotes: `key = "value"`
+"#,
+    },
+    Broken {
+        name: "not TOML: an open bracket, and nothing after it is believed",
+        text: r#"[roles.reader]
+permissions = ["orders:read"
+
+[[route]]
+match = "GET /orders"
+alow = "orders:read"
+"#,
+        shown: r#"
+error: this is not TOML: missing comma between array elements, expected `,`
+ --> doorward.toml:4:1
+  |
+4 | [[route]]
+  | ^
+  |
+  = help: is a `]` missing before this?
+"#,
+    },
+    Broken {
+        name: "a key twice",
+        text: r#"audience = "one"
+audience = "two"
+"#,
+        shown: r#"
+error: `audience` is there twice
+ --> doorward.toml:2:1
+  |
+2 | audience = "two"
+  | ^^^^^^^^
+  |
+  = help: keep one of them
+"#,
+    },
+    Broken {
+        name: "a section twice",
+        text: r#"[tokens]
+[tokens]
+"#,
+        shown: r#"
+error: `tokens` is there twice
+ --> doorward.toml:2:2
+  |
+2 | [tokens]
+  |  ^^^^^^
+  |
+  = help: keep one of them
+"#,
+    },
+    Broken {
+        name: "a permission twice in a list",
+        text: r#"permissions = ["orders:read", "orders:read"]
+"#,
+        shown: r#"
+error: `orders:read` is in `permissions` twice
+ --> doorward.toml:1:31
+  |
+1 | permissions = ["orders:read", "orders:read"]
+  |                -------------  ^^^^^^^^^^^^^ again
+  |                |
+  |                first here
+"#,
+    },
+    Broken {
+        name: "an address without a port",
+        text: r#"listen = "127.0.0.1"
+"#,
+        shown: r#"
+error: `listen` must be an address and a port
+ --> doorward.toml:1:10
+  |
+1 | listen = "127.0.0.1"
+  |          ^^^^^^^^^^^
+  |
+  = help: write it like `127.0.0.1:4180` or `[::1]:4180`
+"#,
+    },
+    Broken {
+        name: "a host name as an address",
+        text: r#"listen = "localhost:4180"
+"#,
+        shown: r#"
+error: `listen` must be an address and a port
+ --> doorward.toml:1:10
+  |
+1 | listen = "localhost:4180"
+  |          ^^^^^^^^^^^^^^^^
+  |
+  = help: write `127.0.0.1:4180`
+"#,
+    },
+    Broken {
+        name: "a port alone",
+        text: r#"admin_listen = ":4181"
+"#,
+        shown: r#"
+error: `admin_listen` must be an address and a port
+ --> doorward.toml:1:16
+  |
+1 | admin_listen = ":4181"
+  |                ^^^^^^^
+  |
+  = help: write `127.0.0.1:4181`, or `0.0.0.0:4181` for every interface
+"#,
+    },
+    Broken {
+        name: "both listeners on one address",
+        text: r#"listen = "127.0.0.1:4180"
+admin_listen = "127.0.0.1:4180"
+"#,
+        shown: r#"
+error: `admin_listen` is the address of `listen`
+ --> doorward.toml:2:16
+  |
+1 | listen = "127.0.0.1:4180"
+  |          ---------------- by the gateway
+2 | admin_listen = "127.0.0.1:4180"
+  |                ^^^^^^^^^^^^^^^^ taken
+  |
+  = help: give the admin listener a port of its own, and keep it on loopback
+"#,
+    },
+    Broken {
+        name: "an upstream with TLS",
+        text: r#"upstream = "https://127.0.0.1:9000"
+"#,
+        shown: r#"
+error: `upstream` must be an `http://` URL
+ --> doorward.toml:1:12
+  |
+1 | upstream = "https://127.0.0.1:9000"
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write it like `http://127.0.0.1:9000`
+"#,
+    },
+    Broken {
+        name: "an upstream without a scheme",
+        text: r#"upstream = "127.0.0.1:9000"
+"#,
+        shown: r#"
+error: `upstream` must be an `http://` URL
+ --> doorward.toml:1:12
+  |
+1 | upstream = "127.0.0.1:9000"
+  |            ^^^^^^^^^^^^^^^^
+  |
+  = help: write it like `http://127.0.0.1:9000`
+"#,
+    },
+    Broken {
+        name: "an upstream with a path",
+        text: r#"upstream = "http://127.0.0.1:9000/api"
+"#,
+        shown: r#"
+error: `upstream` is a server, without a path
+ --> doorward.toml:1:12
+  |
+1 | upstream = "http://127.0.0.1:9000/api"
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write `http://127.0.0.1:9000`; requests keep their own path
+"#,
+    },
+    Broken {
+        name: "an upstream with a password",
+        text: r#"upstream = "http://me:secret@127.0.0.1:9000"
+"#,
+        shown: r#"
+error: `upstream` holds a user name or password
+--> doorward.toml:1:12
+ = help: leave out what stands before the `@`, and the `@`
+"#,
+    },
+    Broken {
+        name: "an issuer with a slash at its end",
+        text: r#"issuer = "https://auth.example.com/"
+"#,
+        shown: r#"
+error: `issuer` is an origin: scheme, host and port, nothing after it
+ --> doorward.toml:1:10
+  |
+1 | issuer = "https://auth.example.com/"
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write `https://auth.example.com`
+"#,
+    },
+    Broken {
+        name: "an empty audience",
+        text: r#"audience = ""
+"#,
+        shown: r#"
+error: `audience` must be a name of 1 to 255 bytes without blanks
+ --> doorward.toml:1:12
+  |
+1 | audience = ""
+  |            ^^
+  |
+  = help: name the API that the tokens are for, like `orders-api`
+"#,
+    },
+    Broken {
+        name: "a lifetime without a unit",
+        text: r#"[tokens]
+access_lifetime = "300"
+"#,
+        shown: r#"
+error: `access_lifetime` must be a number and a unit
+ --> doorward.toml:2:19
+  |
+2 | access_lifetime = "300"
+  |                   ^^^^^
+  |
+  = help: write it like `30s`, `5m` or `1h`
+"#,
+    },
+    Broken {
+        name: "a lifetime that is too long",
+        text: r#"[tokens]
+access_lifetime = "7d"
+"#,
+        shown: r#"
+error: `access_lifetime` must be from 10 s to 1 h
+ --> doorward.toml:2:19
+  |
+2 | access_lifetime = "7d"
+  |                   ^^^^
+  |
+  = help: the usual is `5m`: sessions live longer through their refresh token
+"#,
+    },
+    Broken {
+        name: "auz_012 a wildcard inside a segment",
+        text: r#"[roles.reader]
+permissions = ["orders:re*"]
+"#,
+        shown: r#"
+error: a wildcard stands for whole last segments only, like `orders:*` or `*`
+ --> doorward.toml:2:16
+  |
+2 | permissions = ["orders:re*"]
+  |                ^^^^^^^^^^^^
+  |
+  = help: write `orders:*`, or name each permission
+"#,
+    },
+    Broken {
+        name: "auz_012 a wildcard that a route asks for",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[[route]]
+match = "GET /orders"
+allow = "orders:*"
+"#,
+        shown: r#"
+error: a wildcard can be granted by a role, but not asked for; name one permission
+ --> doorward.toml:6:9
+  |
+6 | allow = "orders:*"
+  |         ^^^^^^^^^^
+"#,
+    },
+    Broken {
+        name: "a permission without an action",
+        text: r#"[roles.reader]
+permissions = ["orders"]
+"#,
+        shown: r#"
+error: a permission names a resource and an action, like `orders:read`
+ --> doorward.toml:2:16
+  |
+2 | permissions = ["orders"]
+  |                ^^^^^^^^
+  |
+  = help: write `orders:*`, or name each permission
+"#,
+    },
+    Broken {
+        name: "auz_017 a cycle of roles",
+        text: r#"[roles.reader]
+inherits = ["editor"]
+
+[roles.editor]
+inherits = ["reader"]
+"#,
+        shown: r#"
+error: role `reader` inherits from itself
+ --> doorward.toml:1:8
+  |
+1 | [roles.reader]
+  |        ^^^^^^ reader -> editor -> reader
+  |
+  = help: take one of them out of `inherits`
+"#,
+    },
+    Broken {
+        name: "auz_017 roles that read alike",
+        text: r#"[roles.reader]
+
+[roles.Reader]
+"#,
+        shown: r#"
+error: role `Reader` reads like role `reader`
+ --> doorward.toml:3:8
+  |
+1 | [roles.reader]
+  |        ------ the other one
+2 |
+3 | [roles.Reader]
+  |        ^^^^^^ too easy to confuse
+  |
+  = help: rename one of them
+"#,
+    },
+    Broken {
+        name: "auz_017 a role name that is not ASCII",
+        text: r#"[roles."rеader"]
+"#,
+        shown: r#"
+error: a role name holds only ASCII letters, digits, `_`, `.` and `-`, not 'е'
+ --> doorward.toml:1:8
+  |
+1 | [roles."rеader"]
+  |        ^^^^^^^^
+"#,
+    },
+    Broken {
+        name: "a parent that is no role",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[roles.editor]
+inherits = ["raeder"]
+"#,
+        shown: r#"
+error: there is no role `raeder`
+ --> doorward.toml:5:13
+  |
+5 | inherits = ["raeder"]
+  |             ^^^^^^^^
+  |
+  = help: did you mean `reader`?
+"#,
+    },
+    Broken {
+        name: "auz_017 roles in too long a line",
+        text: r#"[roles.a]
+[roles.b]
+inherits = ["a"]
+[roles.c]
+inherits = ["b"]
+[roles.d]
+inherits = ["c"]
+[roles.e]
+inherits = ["d"]
+[roles.f]
+inherits = ["e"]
+[roles.g]
+inherits = ["f"]
+[roles.h]
+inherits = ["g"]
+[roles.i]
+inherits = ["h"]
+"#,
+        shown: r#"
+error: role `i` inherits over more than 8 levels
+  --> doorward.toml:16:8
+   |
+16 | [roles.i]
+   |        ^
+   |
+   = help: let it inherit directly from what it needs
+"#,
+    },
+    Broken {
+        name: "auz_013 a route without a requirement",
+        text: r#"[[route]]
+match = "GET /orders"
+"#,
+        shown: r#"
+error: a route that does not say who may call it
+ --> doorward.toml:2:9
+  |
+2 | match = "GET /orders"
+  |         ^^^^^^^^^^^^^
+  |
+  = help: add `allow = "RESOURCE:ACTION"`, `authenticated = true` or `public = true`
+"#,
+    },
+    Broken {
+        name: "a route without a pattern",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[[route]]
+allow = "orders:read"
+"#,
+        shown: r#"
+error: a route without `match`
+ --> doorward.toml:4:1
+  |
+4 | [[route]]
+  | ^^^^^^^^^
+  |
+  = help: add `match = "GET /path"`
+"#,
+    },
+    Broken {
+        name: "a route with two requirements",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[[route]]
+match = "GET /orders"
+public = true
+allow = "orders:read"
+"#,
+        shown: r#"
+error: a route with both `public` and `allow`
+ --> doorward.toml:7:9
+  |
+6 | public = true
+  |          ---- stated here
+7 | allow = "orders:read"
+  |         ^^^^^^^^^^^^^ and here
+  |
+  = help: keep one of them: a route states one requirement
+"#,
+    },
+    Broken {
+        name: "a requirement that is switched off",
+        text: r#"[[route]]
+match = "GET /orders"
+public = false
+"#,
+        shown: r#"
+error: `public = false` states nothing
+ --> doorward.toml:3:10
+  |
+3 | public = false
+  |          ^^^^^
+  |
+  = help: leave `public` out, or write `public = true`
+"#,
+    },
+    Broken {
+        name: "a permission that no role grants, misspelled",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[[route]]
+match = "GET /orders"
+allow = "ordres:read"
+"#,
+        shown: r#"
+error: no role grants `ordres:read`
+ --> doorward.toml:6:9
+  |
+6 | allow = "ordres:read"
+  |         ^^^^^^^^^^^^^ nobody could call this route
+  |
+  = help: did you mean `orders:read`?
+"#,
+    },
+    Broken {
+        name: "a permission that no role grants",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[[route]]
+match = "GET /users"
+allow = "users:list"
+"#,
+        shown: r#"
+error: no role grants `users:list`
+ --> doorward.toml:6:9
+  |
+6 | allow = "users:list"
+  |         ^^^^^^^^^^^^ nobody could call this route
+  |
+  = help: grant it in a role, or list it in `permissions`
+"#,
+    },
+    Broken {
+        name: "a misspelled permission beside a wildcard",
+        text: r#"[roles.reader]
+permissions = ["orders:read"]
+
+[roles.owner]
+permissions = ["*"]
+
+[[route]]
+match = "GET /orders"
+allow = "order:read"
+"#,
+        shown: r#"
+error: only a wildcard grants `order:read`, and it reads like `orders:read`
+ --> doorward.toml:9:9
+  |
+9 | allow = "order:read"
+  |         ^^^^^^^^^^^^
+  |
+  = help: did you mean `orders:read`? if not, list `order:read` in `permissions`
+"#,
+    },
+    Broken {
+        name: "a method in lower case",
+        text: r#"[[route]]
+match = "get /orders"
+public = true
+"#,
+        shown: r#"
+error: `get` is not a method
+ --> doorward.toml:2:10
+  |
+2 | match = "get /orders"
+  |          ^^^
+  |
+  = help: did you mean `GET`?
+"#,
+    },
+    Broken {
+        name: "auz_011 a method that no route opens",
+        text: r#"[[route]]
+match = "TRACE /orders"
+public = true
+"#,
+        shown: r#"
+error: no route opens `TRACE`: it bypasses or reveals what the gateway adds
+ --> doorward.toml:2:10
+  |
+2 | match = "TRACE /orders"
+  |          ^^^^^
+"#,
+    },
+    Broken {
+        name: "a pattern without a method",
+        text: r#"[[route]]
+match = "/orders"
+public = true
+"#,
+        shown: r#"
+error: the method is missing; write `GET /orders`, or `* /orders` for every method
+ --> doorward.toml:2:10
+  |
+2 | match = "/orders"
+  |          ^^^^^^^
+"#,
+    },
+    Broken {
+        name: "a parameter in the way of other routers",
+        text: r#"[[route]]
+match = "GET /orders/:id"
+public = true
+"#,
+        shown: r#"
+error: a parameter is written `{id}`
+ --> doorward.toml:2:22
+  |
+2 | match = "GET /orders/:id"
+  |                      ^^^
+"#,
+    },
+    Broken {
+        name: "a star in the path",
+        text: r#"[[route]]
+match = "GET /static/*"
+public = true
+"#,
+        shown: r#"
+error: a star stands only in `{*rest}`; one segment is `{name}`
+ --> doorward.toml:2:22
+  |
+2 | match = "GET /static/*"
+  |                      ^
+  |
+  = help: write `{*rest}` for everything below
+"#,
+    },
+    Broken {
+        name: "gwy_010 two routes that match the same requests",
+        text: r#"[[route]]
+match = "GET /orders/{id}"
+public = true
+
+[[route]]
+match = "GET,POST /orders/{number}"
+authenticated = true
+"#,
+        shown: r#"
+error: `GET,POST /orders/{number}` matches the same requests as `GET /orders/{id}`
+ --> doorward.toml:6:9
+  |
+2 | match = "GET /orders/{id}"
+  |         ------------------ the other one
+...
+6 | match = "GET,POST /orders/{number}"
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^ neither is more specific
+  |
+  = help: take one out, or let them differ in method or path
+"#,
+    },
+    Broken {
+        name: "a condition on a parameter that is not there",
+        text: r#"[[route]]
+match = "GET /tenants/{tenant}"
+authenticated = true
+where = { tenant = "{tennant}" }
+"#,
+        shown: r#"
+error: `GET /tenants/{tenant}` has no parameter `tennant`
+ --> doorward.toml:4:20
+  |
+4 | where = { tenant = "{tennant}" }
+  |                    ^^^^^^^^^^^
+  |
+  = help: did you mean `tenant`?
+"#,
+    },
+    Broken {
+        name: "a condition on the rest of the path",
+        text: r#"[[route]]
+match = "GET /files/{*path}"
+authenticated = true
+where = { sub = "{*path}" }
+"#,
+        shown: r#"
+error: `{*path}` can be several segments; a claim is compared with exactly one
+ --> doorward.toml:4:17
+  |
+4 | where = { sub = "{*path}" }
+  |                 ^^^^^^^^^
+"#,
+    },
+    Broken {
+        name: "a condition that compares with a word",
+        text: r#"[[route]]
+match = "GET /tenants/{tenant}"
+authenticated = true
+where = { tenant = "acme" }
+"#,
+        shown: r#"
+error: `tenant` can only be compared with a parameter of the path
+ --> doorward.toml:4:20
+  |
+4 | where = { tenant = "acme" }
+  |                    ^^^^^^
+  |
+  = help: write `where = { tenant = "{tenant}" }`
+"#,
+    },
+    Broken {
+        name: "a condition on a misspelled claim",
+        text: r#"[[route]]
+match = "GET /tenants/{tenant}"
+authenticated = true
+where = { tennant = "{tenant}" }
+"#,
+        shown: r#"
+error: no token carries a claim `tennant`
+ --> doorward.toml:4:11
+  |
+4 | where = { tennant = "{tenant}" }
+  |           ^^^^^^^
+  |
+  = help: did you mean `tenant`?
+"#,
+    },
+    Broken {
+        name: "a condition on a public route",
+        text: r#"[[route]]
+match = "GET /tenants/{tenant}"
+public = true
+where = { tenant = "{tenant}" }
+"#,
+        shown: r#"
+error: a public route with `where`
+ --> doorward.toml:4:20
+  |
+4 | where = { tenant = "{tenant}" }
+  |                    ^^^^^^^^^^ a public route has no caller whose claims could be compared
+  |
+  = help: write `authenticated = true` or `allow = …` instead of `public = true`
+"#,
+    },
+    Broken {
+        name: "what would move the cursor is shown, not done",
+        text: r#""\u001b[2J" = 1
+"#,
+        shown: r#"
+error: unknown key `␛[2J`
+ --> doorward.toml:1:1
+  |
+1 | "\u001b[2J" = 1
+  | ^^^^^^^^^^^ not a known key
+  |
+  = help: known keys: listen, admin_listen, upstream, issuer, audience, permissions, tokens, roles, route
+"#,
+    },
+];
