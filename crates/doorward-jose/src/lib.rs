@@ -10,9 +10,11 @@
 pub mod algorithm;
 pub mod base64url;
 pub mod claims;
-#[cfg(feature = "dangerous")]
+#[cfg(any(feature = "dangerous", test))]
 pub mod dangerous;
 pub mod error;
+#[cfg(test)]
+mod harness;
 pub mod header;
 pub mod json;
 pub mod jwk;
