@@ -1,2 +1,48 @@
-//! stub
-fn main() {}
+//! The `doorward` binary: command line, configuration and wiring.
+//!
+//! The only crate that reads arguments, environment, files, the clock and
+//! randomness; everything else gets them as values.
+
+mod admin_listener;
+mod cli;
+mod client;
+mod config;
+mod data_folder;
+mod decision_view;
+mod demo;
+mod exit;
+mod journal;
+mod output;
+mod paint;
+mod system;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let as_json = cli.place.json;
+    match cli.run() {
+        Ok(answer) => answer.into(),
+        Err(failure) => {
+            output::failure(&failure, as_json);
+            ExitCode::from(failure.blame.code())
+        }
+    }
+}
+
+/// Prints help, version or what was wrong with the command line.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Printing can only fail when the stream is gone.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(exit::Blame::Usage.code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}

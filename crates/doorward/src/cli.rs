@@ -1,0 +1,127 @@
+//! The command line: every command on one page, and how each ends.
+//!
+//! Data goes to standard output, everything else to standard error. Secrets
+//! come from a file, the environment, standard input or a prompt, never from
+//! an argument: arguments show in process lists.
+
+mod config;
+mod curl;
+mod explain;
+mod init;
+mod login;
+mod role;
+mod secret;
+mod table;
+mod tenant;
+mod token;
+mod up;
+mod user;
+mod workplace;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use workplace::{Workplace, open_issuer, runtime};
+
+use crate::exit::{Answer, Failure};
+
+/// The gate, the guard and the lock before any HTTP API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "doorward",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "Exit codes: 0 yes, 1 the answer is no, 2 usage, 3 configuration, \
+                  4 cannot reach, 5 internal, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where state and configuration are, and how to answer.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// Folder with the database, the keys and the last settings
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DOORWARD_DATA",
+        default_value = ".doorward"
+    )]
+    pub(crate) data: PathBuf,
+
+    /// Configuration file [default: that of the last `up`, else doorward.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "DOORWARD_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Answer with JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Protect an API: issuer and gateway in one process
+    Up(up::Up),
+    /// Write a commented doorward.toml
+    Init(init::Init),
+    /// Check the configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Manage users
+    #[command(subcommand)]
+    User(user::User),
+    /// Grant and revoke roles
+    #[command(subcommand)]
+    Role(role::Role),
+    /// Manage tenants
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// Sign in and keep the session for `doorward curl`
+    Login(login::Login),
+    /// Mint, look at and check tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Send a request through the gateway with the right token
+    Curl(curl::Curl),
+    /// Say why a request was, or would be, let in or turned away
+    Explain(explain::Explain),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(self) -> Result<Answer, Failure> {
+        let place = self.place;
+        match self.command {
+            Command::Up(up) => up.run(&place),
+            Command::Init(init) => init.run(&place),
+            Command::Config(config) => config.run(&place),
+            Command::User(user) => user.run(&place),
+            Command::Role(role) => role.run(&place),
+            Command::Tenant(tenant) => tenant.run(&place),
+            Command::Login(login) => login.run(&place),
+            Command::Token(token) => token.run(&place),
+            Command::Curl(curl) => curl.run(&place),
+            Command::Explain(explain) => explain.run(&place),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

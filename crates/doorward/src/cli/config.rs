@@ -1,0 +1,49 @@
+//! `doorward config check`: every problem of the configuration at once.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Place, Workplace};
+use crate::{
+    exit::{Answer, Failure},
+    output,
+};
+
+/// Check the configuration
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Report every problem with its place; exit 3 if there is one
+    Check,
+}
+
+impl Config {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let Self::Check = self;
+        let file = Workplace::config_file(place)?.ok_or_else(|| {
+            Failure::configuration("there is no configuration file to check")
+                .hint("write one with `doorward init`, or name it with --config")
+        })?;
+        match crate::config::Config::load(&file) {
+            Ok(config) => {
+                let (routes, roles) = (config.routes.routes().len(), config.roles.len());
+                if place.json {
+                    output::json(
+                        &json!({ "file": file, "routes": routes, "roles": roles, "problems": [] }),
+                    );
+                } else {
+                    output::data(format!(
+                        "{} is good: {routes} routes, {roles} roles",
+                        file.display()
+                    ));
+                }
+                Ok(Answer::Yes)
+            }
+            Err(problems) => {
+                if place.json {
+                    output::json(&json!({ "file": file, "problems": problems.problems() }));
+                }
+                Err(Workplace::broken_config(&file, &problems))
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `doorward login`: signs in as a user and keeps the session for `curl`.
+
+use bytes::Bytes;
+use clap::Args;
+use doorward_verify::clock::Clock as _;
+use http::{Request, header};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    Place,
+    secret::PasswordSource,
+    workplace::{DEFAULT_LISTEN, runtime},
+};
+use crate::{
+    client,
+    data_folder::{DataFolder, LastUp},
+    exit::{Answer, Failure},
+    output,
+    paint::safe,
+    system::SystemClock,
+};
+
+/// Sign in and keep the session for `doorward curl`
+#[derive(Debug, Args)]
+pub(super) struct Login {
+    /// User name
+    username: String,
+    /// Tenant [default: the user's home tenant]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// Origin of the server [default: that of the last `up`]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+/// A session, as the data folder keeps it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Session {
+    /// Origin of the server that it is for.
+    pub(super) url: String,
+    pub(super) username: String,
+    access_token: String,
+    refresh_token: String,
+    /// Seconds since 1970.
+    expires_at: u64,
+}
+
+/// RFC 6749 section 5.1, as far as it is used here.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    refresh_token: String,
+    expires_in: u64,
+}
+
+impl Login {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let folder = DataFolder::create(&place.data)?;
+        let url = match self.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => origin(&folder)?,
+        };
+        let mut body = json!({ "username": self.username, "password": self.password.read(false)? });
+        if let Some(tenant) = self.tenant {
+            body["tenant"] = tenant.into();
+        }
+        let session = runtime()?.block_on(ask(&url, "/auth/sign-in", &body, &self.username))?;
+        let Some(session) = session else {
+            return Ok(Answer::No);
+        };
+        folder.write_json(&folder.login(), &session)?;
+        if place.json {
+            output::json(&json!({ "url": url, "username": session.username }));
+        } else {
+            output::note(format!(
+                "signed in to {url} as {}; `doorward curl /path` uses the session",
+                safe(&session.username)
+            ));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// The origin of the last `up` on this folder, else the default one.
+pub(super) fn origin(folder: &DataFolder) -> Result<String, Failure> {
+    let last = folder.read_json::<LastUp>(&folder.last_up())?;
+    Ok(last.map_or_else(|| format!("http://{DEFAULT_LISTEN}"), |last| last.gateway))
+}
+
+impl Session {
+    /// The kept session, if there is one.
+    pub(super) fn kept(folder: &DataFolder) -> Result<Option<Self>, Failure> {
+        folder.read_json(&folder.login())
+    }
+
+    /// An access token that lives for at least a few seconds more; refreshes
+    /// the session when it must. `None` when the session has ended.
+    pub(super) async fn access_token(self, folder: &DataFolder) -> Result<Option<String>, Failure> {
+        const SPARE_SECONDS: u64 = 5;
+        if SystemClock.now().unix().as_secs() + SPARE_SECONDS < self.expires_at {
+            return Ok(Some(self.access_token));
+        }
+        let body = json!({ "refresh_token": self.refresh_token });
+        let Some(session) = ask(&self.url, "/auth/refresh", &body, &self.username).await? else {
+            return Ok(None);
+        };
+        folder.write_json(&folder.login(), &session)?;
+        Ok(Some(session.access_token))
+    }
+}
+
+/// Asks a token endpoint. `None` when the server said no, after saying so.
+async fn ask(
+    url: &str,
+    path: &str,
+    body: &serde_json::Value,
+    username: &str,
+) -> Result<Option<Session>, Failure> {
+    let request = Request::post(format!("{url}{path}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Bytes::from(body.to_string()))
+        .map_err(|error| Failure::usage(format!("`{url}` is not an address: {error}")))?;
+    let answer = client::send(request).await?;
+    if !answer.status().is_success() {
+        let why = serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap_or_default();
+        let title = why["title"].as_str().unwrap_or("no reason was given");
+        output::note(format!(
+            "refused: {} {}",
+            answer.status().as_u16(),
+            safe(title)
+        ));
+        return Ok(None);
+    }
+    let tokens: TokenAnswer = serde_json::from_slice(answer.body()).map_err(|error| {
+        Failure::unreachable(format!("{url}{path} did not answer like Doorward: {error}"))
+            .hint("check the address")
+    })?;
+    Ok(Some(Session {
+        url: url.to_owned(),
+        username: username.to_owned(),
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token,
+        expires_at: SystemClock.now().unix().as_secs() + tokens.expires_in,
+    }))
+}

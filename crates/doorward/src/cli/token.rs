@@ -1,0 +1,254 @@
+//! `doorward token`: mint, look at and check tokens.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use doorward_policy::decision::{Decision, TraceId};
+use doorward_verify::{
+    clock::Clock as _,
+    jose::{
+        algorithm::Algorithm,
+        jwk_set::{JwkSet, Limits},
+        token::Inspected,
+        validation::Validation,
+    },
+    key_source::KeySource,
+    revocation::RevocationSet,
+    verifier::{TrustedIssuer, Verifier},
+};
+use serde_json::json;
+
+use super::{
+    Place, Workplace,
+    secret::TokenSource,
+    workplace::{CommandError, runtime},
+};
+use crate::{
+    client, decision_view,
+    exit::{Answer, Failure},
+    output,
+    paint::{Tone, paint, safe},
+    system::SystemClock,
+};
+
+/// Mint, look at and check tokens
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Make an access token for a user, as the operator of the data folder
+    Mint {
+        /// User name
+        #[arg(long = "as", value_name = "USER")]
+        user: String,
+        /// Tenant of the token [default: the user's home tenant]
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+    },
+    /// Decode a token without checking anything
+    Inspect {
+        #[command(flatten)]
+        token: TokenSource,
+    },
+    /// Check a token; exit 0 if it is valid, 1 if not
+    Verify(Verify),
+}
+
+/// Check a token
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    token: TokenSource,
+    /// Keys of the issuer: a JWKS file or an http:// address
+    /// [default: the keys and revocations of the data folder]
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        requires = "issuer",
+        requires = "audience"
+    )]
+    jwks: Option<String>,
+    /// `iss` that the token must name
+    #[arg(long, value_name = "ISSUER", requires = "jwks")]
+    issuer: Option<String>,
+    /// `aud` that the token must name
+    #[arg(long, value_name = "AUDIENCE", requires = "jwks")]
+    audience: Option<String>,
+    /// Algorithm that is accepted; may be repeated [default: ES256]
+    #[arg(long = "algorithm", value_name = "ALGORITHM", requires = "jwks")]
+    algorithms: Vec<Algorithm>,
+}
+
+impl Token {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        match self {
+            Self::Mint { user, tenant } => mint(place, &user, tenant.as_deref()),
+            Self::Inspect { token } => inspect(place, &token.read()?),
+            Self::Verify(verify) => verify.run(place),
+        }
+    }
+}
+
+fn mint(place: &Place, user: &str, tenant: Option<&str>) -> Result<Answer, Failure> {
+    Workplace::open(place)?.with_issuer(async |issuer| {
+        let token = issuer.admin().mint_access_token(user, tenant).await?;
+        if place.json {
+            output::json(&json!({
+                "access_token": token.access_token,
+                "token_id": token.token_id,
+                "expires_at": token.expires_at.as_secs(),
+            }));
+        } else {
+            output::data(token.access_token);
+        }
+        Ok(Answer::Yes)
+    })
+}
+
+fn inspect(place: &Place, token: &str) -> Result<Answer, Failure> {
+    let decoded = match Inspected::parse(token) {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            output::note(format!("{} {error}", paint(Tone::Bad, "not a token:")));
+            if place.json {
+                output::json(&json!({ "verified": false, "error": error.to_string() }));
+            }
+            return Ok(Answer::No);
+        }
+    };
+    output::note(paint(
+        Tone::Warn,
+        "decoded, not verified: nothing below is proven",
+    ));
+    let (header, claims) = (&decoded.header, &decoded.payload);
+    if place.json {
+        output::json(&json!({ "verified": false, "header": header, "claims": claims }));
+        return Ok(Answer::Yes);
+    }
+    for (title, object) in [("header", header), ("claims", claims)] {
+        output::data(paint(Tone::Strong, title));
+        for (name, value) in object {
+            let remark = moment(name, value).map(|moment| format!("   {moment}"));
+            let value = safe(&value.to_string());
+            output::data(format!(
+                "  {:<12} {value}{}",
+                safe(name),
+                remark.unwrap_or_default()
+            ));
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// How far away a time claim is, in words.
+fn moment(name: &str, value: &serde_json::Value) -> Option<String> {
+    if !matches!(name, "exp" | "iat" | "nbf" | "auth_time") {
+        return None;
+    }
+    let (then, now) = (value.as_u64()?, SystemClock.now().unix().as_secs());
+    let words = |seconds: u64| match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    let text = if then >= now {
+        format!("in {}", words(then - now))
+    } else {
+        format!("{} ago", words(now - then))
+    };
+    Some(paint(Tone::Quiet, text))
+}
+
+impl Verify {
+    fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let token = self.token.read()?;
+        if self.jwks.is_none() {
+            return Workplace::open(place)?.with_issuer(async |issuer| {
+                Ok::<_, CommandError>(verdict(place, &issuer.verifier(), &token))
+            });
+        }
+        let verifier = self.foreign_verifier()?;
+        Ok(verdict(place, &verifier, &token))
+    }
+
+    /// A verifier for the issuer that the arguments describe.
+    fn foreign_verifier(self) -> Result<Verifier, Failure> {
+        let missing = |what| Failure::usage(format!("--{what} is needed with --jwks"));
+        let source = self.jwks.ok_or_else(|| missing("jwks"))?;
+        let issuer = self.issuer.ok_or_else(|| missing("issuer"))?;
+        let audience = self.audience.ok_or_else(|| missing("audience"))?;
+        let text = read_jwks(&source)?;
+        let keys = JwkSet::parse(&text, Limits::default()).map_err(|error| {
+            Failure::configuration(format!("the key set of {source} is refused: {error}"))
+                .hint("a key set holds public keys only, each with its algorithm")
+        })?;
+        let algorithms = match self.algorithms {
+            none if none.is_empty() => vec![Algorithm::Es256],
+            named => named,
+        };
+        let validation = Validation::issuer(issuer)
+            .audience(audience)
+            .algorithms(algorithms);
+        let trusted = TrustedIssuer::new(validation, KeySource::fixed(keys));
+        Ok(Verifier::new(vec![trusted], RevocationSet::new()))
+    }
+}
+
+fn read_jwks(source: &str) -> Result<Vec<u8>, Failure> {
+    if source.starts_with("http://") || source.starts_with("https://") {
+        let request = http::Request::get(source)
+            .body(bytes::Bytes::new())
+            .map_err(|error| Failure::usage(format!("`{source}` is not an address: {error}")))?;
+        let answer = runtime()?.block_on(client::send(request))?;
+        if !answer.status().is_success() {
+            return Err(
+                Failure::unreachable(format!("{source} answered {}", answer.status()))
+                    .hint("check the address; Doorward serves /.well-known/jwks.json"),
+            );
+        }
+        return Ok(answer.into_body().to_vec());
+    }
+    let path = PathBuf::from(source);
+    std::fs::read(&path).map_err(|error| {
+        Failure::unreachable(format!("cannot read {}: {error}", path.display()))
+            .hint("check the path and its permissions")
+    })
+}
+
+fn verdict(place: &Place, verifier: &Verifier, token: &str) -> Answer {
+    let now = SystemClock.now();
+    let mut decision = Decision::new(
+        TraceId::from_bytes([0; 16]),
+        now.millis(),
+        "token",
+        "verify",
+    );
+    let verified = verifier.verify(token, now.unix(), &mut decision);
+    if place.json {
+        output::json(&json!({
+            "valid": verified.is_ok(),
+            "reason": verified.as_ref().err().map(|reason| reason.code()),
+            "claims": verified.is_ok().then(|| Inspected::parse(token).ok()).flatten().map(|t| t.payload),
+            "checks": decision.checks,
+        }));
+    } else {
+        match &verified {
+            Ok(principal) => output::data(format!(
+                "{} {}",
+                paint(Tone::Good, "valid"),
+                safe(principal.subject())
+            )),
+            Err(reason) => output::data(format!(
+                "{} {}: {}",
+                paint(Tone::Bad, "invalid"),
+                reason.code(),
+                reason.title()
+            )),
+        }
+        output::data(decision_view::checks(&decision).trim_end());
+    }
+    if verified.is_ok() {
+        Answer::Yes
+    } else {
+        Answer::No
+    }
+}

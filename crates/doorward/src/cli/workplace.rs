@@ -1,0 +1,212 @@
+//! What most commands need: the data folder, the settings of the last `up`,
+//! the configuration, and the issuer opened on them.
+//!
+//! Commands work on the database itself, so they need no running server; a
+//! running one notices their changes within a second.
+
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use doorward_issuer::{AdminError, Issuer, MasterKey, OpenError, Surroundings};
+use doorward_policy::role::Roles;
+
+use super::Place;
+use crate::{
+    config::{self, Config, ConfigProblems},
+    data_folder::{DataFolder, LastUp},
+    exit::{Answer, Failure},
+    output,
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Where a `doorward.toml` is looked for when nothing names one.
+const DEFAULT_CONFIG: &str = "doorward.toml";
+
+/// The gateway's default address.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4180";
+
+/// The admin listener's default address.
+pub(crate) const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:4181";
+
+/// An opened data folder.
+pub(crate) struct Workplace {
+    pub(crate) folder: DataFolder,
+    pub(crate) last_up: LastUp,
+    place: Place,
+}
+
+impl Workplace {
+    /// Opens the data folder that `place` names, which must be there.
+    pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
+        let folder = DataFolder::open(&place.data)?;
+        let last_up = folder.read_json(&folder.last_up())?.ok_or_else(|| {
+            Failure::configuration(format!(
+                "{} was never used by `doorward up`",
+                folder.path().display()
+            ))
+            .hint("start with `doorward up`, or name another folder with --data")
+        })?;
+        Ok(Self {
+            folder,
+            last_up,
+            place: place.clone(),
+        })
+    }
+
+    /// The configuration file that `place` means: the one it names, that of
+    /// the last `up`, or `doorward.toml` here; `None` if there is none.
+    pub(crate) fn config_file(place: &Place) -> Result<Option<PathBuf>, Failure> {
+        if let Some(file) = &place.config {
+            return Ok(Some(file.clone()));
+        }
+        let last_up = match DataFolder::open(&place.data) {
+            Ok(folder) => folder.read_json::<LastUp>(&folder.last_up())?,
+            Err(_) => None,
+        };
+        let here = PathBuf::from(DEFAULT_CONFIG);
+        Ok(last_up
+            .and_then(|last| last.config)
+            .or_else(|| here.exists().then_some(here)))
+    }
+
+    /// The roles of the configuration; none without a file.
+    pub(crate) fn roles(&self) -> Result<Roles, Failure> {
+        match Self::config_file(&self.place)? {
+            Some(file) => match Config::load(&file) {
+                Ok(config) => Ok(config.roles),
+                Err(problems) => Err(Self::broken_config(&file, &problems)),
+            },
+            None => Ok(Roles::default()),
+        }
+    }
+
+    /// Shows every problem and names the file.
+    pub(crate) fn broken_config(file: &Path, problems: &ConfigProblems) -> Failure {
+        output::note(problems);
+        let count = problems.problems().len();
+        let s = if count == 1 { "" } else { "s" };
+        Failure::configuration(format!("{} has {count} problem{s}", file.display()))
+            .hint("correct the file; nothing was changed")
+    }
+
+    /// Opens the issuer and runs `work` on it.
+    pub(crate) fn with_issuer<W>(&self, work: W) -> Result<Answer, Failure>
+    where
+        W: AsyncFnOnce(Issuer) -> Result<Answer, CommandError>,
+    {
+        let roles = self.roles()?;
+        self.block_on(async {
+            let issuer = open_issuer(
+                &self.folder,
+                &self.last_up,
+                Arc::new(ArcSwap::from_pointee(roles)),
+            )
+            .await?;
+            work(issuer).await.map_err(Failure::from)
+        })
+    }
+
+    /// Runs `work` on a runtime of its own.
+    pub(crate) fn block_on<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        runtime()?.block_on(work)
+    }
+}
+
+/// A runtime for one command.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unreachable(format!("cannot start threads: {error}")))
+}
+
+/// Opens the issuer of a data folder.
+pub(crate) async fn open_issuer(
+    folder: &DataFolder,
+    settings: &LastUp,
+    roles: Arc<ArcSwap<Roles>>,
+) -> Result<Issuer, Failure> {
+    let entropy = Arc::new(SystemEntropy);
+    let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
+    config.access_token_lifetime = settings.access_lifetime;
+    let master_key =
+        MasterKey::open_or_create(&folder.master_key(), &folder.database(), entropy.as_ref())
+            .map_err(|error| Failure::configuration(error.to_string()))?;
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock),
+        entropy,
+        roles,
+    };
+    Issuer::open(&folder.database(), master_key, config, surroundings)
+        .await
+        .map_err(|error| match error {
+            OpenError::Store(error) => Failure::unreachable(error.to_string())
+                .hint("check the free space and the permissions of the data folder"),
+            error => Failure::configuration(error.to_string()),
+        })
+}
+
+/// What can go wrong inside a command that changes the store.
+pub(crate) enum CommandError {
+    Admin(AdminError),
+    Failure(Failure),
+}
+
+impl From<AdminError> for CommandError {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Failure(failure) => failure,
+            CommandError::Admin(error) => admin_failure(&error),
+        }
+    }
+}
+
+/// An administrative error with its blame and what to do.
+fn admin_failure(error: &AdminError) -> Failure {
+    let message = error.to_string();
+    match error {
+        AdminError::Store(_) => Failure::unreachable(message)
+            .hint("check the free space and the permissions of the data folder, then try again"),
+        AdminError::NoSuchUser(_) => {
+            Failure::usage(message).hint("`doorward user list` shows who there is")
+        }
+        AdminError::UnknownRole(unknown) => {
+            Failure::usage(message).hint(role_hint(&unknown.role, &unknown.known))
+        }
+        _ => Failure::usage(message),
+    }
+}
+
+/// What somebody who wrote `role` may have meant.
+pub(crate) fn role_hint(role: &str, known: &[String]) -> String {
+    match config::suggest(role, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "the configuration defines no roles".to_owned(),
+        None => format!("the configuration defines: {}", known.join(", ")),
+    }
+}
+
+/// `name` cleaned for a message about it.
+pub(crate) fn shown(name: impl Display) -> String {
+    crate::paint::safe(&name.to_string())
+}

@@ -1,0 +1,232 @@
+//! The data folder: the database, the master key and what the last `up` left
+//! for the other commands.
+//!
+//! The folder is 0700 and every file in it 0600: it holds the keys to
+//! everything. Files are replaced by rename, so that a crash leaves the old
+//! or the new content and never half of one.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::exit::Failure;
+
+/// A folder with Doorward's state.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+}
+
+/// What the last `up` on this folder used. Commands that run without a server
+/// need it to name the same issuer and to find the same configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LastUp {
+    /// Origin of the gateway, for example `http://127.0.0.1:4180`.
+    pub(crate) gateway: String,
+    /// Origin of the admin listener.
+    pub(crate) admin: String,
+    /// `iss` of the tokens.
+    pub(crate) issuer: String,
+    /// `aud` of the tokens.
+    pub(crate) audience: String,
+    /// Seconds that an access token lives.
+    pub(crate) access_lifetime: u64,
+    /// The configuration file, absolute.
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Who can sign in to the demo, with the passwords that were made for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DemoUsers {
+    pub(crate) users: Vec<DemoUser>,
+}
+
+/// One demo identity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DemoUser {
+    pub(crate) username: String,
+    pub(crate) password: String,
+    pub(crate) tenant: String,
+    pub(crate) roles: Vec<String>,
+}
+
+impl DataFolder {
+    /// The folder at `path`, made if it is not there.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| cannot("create", path, &error))?;
+        Self::open(path)
+    }
+
+    /// The folder at `path`, which must be there.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Failure::configuration(format!("there is no data folder at {}", path.display()))
+                    .hint("start with `doorward up`, or name the folder with --data")
+            }
+            _ => cannot("open", path, &error),
+        })?;
+        if !metadata.is_dir() {
+            return Err(
+                Failure::configuration(format!("{} is not a folder", path.display()))
+                    .hint("name a folder with --data"),
+            );
+        }
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(Failure::configuration(format!(
+                "{} can be read by other users of this machine",
+                path.display()
+            ))
+            .hint(format!("chmod 700 {}", path.display())));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("doorward.db")
+    }
+
+    pub(crate) fn master_key(&self) -> PathBuf {
+        self.path.join("master.key")
+    }
+
+    pub(crate) fn demo_users(&self) -> PathBuf {
+        self.path.join("demo.json")
+    }
+
+    pub(crate) fn demo_config(&self) -> PathBuf {
+        self.path.join("demo.toml")
+    }
+
+    pub(crate) fn demo_log(&self) -> PathBuf {
+        self.path.join("demo-api.log")
+    }
+
+    pub(crate) fn last_up(&self) -> PathBuf {
+        self.path.join("last-up.json")
+    }
+
+    pub(crate) fn login(&self) -> PathBuf {
+        self.path.join("login.json")
+    }
+
+    pub(crate) fn operator_token(&self) -> PathBuf {
+        self.path.join("operator.token")
+    }
+
+    /// Reads a JSON file of the folder; `None` if it is not there.
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, file: &Path) -> Result<Option<T>, Failure> {
+        let Some(text) = self.read(file)? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_str(&text).map_err(|error| {
+            Failure::configuration(format!("{} is damaged: {error}", file.display()))
+                .hint("delete it; the next `doorward up` or `doorward login` writes it again")
+        })?;
+        Ok(Some(value))
+    }
+
+    /// Reads a text file of the folder; `None` if it is not there.
+    pub(crate) fn read(&self, file: &Path) -> Result<Option<String>, Failure> {
+        match fs::read_to_string(file) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot("read", file, &error)),
+        }
+    }
+
+    /// Writes a JSON file of the folder, whole or not at all.
+    pub(crate) fn write_json<T: Serialize>(&self, file: &Path, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::configuration(format!("{error}")))?;
+        self.write(file, &format!("{text}\n"))
+    }
+
+    /// Writes a text file of the folder, whole or not at all.
+    pub(crate) fn write(&self, file: &Path, text: &str) -> Result<(), Failure> {
+        let fresh = file.with_extension("new");
+        let written = fs::remove_file(&fresh)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })
+            .and_then(|()| {
+                fs::OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&fresh)
+            })
+            .and_then(|mut handle| {
+                handle.write_all(text.as_bytes())?;
+                handle.sync_all()
+            })
+            .and_then(|()| fs::rename(&fresh, file));
+        written.map_err(|error| cannot("write", file, &error))
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::configuration(format!("cannot {what} {}: {error}", path.display()))
+        .hint("check the path, its owner and the free space, or choose another folder with --data")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::DataFolder;
+
+    #[test]
+    fn sec_017_folder_and_files_are_private() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&place.path().join("a/b")).unwrap();
+        folder.write(&folder.login(), "secret").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path().to_owned()), 0o700);
+        assert_eq!(mode(folder.login()), 0o600);
+    }
+
+    #[test]
+    fn sec_017_a_planted_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&place.path().join("data")).unwrap();
+        let victim = place.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.login().with_extension("new")).unwrap();
+        folder.write(&folder.login(), "secret").unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    }
+
+    #[test]
+    fn a_missing_folder_says_how_to_begin() {
+        let place = tempfile::tempdir().unwrap();
+        let failure = DataFolder::open(&place.path().join("nothing")).unwrap_err();
+        assert!(failure.hint.unwrap().contains("doorward up"));
+    }
+
+    #[test]
+    fn a_folder_open_to_others_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let failure = DataFolder::open(place.path()).unwrap_err();
+        assert!(failure.hint.unwrap().starts_with("chmod 700"));
+    }
+}

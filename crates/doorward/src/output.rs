@@ -1,0 +1,84 @@
+//! Standard output and standard error, the only two places where the binary
+//! prints.
+//!
+//! A reader that went away (`doorward … | head`) is not an error.
+
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+use crate::{
+    exit::Failure,
+    paint::{Tone, paint, safe},
+};
+
+/// Prints data: one line, or several, on standard output.
+pub(crate) fn data(text: impl std::fmt::Display) {
+    let mut out = anstream::stdout().lock();
+    finish(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// Prints bytes as they are on standard output.
+pub(crate) fn raw(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    finish(out.write_all(bytes).and_then(|()| out.flush()));
+}
+
+/// Prints one JSON value on standard output.
+pub(crate) fn json<T: Serialize>(value: &T) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => data(text),
+        Err(error) => note(format!("cannot write JSON: {error}")),
+    }
+}
+
+/// Prints one JSON value on one line of standard output.
+pub(crate) fn json_line<T: Serialize>(value: &T) {
+    match serde_json::to_string(value) {
+        Ok(text) => data(text),
+        Err(error) => note(format!("cannot write JSON: {error}")),
+    }
+}
+
+/// Says something to the person, on standard error.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    let mut err = anstream::stderr().lock();
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(err, "{text}");
+}
+
+/// Says what failed and what to do, on standard error; as JSON on standard
+/// output too when that was asked for.
+pub(crate) fn failure(failure: &Failure, as_json: bool) {
+    note(format!(
+        "{} {}",
+        paint(Tone::Bad, "error:"),
+        failure
+            .message
+            .lines()
+            .map(safe)
+            .collect::<Vec<_>>()
+            .join("\n")
+    ));
+    if let Some(hint) = &failure.hint {
+        note(format!("{}  {}", paint(Tone::Quiet, "help:"), safe(hint)));
+    }
+    if as_json {
+        json(&serde_json::json!({
+            "error": {
+                "code": failure.blame.code(),
+                "message": failure.message,
+                "hint": failure.hint,
+            }
+        }));
+    }
+}
+
+fn finish(written: std::io::Result<()>) {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            note(format!("cannot write to standard output: {error}"));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,267 @@
+//! `up`: issuer, gateway and admin listener wired together in one process.
+//!
+//! The gateway runs on its own threads; issuer, admin listener and the tasks
+//! here share another runtime, so that a password hash or a database wait
+//! never delays a proxied request.
+
+mod annotator;
+mod follow;
+mod screen;
+mod wiring;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use doorward_gateway::BoundGateway;
+use doorward_issuer::Issuer;
+use doorward_policy::decision::Decision;
+use http::Uri;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
+
+use crate::{
+    admin_listener::{self, Admin, OperatorToken},
+    cli::{open_issuer, runtime},
+    config::Config,
+    data_folder::{DataFolder, DemoUsers, LastUp},
+    demo::{self, DemoApi},
+    exit::{Answer, Failure},
+    journal::Journal,
+    output,
+    up::{annotator::Annotator, screen::Screen},
+};
+
+/// Decisions waiting to be printed and remembered. When the terminal is slower
+/// than the requests, the newest are dropped and counted, never waited for.
+const DECISION_QUEUE: usize = 8_192;
+
+/// How long running requests may take to end after a signal.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What to serve.
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) upstream: Upstream,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) config: Config,
+    pub(crate) folder: DataFolder,
+    pub(crate) production: bool,
+    pub(crate) json: bool,
+}
+
+/// What stands behind the gateway.
+pub(crate) enum Upstream {
+    /// The sample API, started with it.
+    Demo,
+    /// Somebody's API.
+    Api(Uri),
+}
+
+impl Settings {
+    /// Refuses conveniences of development where strangers could meet them,
+    /// and names each.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let public = !self.listen.ip().is_loopback();
+        let mut refused = Vec::new();
+        if matches!(self.upstream, Upstream::Demo) {
+            refused.push("demo users and the sample API (--demo)");
+        }
+        let https = |issuer: &String| issuer.starts_with("https://");
+        if !self.config.issuer.as_ref().is_some_and(https) {
+            refused.push("an http:// issuer (set `issuer = \"https://…\"` in the configuration)");
+        }
+        if !self.admin_listen.ip().is_loopback() {
+            refused.push("an admin listener beyond loopback (--admin-listen)");
+        }
+        if refused.is_empty() || !(public || self.production) {
+            return Ok(());
+        }
+        let why = if self.production {
+            "--production"
+        } else {
+            "a public --listen address"
+        };
+        Err(
+            Failure::configuration(format!("{why} refuses: {}", refused.join("; ")))
+                .hint("listen on loopback while you try things out"),
+        )
+    }
+
+    fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
+        let origin = format!("http://{gateway}");
+        let issuer = self.config.issuer.clone().unwrap_or_else(|| origin.clone());
+        LastUp {
+            audience: self
+                .config
+                .audience
+                .clone()
+                .unwrap_or_else(|| issuer.clone()),
+            issuer,
+            gateway: origin,
+            admin: format!("http://{admin}"),
+            access_lifetime: self.config.access_lifetime(),
+            config: self.config_file.as_deref().map(absolute),
+        }
+    }
+}
+
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Serves until a signal.
+pub(crate) fn run(settings: Settings) -> Result<Answer, Failure> {
+    let runtime = runtime()?;
+    let answer = runtime.block_on(serve(settings));
+    // Hashes that are still running are of no use to anyone now.
+    runtime.shutdown_background();
+    answer
+}
+
+async fn serve(settings: Settings) -> Result<Answer, Failure> {
+    let listeners = wiring::bind_gateway(settings.listen)?;
+    let admin_listener = wiring::bind(settings.admin_listen, "--admin-listen")?;
+    let admin_address = admin_listener.local_addr().unwrap_or(settings.admin_listen);
+    let last_up = settings.last_up(listeners.local_addr(), admin_address);
+    let roles = Arc::new(ArcSwap::from_pointee(settings.config.roles.clone()));
+    let routes = Arc::new(ArcSwap::from_pointee(settings.config.routes.clone()));
+    let issuer = open_issuer(&settings.folder, &last_up, Arc::clone(&roles)).await?;
+    let (upstream, new_people) = upstream(&settings, &issuer).await?;
+
+    let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
+    let gateway = wiring::gateway(
+        listeners,
+        upstream.clone(),
+        &issuer,
+        Arc::clone(&routes),
+        decisions,
+    )?;
+    settings
+        .folder
+        .write_json(&settings.folder.last_up(), &last_up)?;
+
+    let journal = Arc::new(Journal::default());
+    let annotator = Arc::new(Annotator::new(issuer.clone(), Arc::clone(&roles)));
+    let admin = Admin {
+        journal: Arc::clone(&journal),
+        operator_token: operator_token(&settings.folder)?,
+        judge: wiring::judge(gateway.gateway()),
+        annotate: annotator.boxed(),
+    };
+    serve_admin(admin_listener, admin)?;
+    follow::issuer(issuer.clone());
+    if let Some(file) = settings.config_file.clone() {
+        follow::config(file, Arc::clone(&routes), roles);
+    }
+    Screen {
+        settings: &settings,
+        last_up: &last_up,
+        upstream: &upstream,
+        issuer: &issuer,
+        routes: &routes.load(),
+        new_people: new_people.as_ref(),
+    }
+    .show();
+    tokio::spawn(tell(arriving, annotator, journal, settings.json));
+    until_signal(gateway, &settings).await
+}
+
+/// The API behind the gateway, started if it is the demo's; and the people of
+/// the demo if they were just made.
+async fn upstream(
+    settings: &Settings,
+    issuer: &Issuer,
+) -> Result<(Uri, Option<DemoUsers>), Failure> {
+    match &settings.upstream {
+        Upstream::Api(uri) => Ok((uri.clone(), None)),
+        Upstream::Demo => {
+            let people = demo::people(issuer, &settings.folder).await?;
+            let api = DemoApi::start(&settings.folder.demo_log())
+                .await
+                .map_err(|error| {
+                    Failure::unreachable(format!("the sample API did not start: {error}"))
+                })?;
+            let uri = format!("http://{}", api.address)
+                .parse()
+                .map_err(|error| Failure::unreachable(format!("{error}")))?;
+            Ok((uri, people))
+        }
+    }
+}
+
+/// The operator's token of the data folder, made on first use.
+fn operator_token(folder: &DataFolder) -> Result<OperatorToken, Failure> {
+    let file = folder.operator_token();
+    if let Some(token) = folder
+        .read(&file)?
+        .as_deref()
+        .map(str::trim)
+        .and_then(OperatorToken::parse)
+    {
+        return Ok(token);
+    }
+    let token = OperatorToken::generate(wiring::random());
+    folder.write(&file, token.reveal())?;
+    Ok(token)
+}
+
+fn serve_admin(listener: std::net::TcpListener, admin: Admin) -> Result<(), Failure> {
+    let listener = TcpListener::from_std(listener)
+        .map_err(|error| Failure::unreachable(format!("the admin listener: {error}")))?;
+    let router = admin_listener::router(Arc::new(admin));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
+}
+
+/// Prints and remembers each decision.
+async fn tell(
+    mut arriving: mpsc::Receiver<Decision>,
+    annotator: Arc<Annotator>,
+    journal: Arc<Journal>,
+    json: bool,
+) {
+    while let Some(decision) = arriving.recv().await {
+        let explained = annotator.annotate(decision).await;
+        journal.record(explained.decision.clone());
+        if json {
+            output::json_line(&explained);
+        } else {
+            let name = explained.caller_name.as_deref();
+            output::data(crate::decision_view::line(&explained.decision, name));
+        }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then drains. A second SIGINT ends at once.
+async fn until_signal(gateway: BoundGateway, settings: &Settings) -> Result<Answer, Failure> {
+    let no_signals = |error| Failure::unreachable(format!("cannot listen for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let (stop, stopping) = oneshot::channel::<()>();
+    let mut serving = Box::pin(gateway.serve(async {
+        // Dropping the sender stops it as well.
+        let _ = stopping.await;
+    }));
+    let interrupted = tokio::select! {
+        ended = &mut serving => return wiring::ended(ended),
+        _ = interrupt.recv() => true,
+        _ = terminate.recv() => false,
+    };
+    if interrupted && !settings.json {
+        output::note("\n  draining; Ctrl-C again ends at once");
+    }
+    // Nobody listens any more when the gateway has ended by itself.
+    let _ = stop.send(());
+    tokio::select! {
+        ended = &mut serving => wiring::ended(ended)?,
+        _ = interrupt.recv() => return Ok(Answer::Interrupted),
+    };
+    if interrupted && !settings.json {
+        output::note(screen::farewell(settings));
+    }
+    Ok(Answer::Yes)
+}

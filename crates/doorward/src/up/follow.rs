@@ -1,0 +1,97 @@
+//! What a running server notices by itself: changes made by commands on the
+//! same data folder, and edits of the configuration file.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use doorward_issuer::Issuer;
+use doorward_policy::{role::Roles, route::RouteTable};
+
+use crate::{
+    config::Config,
+    output,
+    paint::{Tone, paint},
+};
+
+/// Revocations by commands take effect within this, well under a second.
+const STORE_INTERVAL: Duration = Duration::from_millis(150);
+
+/// How often the configuration file is looked at.
+const CONFIG_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Follows the store until the process ends. A store that is gone is told
+/// once; verification goes on with what is known.
+pub(super) fn issuer(issuer: Issuer) {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(STORE_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut lost = false;
+        loop {
+            ticks.tick().await;
+            match issuer.poll_changes().await {
+                Ok(changes) => {
+                    if changes.rolled_back {
+                        warn("the database went back in time: every session has ended");
+                    }
+                    if lost {
+                        output::note("  the database is back");
+                    }
+                    lost = false;
+                }
+                Err(error) if !lost => {
+                    warn(&format!(
+                        "{error}; tokens are still checked, changes by others are not seen"
+                    ));
+                    lost = true;
+                }
+                Err(_) => {}
+            }
+        }
+    });
+}
+
+/// Follows the configuration file until the process ends. A good change is
+/// applied whole; a bad one changes nothing and is told with every problem.
+pub(super) fn config(file: PathBuf, routes: Arc<ArcSwap<RouteTable>>, roles: Arc<ArcSwap<Roles>>) {
+    tokio::spawn(async move {
+        let mut seen = fingerprint(&file);
+        let mut ticks = tokio::time::interval(CONFIG_INTERVAL);
+        loop {
+            ticks.tick().await;
+            let present = fingerprint(&file);
+            if present == seen {
+                continue;
+            }
+            seen = present;
+            match Config::load(&file) {
+                Ok(config) => apply(config, &file, &routes, &roles),
+                Err(problems) => {
+                    output::note(problems);
+                    warn(&format!("still serving the last good {}", file.display()));
+                }
+            }
+        }
+    });
+}
+
+fn apply(config: Config, file: &Path, routes: &ArcSwap<RouteTable>, roles: &ArcSwap<Roles>) {
+    let count = config.routes.routes().len();
+    roles.store(Arc::new(config.roles));
+    routes.store(Arc::new(config.routes));
+    output::note(format!("  {} now serves {count} routes", file.display()));
+}
+
+fn warn(text: &str) {
+    output::note(format!("  {} {text}", paint(Tone::Warn, "warning:")));
+}
+
+/// What changes when a file is saved; `None` while it is not there.
+fn fingerprint(file: &Path) -> Option<(SystemTime, u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}

@@ -1,0 +1,200 @@
+//! The first screen: what is running, and three lines to paste.
+
+use std::{fmt::Write as _, path::Path};
+
+use doorward_issuer::Issuer;
+use doorward_policy::route::{Requirement, RouteTable};
+use doorward_verify::jose::verifying_key::VerifyingKey;
+use http::Uri;
+use serde_json::json;
+
+use super::{Settings, Upstream};
+use crate::{
+    data_folder::{DemoUsers, LastUp},
+    output,
+    paint::{Tone, paint},
+};
+
+/// Everything that the screen shows.
+pub(super) struct Screen<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) last_up: &'a LastUp,
+    pub(super) upstream: &'a Uri,
+    pub(super) issuer: &'a Issuer,
+    pub(super) routes: &'a RouteTable,
+    /// The people of the demo, when they were just made.
+    pub(super) new_people: Option<&'a DemoUsers>,
+}
+
+impl Screen<'_> {
+    pub(super) fn show(&self) {
+        if self.settings.json {
+            output::json_line(&json!({
+                "gateway": self.last_up.gateway,
+                "admin": self.last_up.admin,
+                "issuer": self.last_up.issuer,
+                "data": self.settings.folder.path(),
+                "routes": self.routes.routes().len(),
+            }));
+            return;
+        }
+        output::data(self.text());
+    }
+
+    fn text(&self) -> String {
+        let mode = if self.settings.production {
+            "production"
+        } else {
+            "development mode"
+        };
+        let mut out = format!(
+            "\n  {}   {}   {}\n\n",
+            paint(
+                Tone::Strong,
+                concat!("Doorward ", env!("CARGO_PKG_VERSION"))
+            ),
+            paint(Tone::Quiet, mode),
+            paint(
+                Tone::Quiet,
+                format!("data {}", self.settings.folder.path().display())
+            ),
+        );
+        self.ready(&mut out);
+        self.addresses(&mut out);
+        if matches!(self.settings.upstream, Upstream::Demo) {
+            self.people(&mut out);
+            self.three_lines(&mut out);
+        }
+        let _ = write!(out, "  Every request appears below. Ctrl-C ends.\n");
+        out
+    }
+
+    /// Key, routes and upstream.
+    fn ready(&self, out: &mut String) {
+        let tick = paint(Tone::Good, "✓");
+        let keys = self.issuer.trusted().keys().current();
+        let key = |key: &VerifyingKey| {
+            format!(
+                "{}  kid {}",
+                key.algorithm(),
+                key.key_id().unwrap_or_default()
+            )
+        };
+        let key = keys.iter().map(key).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "  {tick} signing key   {key}");
+        let routes = self.routes.routes();
+        let public =
+            |route: &&doorward_policy::route::Route| *route.requirement() == Requirement::Public;
+        let open = routes.iter().filter(public).count();
+        let place = self.settings.config_file.as_deref().map(Path::display);
+        match place {
+            Some(file) => {
+                let _ = writeln!(
+                    out,
+                    "  {tick} routes        {} in {file}: {open} public, {} protected",
+                    routes.len(),
+                    routes.len() - open
+                );
+            }
+            None => {
+                let _ = writeln!(
+                    out,
+                    "  {} routes        none, so everything is closed; `doorward init` writes a \
+                     doorward.toml to open some",
+                    paint(Tone::Warn, "!")
+                );
+            }
+        }
+        let what = match self.settings.upstream {
+            Upstream::Demo => "sample orders API at ",
+            Upstream::Api(_) => "",
+        };
+        let _ = writeln!(
+            out,
+            "  {tick} upstream      {what}{}\n",
+            plain(self.upstream)
+        );
+    }
+
+    fn addresses(&self, out: &mut String) {
+        let quiet = |text| paint(Tone::Quiet, text);
+        let gateway = paint(Tone::Strong, &self.last_up.gateway);
+        let _ = writeln!(
+            out,
+            "  Gateway   {gateway}   {}",
+            quiet("your API, now protected")
+        );
+        let admin = &self.last_up.admin;
+        let _ = writeln!(
+            out,
+            "  Admin     {admin}   {}\n",
+            quiet("health and decisions, for this machine")
+        );
+    }
+
+    fn people(&self, out: &mut String) {
+        let file = self.settings.folder.demo_users();
+        let file = file.display();
+        let Some(people) = self.new_people else {
+            let _ = writeln!(out, "  Users     as before; passwords in {file}\n");
+            return;
+        };
+        for (index, user) in people.users.iter().enumerate() {
+            let title = if index == 0 { "Users" } else { "" };
+            let _ = writeln!(
+                out,
+                "  {title:<9} {:<9} tenant {:<8} role {:<8} password {}",
+                user.username,
+                user.tenant,
+                user.roles.join(", "),
+                user.password
+            );
+        }
+        let _ = writeln!(
+            out,
+            "            {}\n",
+            paint(Tone::Quiet, format!("shown once; kept in {file}"))
+        );
+    }
+
+    fn three_lines(&self, out: &mut String) {
+        let doorward = super::wiring::own_command(&self.settings.folder);
+        let gateway = &self.last_up.gateway;
+        let lines = [
+            ("401, no token", format!("curl -i {gateway}/orders")),
+            (
+                "200, a reader may read",
+                format!("{doorward} curl --as reader /orders"),
+            ),
+            (
+                "403, a reader may not delete",
+                format!("{doorward} curl --as reader -X DELETE /orders/7"),
+            ),
+        ];
+        let _ = writeln!(out, "  Try it in another terminal:\n");
+        for (result, line) in lines {
+            let _ = writeln!(out, "    {}\n    {line}\n", paint(Tone::Quiet, result));
+        }
+        let _ = writeln!(
+            out,
+            "    {}\n    {doorward} explain last\n",
+            paint(Tone::Quiet, "why the last request ended as it did")
+        );
+    }
+}
+
+/// An origin without the slash that `Uri` adds.
+fn plain(uri: &Uri) -> String {
+    uri.to_string().trim_end_matches('/').to_owned()
+}
+
+/// Where the data is and how to go on.
+pub(super) fn farewell(settings: &Settings) -> String {
+    let data = settings.folder.path().display();
+    let how = match &settings.upstream {
+        Upstream::Demo => "--demo".to_owned(),
+        Upstream::Api(url) => format!("--upstream {}", plain(url)),
+    };
+    let doorward = super::wiring::own_command(&settings.folder);
+    format!("  stopped; everything is kept in {data}\n  go on with: {doorward} up {how}")
+}

@@ -1,0 +1,217 @@
+//! The joints between the rooms: the issuer as the gateway's local service,
+//! and the judge that `explain` asks.
+
+use std::{net::TcpListener, path::Path, sync::Arc};
+
+use arc_swap::ArcSwap;
+use doorward_gateway::{
+    BoundGateway, Config, DecisionSink, Drained, Gateway, Limits, Listeners, LocalBody,
+    LocalFuture, LocalService, Shared,
+};
+use doorward_issuer::{Entropy as _, Issuer};
+use doorward_policy::{
+    decision::{Decision, Reason, Step, TraceId},
+    route::RouteTable,
+};
+use doorward_verify::clock::{Clock as _, Timestamp};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::BodyExt as _;
+use tokio::runtime::Handle;
+use tower::ServiceExt as _;
+
+use crate::{
+    admin_listener::Explain,
+    data_folder::DataFolder,
+    exit::{Answer, Failure},
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Paths that the issuer answers; no route can take them.
+const ISSUER_PREFIXES: [&str; 2] = ["/auth/", "/.well-known/"];
+
+/// The gateway in front of `upstream`, with `issuer` as its local service.
+pub(super) fn gateway(
+    listeners: Listeners,
+    upstream: Uri,
+    issuer: &Issuer,
+    routes: Arc<ArcSwap<RouteTable>>,
+    decisions: DecisionSink,
+) -> Result<BoundGateway, Failure> {
+    let config = Config {
+        limits: Limits {
+            drain_timeout: super::DRAIN,
+            ..Limits::default()
+        },
+        ..Config::new(listeners.local_addr(), upstream)
+    };
+    let shared = Shared {
+        verifier: issuer.verifier(),
+        routes,
+        clock: Arc::new(SystemClock),
+        trace_ids: Arc::new(|| TraceId::from_bytes(random())),
+        local: local_service(issuer, Handle::current()),
+        decisions,
+    };
+    Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// The issuer's endpoints, run on `runtime` and not on the gateway's threads.
+fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
+    let router = issuer.router();
+    let call = move |mut request: Request<LocalBody>| -> LocalFuture {
+        if let Some(peer) = request
+            .extensions()
+            .get::<doorward_gateway::Peer>()
+            .copied()
+        {
+            request
+                .extensions_mut()
+                .insert(doorward_issuer::http::Peer(peer.0));
+        }
+        let answer = router.clone().oneshot(request.map(axum::body::Body::new));
+        let answer = runtime.spawn(answer);
+        Box::pin(async move {
+            match answer.await {
+                Ok(Ok(answer)) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+                Ok(Err(never)) => match never {},
+                // A handler panicked: this request fails, the server goes on.
+                Err(_) => failed(),
+            }
+        })
+    };
+    LocalService {
+        matches: Arc::new(|path| {
+            ISSUER_PREFIXES
+                .iter()
+                .any(|prefix| path.starts_with(prefix))
+        }),
+        call: Arc::new(call),
+    }
+}
+
+fn failed() -> Response<LocalBody> {
+    let body = http_body_util::Empty::new().map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    answer.extensions_mut().insert(Reason::Internal);
+    answer
+}
+
+/// Judges a request that nobody sends.
+pub(super) fn judge(gateway: Gateway) -> Box<dyn Fn(Explain) -> Decision + Send + Sync> {
+    Box::new(move |explain| {
+        let now = SystemClock.now();
+        let host = HeaderValue::try_from(gateway.listen().to_string());
+        let token = explain
+            .token
+            .map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        let mut headers = HeaderMap::new();
+        headers.extend(host.ok().map(|host| (header::HOST, host)));
+        match token.transpose() {
+            Ok(token) => headers.extend(token.map(|token| (header::AUTHORIZATION, token))),
+            // What cannot stand in a header would never have arrived.
+            Err(_) => return unreadable_token(&explain.method, &explain.target, now),
+        }
+        gateway.explain(&explain.method, &explain.target, &headers, now)
+    })
+}
+
+fn unreadable_token(method: &str, target: &str, now: Timestamp) -> Decision {
+    let trace_id = TraceId::from_bytes(random());
+    let mut decision = Decision::new(trace_id, now.millis(), method, target);
+    decision.fail(
+        Step::Credential,
+        Reason::MalformedCredential,
+        "a token with characters that no header can hold",
+        "Authorization: Bearer TOKEN",
+    );
+    decision
+}
+
+/// How the way down went, as the command's answer.
+pub(super) fn ended(drained: std::io::Result<Drained>) -> Result<Answer, Failure> {
+    match drained {
+        Ok(Drained {
+            lost_workers: 0, ..
+        }) => Ok(Answer::Yes),
+        Ok(_) => Err(Failure::internal("a thread of the gateway ended by itself")
+            .hint("please report what stands above")),
+        Err(error) => Err(Failure::unreachable(format!(
+            "the gateway cannot start: {error}"
+        ))),
+    }
+}
+
+/// A listener for the admin endpoints.
+pub(super) fn bind(address: std::net::SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| in_use(&format!("cannot listen on {address}: {error}"), flag))
+}
+
+/// The gateway's listeners.
+pub(super) fn bind_gateway(address: std::net::SocketAddr) -> Result<Listeners, Failure> {
+    Listeners::bind(address, 0).map_err(|error| in_use(&error.to_string(), "--listen"))
+}
+
+fn in_use(message: &str, flag: &str) -> Failure {
+    Failure::unreachable(message).hint(format!(
+        "is another server running? choose another address with {flag}"
+    ))
+}
+
+/// Random bytes for ids and tokens.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemEntropy.fill(&mut bytes);
+    bytes
+}
+
+/// How a person in this folder runs this very binary on `folder`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the printed lines must work when they are pasted here"
+)]
+pub(super) fn own_command(folder: &DataFolder) -> String {
+    let binary = std::env::current_exe().ok();
+    let here = std::env::current_dir().ok();
+    let command = match (&binary, &here) {
+        (Some(binary), Some(here)) => match binary.strip_prefix(here) {
+            Ok(relative) => shell_word(relative),
+            Err(_) => shell_word(binary),
+        },
+        _ => "doorward".to_owned(),
+    };
+    if folder.path() == Path::new(".doorward") {
+        return command;
+    }
+    format!("{command} --data {}", shell_word(folder.path()))
+}
+
+/// A path as one word for a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:@".contains(&byte);
+    if text.bytes().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::shell_word;
+
+    #[test]
+    fn paths_are_quoted_when_a_shell_would_split_them() {
+        assert_eq!(
+            shell_word(Path::new("target/release/doorward")),
+            "target/release/doorward"
+        );
+        assert_eq!(shell_word(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary as its users meet it: a process on a fresh data folder, spoken
+//! to by real sockets. Each test has its own, so no test depends on another.
+
+mod exchange;
+mod parts;
+mod recorder;
+mod server;
+
+pub(crate) use exchange::{Answer, request, send_raw};
+pub(crate) use parts::{Part, find};
+pub(crate) use recorder::Recorder;
+pub(crate) use server::{Server, doorward};

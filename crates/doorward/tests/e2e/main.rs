@@ -1,0 +1,9 @@
+//! The whole of it: the binary as a process, real sockets, real upstreams.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+mod crash;
+mod first_run;
+mod flow;
+mod harness;
+mod upstreams;
