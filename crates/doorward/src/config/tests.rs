@@ -174,6 +174,8 @@ match = "POST /orders/purge"
 allow = "orders:purge"
 "#,
     );
+    assert_eq!(config.access_lifetime(), 90);
+    assert_eq!(parse("").access_lifetime(), 300);
     assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:80");
     assert_eq!(config.admin_listen.unwrap().to_string(), "[::1]:4181");
     assert_eq!(
@@ -182,9 +184,6 @@ allow = "orders:purge"
     );
     assert_eq!(config.issuer.unwrap(), "https://auth.example.com:8443");
     assert_eq!(config.audience.unwrap(), "orders-api");
-    assert_eq!(config.access_lifetime.unwrap().as_secs(), 90);
-    assert_eq!(config.access_lifetime(), 90);
-    assert_eq!(parse("").access_lifetime(), 300);
     let route = &config.routes.routes()[0];
     assert_eq!(route.source().unwrap().to_string(), "doorward.toml:13");
 }
