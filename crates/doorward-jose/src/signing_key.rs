@@ -36,6 +36,10 @@ pub struct SigningKey {
     material: Arc<Material>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per key, behind an `Arc`"
+)]
 enum Material {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),

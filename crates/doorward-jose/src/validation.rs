@@ -76,7 +76,6 @@ pub struct WantsAlgorithms {
 
 impl Validation {
     /// Tokens must have exactly this `iss`.
-    #[expect(clippy::new_ret_no_self, reason = "the first state of the builder")]
     pub fn issuer(issuer: impl Into<String>) -> WantsAudience {
         WantsAudience {
             issuer: issuer.into(),

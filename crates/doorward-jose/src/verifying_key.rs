@@ -25,6 +25,10 @@ pub struct VerifyingKey {
     material: Arc<Material>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per key, behind an `Arc`"
+)]
 enum Material {
     Public {
         key: PublicKey,
