@@ -8,7 +8,6 @@
 use std::{
     io::Write as _,
     net::{SocketAddr, TcpStream},
-    path::Path,
 };
 
 use serde_json::{Value, json};
@@ -17,6 +16,21 @@ use crate::harness::Server;
 
 /// Kills. `DOORWARD_CRASH_ROUNDS` sets another number for a long run.
 const ROUNDS: u64 = 200;
+
+/// Each run gets another port; the issuer's name must stay.
+const CONFIG: &str = r#"
+issuer = "http://crash.test"
+
+[roles.reader]
+permissions = ["orders:read"]
+
+[roles.editor]
+inherits = ["reader"]
+
+[[route]]
+match = "GET /orders"
+allow = "orders:read"
+"#;
 
 #[expect(
     clippy::disallowed_methods,
@@ -62,9 +76,12 @@ impl Dice {
 fn rev_011_sec_009_rft_008_nothing_acknowledged_is_lost_by_kill_9() {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("data");
+    let config = place.path().join("doorward.toml");
+    std::fs::write(&config, CONFIG).unwrap();
+    let start = || Server::start(&data, &["--demo", "--config", config.to_str().unwrap()]);
     let mut sessions: Vec<Session> = Vec::new();
     for round in 0..rounds() {
-        let server = Server::start(&data, &["--demo"]);
+        let server = start();
         for session in &mut sessions {
             check(&server, session, round);
         }
@@ -72,7 +89,7 @@ fn rev_011_sec_009_rft_008_nothing_acknowledged_is_lost_by_kill_9() {
         sessions.truncate(3);
         work_and_die(server, &mut sessions, &mut Dice(round));
     }
-    check_after_all(&data, sessions);
+    check_after_all(start(), sessions);
 }
 
 /// After a restart: is what the client was told still true?
@@ -199,8 +216,7 @@ fn send(address: SocketAddr, path: &str, body: &Value, token: Option<&str>) {
 }
 
 /// The last state survives a quiet restart too.
-fn check_after_all(data: &Path, mut sessions: Vec<Session>) {
-    let server = Server::start(data, &["--demo"]);
+fn check_after_all(server: Server, mut sessions: Vec<Session>) {
     for session in &mut sessions {
         check(&server, session, u64::MAX);
     }
