@@ -34,7 +34,8 @@ impl<'t> UnverifiedJws<'t> {
     /// # Errors
     ///
     /// [`TokenError`] if the text is longer than 8 KiB, does not have exactly
-    /// three non-empty parts, or has a header that [`Header`] refuses.
+    /// three parts, lacks the signature, or has a header that [`Header`]
+    /// refuses.
     pub fn parse(text: &'t str) -> Result<Self, TokenError> {
         let parts = Parts::split(text)?;
         let header = Header::parse(&parts.header()?)?;
@@ -105,7 +106,8 @@ impl<'t> Parts<'t> {
         let malformed = TokenErrorKind::Malformed;
         let (header, rest) = text.split_once('.').ok_or(malformed)?;
         let (payload, signature) = rest.split_once('.').ok_or(malformed)?;
-        if signature.contains('.') || [header, payload, signature].contains(&"") {
+        // An empty payload is a payload (RFC 7515), though no token's.
+        if signature.contains('.') || header.is_empty() || signature.is_empty() {
             return Err(malformed.into());
         }
         let signing_input = &text[..header.len() + 1 + payload.len()];

@@ -6,6 +6,9 @@
 //! keys and signatures. What is not here on purpose: encryption (JWE),
 //! compression, detached and unencoded payloads, the JSON serialisations, and
 //! the algorithm `none`, which has no representation in any type.
+//!
+//! Start at [`token::UnverifiedToken::verify`]; the security argument is in
+//! [`manual`].
 
 pub mod algorithm;
 pub mod base64url;
@@ -20,6 +23,7 @@ pub mod json;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jws;
+pub mod manual;
 mod public_key;
 pub mod signing_key;
 pub mod time;
