@@ -3,8 +3,10 @@
 use doorward_verify::clock::Timestamp;
 
 use super::{
-    ACCOUNT_FAILURES, Admission, FAMILIAR, MINUTE, NETWORK_FAILURES, Network, PAIR_FAILURES,
-    Refused, SECOND, Ticket, WINDOW,
+    Admission, Network, Refused, Ticket,
+    counters::{
+        ACCOUNT_FAILURES, FAMILIAR, MINUTE, NETWORK_FAILURES, PAIR_FAILURES, SECOND, WINDOW,
+    },
 };
 
 const START: u64 = 1_800_000_000_000;

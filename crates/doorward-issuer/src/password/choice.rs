@@ -18,6 +18,9 @@ pub const MIN_CHARACTERS: usize = 15;
 /// What must be left after everything that anybody would guess is taken out.
 const MIN_UNGUESSED: usize = 6;
 
+/// Characters that make a piece of a row or a repeat.
+const PIECE: usize = 4;
+
 /// Common passwords, lower case, one a line.
 const COMMON: &str = include_str!("common.txt");
 
@@ -174,12 +177,14 @@ impl Guessed {
         }
     }
 
-    /// "abcabcabcabc": everything after the first piece adds nothing.
+    /// "abcabcabcabc": what stood there before adds nothing.
     fn mark_repeats(&mut self) {
-        let length = self.plain.len();
-        let repeats = |period: &usize| self.plain[*period..] == self.plain[..length - period];
-        if let Some(period) = (1..=length / 2).find(repeats) {
-            self.guessed[period..].fill(true);
+        for start in 1..self.plain.len().saturating_sub(PIECE - 1) {
+            let piece = &self.plain[start..start + PIECE];
+            let mut before = self.plain[..start + PIECE - 1].windows(PIECE);
+            if before.any(|earlier| earlier == piece) {
+                self.guessed[start..start + PIECE].fill(true);
+            }
         }
     }
 
@@ -198,7 +203,6 @@ impl Guessed {
     }
 
     fn mark_pieces_of(&mut self, row: &[char]) {
-        const PIECE: usize = 4;
         for start in 0..self.plain.len().saturating_sub(PIECE - 1) {
             let piece = &self.plain[start..start + PIECE];
             if row.windows(PIECE).any(|window| window == piece) {
@@ -247,6 +251,7 @@ mod tests {
             ("aaaaaaaaaaaaaaaa", WeakPassword::Pattern),
             ("qwertyuiopasdfghjkl", WeakPassword::Pattern),
             ("abcdefghijklmnop", WeakPassword::Pattern),
+            ("xk9mxk9mxk9mxk9m!", WeakPassword::Pattern),
             ("xk9xk9xk9xk9xk9xk9", WeakPassword::Pattern),
         ];
         for (text, reason) in rows {

@@ -1,0 +1,6 @@
+//! `/auth/*`.
+
+mod guessing;
+mod refresh;
+mod sign_in;
+mod sign_out;
