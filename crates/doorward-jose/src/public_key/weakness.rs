@@ -149,6 +149,24 @@ mod tests {
         assert!(has_roca_fingerprint(&[1]));
         assert!(!has_roca_fingerprint(&(cube + 2).to_be_bytes()));
         assert!(!has_roca_fingerprint(&modulus(2048)));
+        // A power of it that is large enough to be a modulus, and odd.
+        let mut power = vec![1_u8];
+        for _ in 0..128 {
+            // Big-endian: power * 65536 + power.
+            let shifted = [power.as_slice(), &[0, 0]].concat();
+            let padded = [&[0, 0], power.as_slice()].concat();
+            let mut carry = 0;
+            let sum = shifted.iter().zip(&padded).rev().map(|(one, other)| {
+                let sum = u16::from(*one) + u16::from(*other) + carry;
+                carry = sum >> 8;
+                (sum & 0xff) as u8
+            });
+            let mut sum: Vec<u8> = sum.collect();
+            sum.reverse();
+            power = sum;
+        }
+        assert!(has_roca_fingerprint(&power));
+        assert!(refuse_weak_rsa(&power, &[1, 0, 1]).is_err());
     }
 
     #[test]
