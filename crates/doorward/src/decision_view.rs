@@ -1,11 +1,14 @@
 //! A decision as people read it: one line while requests pass, every check
 //! for `explain`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use doorward_policy::decision::{Check, Decision, Outcome, Reason, Step};
 
-use crate::paint::{Tone, paint, safe};
+use crate::{
+    invocation,
+    paint::{Tone, paint, safe},
+};
 
 /// The tone of an outcome.
 const fn tone(outcome: Outcome) -> Tone {
@@ -56,8 +59,9 @@ fn remark(decision: &Decision, caller: Option<&str>) -> String {
 }
 
 /// Every check with what it saw and wanted, the rule with its place, and the
-/// command that would turn a denial around.
-pub(crate) fn whole(decision: &Decision, caller: Option<&str>) -> String {
+/// command that would turn a denial around, fit for pasting by whoever works
+/// on the data folder `data`.
+pub(crate) fn whole(decision: &Decision, caller: Option<&str>, data: &Path) -> String {
     let mut out = String::new();
     let verdict = match decision.outcome {
         Outcome::Allowed => "ALLOWED",
@@ -96,7 +100,7 @@ pub(crate) fn whole(decision: &Decision, caller: Option<&str>) -> String {
         &format!("{status}{}: {}", reason.code(), reason.title()),
     );
     if let Some(fix) = &decision.fix {
-        field(&mut out, "fix", &safe(fix));
+        field(&mut out, "fix", &safe(&invocation::localized(fix, data)));
     }
     out
 }
@@ -226,7 +230,10 @@ pub(crate) fn wanted_permission(decision: &Decision) -> Option<&str> {
 mod tests {
     use doorward_policy::decision::{Caller, Decision, Reason, Step, TraceId};
 
+    use std::path::Path;
+
     use super::{fix, line, wanted_permission, whole};
+    use crate::invocation;
 
     fn denied() -> Decision {
         let mut decision = Decision::new(
@@ -270,7 +277,13 @@ mod tests {
         let mut decision = denied();
         assert_eq!(wanted_permission(&decision), Some("orders:delete"));
         decision.fix = fix(&decision, &["editor".to_owned()], Some("reader@acme"));
-        let text = plain(&whole(&decision, Some("reader@acme")));
+        let binary = invocation::command(Path::new(".doorward"));
+        let text = plain(&whole(
+            &decision,
+            Some("reader@acme"),
+            Path::new(".doorward"),
+        ))
+        .replace(&binary, "BINARY");
         assert_eq!(
             text,
             "DENIED  DELETE /orders/7   trace abababababababababababababababab\n  \
@@ -279,7 +292,7 @@ mod tests {
              has   orders:read\n    \
              caller      reader@acme\n    \
              answer      403 missing_permission: a permission is missing\n    \
-             fix         doorward role grant reader editor --tenant acme\n"
+             fix         BINARY role grant reader editor --tenant acme\n"
         );
     }
 

@@ -11,6 +11,7 @@ mod data_folder;
 mod decision_view;
 mod demo;
 mod exit;
+mod invocation;
 mod journal;
 mod output;
 mod paint;

@@ -11,7 +11,7 @@ use crate::{
     client,
     data_folder::DataFolder,
     exit::{Answer, Failure},
-    output,
+    invocation, output,
     paint::{Tone, paint, safe},
 };
 
@@ -138,9 +138,11 @@ impl Curl {
             .headers()
             .get("x-request-id")
             .and_then(|id| id.to_str().ok());
-        let how = trace
-            .map(|id| format!("; why: doorward explain {}", safe(id)))
-            .unwrap_or_default();
+        let how = trace.map(|id| {
+            let command = invocation::command(&place.data);
+            format!("; why: {command} explain {}", safe(id))
+        });
+        let how = how.unwrap_or_default();
         output::note(paint(Tone::Bad, format!("{status}{how}")));
         Answer::No
     }

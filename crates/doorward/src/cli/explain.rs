@@ -144,7 +144,11 @@ fn show(place: &Place, body: &[u8]) -> Result<Answer, Failure> {
     if place.json {
         output::json(&explained);
     } else {
-        let text = decision_view::whole(&explained.decision, explained.caller_name.as_deref());
+        let text = decision_view::whole(
+            &explained.decision,
+            explained.caller_name.as_deref(),
+            &place.data,
+        );
         output::data(text.trim_end());
     }
     Ok(match explained.decision.outcome {

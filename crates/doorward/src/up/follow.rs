@@ -58,15 +58,20 @@ pub(super) fn issuer(issuer: Issuer) {
 /// applied whole; a bad one changes nothing and is told with every problem.
 pub(super) fn config(file: PathBuf, routes: Arc<ArcSwap<RouteTable>>, roles: Arc<ArcSwap<Roles>>) {
     tokio::spawn(async move {
-        let mut seen = fingerprint(&file);
+        let mut applied = fingerprint(&file);
+        let mut last = applied;
         let mut ticks = tokio::time::interval(CONFIG_INTERVAL);
         loop {
             ticks.tick().await;
+            // Only what stood still for one tick: half a file may be valid
+            // and lack the last route's conditions.
             let present = fingerprint(&file);
-            if present == seen {
+            let is_still = present == last;
+            last = present;
+            if !is_still || present == applied {
                 continue;
             }
-            seen = present;
+            applied = present;
             match Config::load(&file) {
                 Ok(config) => apply(config, &file, &routes, &roles),
                 Err(problems) => {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Settings, Upstream};
 use crate::{
     data_folder::{DemoUsers, LastUp},
-    output,
+    invocation, output,
     paint::{Tone, paint},
 };
 
@@ -65,7 +65,7 @@ impl Screen<'_> {
             self.people(&mut out);
             self.three_lines(&mut out);
         }
-        let _ = write!(out, "  Every request appears below. Ctrl-C ends.\n");
+        out.push_str("  Every request appears below. Ctrl-C ends.\n");
         out
     }
 
@@ -158,7 +158,7 @@ impl Screen<'_> {
     }
 
     fn three_lines(&self, out: &mut String) {
-        let doorward = super::wiring::own_command(&self.settings.folder);
+        let doorward = invocation::command(self.settings.folder.path());
         let gateway = &self.last_up.gateway;
         let lines = [
             ("401, no token", format!("curl -i {gateway}/orders")),
@@ -195,6 +195,6 @@ pub(super) fn farewell(settings: &Settings) -> String {
         Upstream::Demo => "--demo".to_owned(),
         Upstream::Api(url) => format!("--upstream {}", plain(url)),
     };
-    let doorward = super::wiring::own_command(&settings.folder);
+    let doorward = invocation::command(settings.folder.path());
     format!("  stopped; everything is kept in {data}\n  go on with: {doorward} up {how}")
 }

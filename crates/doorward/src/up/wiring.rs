@@ -1,7 +1,7 @@
 //! The joints between the rooms: the issuer as the gateway's local service,
 //! and the judge that `explain` asks.
 
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{net::TcpListener, sync::Arc};
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{
@@ -21,7 +21,6 @@ use tower::ServiceExt as _;
 
 use crate::{
     admin_listener::Explain,
-    data_folder::DataFolder,
     exit::{Answer, Failure},
     system::{SystemClock, SystemEntropy},
 };
@@ -167,51 +166,4 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemEntropy.fill(&mut bytes);
     bytes
-}
-
-/// How a person in this folder runs this very binary on `folder`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the printed lines must work when they are pasted here"
-)]
-pub(super) fn own_command(folder: &DataFolder) -> String {
-    let binary = std::env::current_exe().ok();
-    let here = std::env::current_dir().ok();
-    let command = match (&binary, &here) {
-        (Some(binary), Some(here)) => match binary.strip_prefix(here) {
-            Ok(relative) => shell_word(relative),
-            Err(_) => shell_word(binary),
-        },
-        _ => "doorward".to_owned(),
-    };
-    if folder.path() == Path::new(".doorward") {
-        return command;
-    }
-    format!("{command} --data {}", shell_word(folder.path()))
-}
-
-/// A path as one word for a shell.
-fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:@".contains(&byte);
-    if text.bytes().all(plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::shell_word;
-
-    #[test]
-    fn paths_are_quoted_when_a_shell_would_split_them() {
-        assert_eq!(
-            shell_word(Path::new("target/release/doorward")),
-            "target/release/doorward"
-        );
-        assert_eq!(shell_word(Path::new("/a b/it's")), r"'/a b/it'\''s'");
-    }
 }
