@@ -104,7 +104,10 @@ impl Issuer {
         request: Request<'_, M>,
     ) -> Result<MintedToken, MintError> {
         let roles = self.roles();
-        let known = entitled.roles.iter().filter(|role| roles.get(role).is_some());
+        let known = entitled
+            .roles
+            .iter()
+            .filter(|role| roles.get(role).is_some());
         let permissions = roles.effective(&entitled.roles);
         let token_id = URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy()));
         let config = self.config();
@@ -128,18 +131,33 @@ impl Issuer {
         }
         let ring = self.key_ring().picture();
         let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
-        let access_token = key.sign(TOKEN_TYPE, &claims).map_err(|_| MintError::Signing)?;
+        let access_token = key
+            .sign(TOKEN_TYPE, &claims)
+            .map_err(|_| MintError::Signing)?;
         if access_token.len() > MAX_ACCESS_TOKEN_BYTES {
             let bytes = |names: usize, lengths: usize| names * 3 + lengths;
-            let roles = bytes(entitled.roles.len(), entitled.roles.iter().map(String::len).sum());
-            let names = permissions.iter().map(|permission| permission.to_string().len());
+            let roles = bytes(
+                entitled.roles.len(),
+                entitled.roles.iter().map(String::len).sum(),
+            );
+            let names = permissions
+                .iter()
+                .map(|permission| permission.to_string().len());
             let permissions = bytes(permissions.len(), names.sum());
             return Err(MintError::TooLarge {
                 size: access_token.len(),
                 limit: MAX_ACCESS_TOKEN_BYTES,
-                claim: if roles > permissions { "roles" } else { "permissions" },
+                claim: if roles > permissions {
+                    "roles"
+                } else {
+                    "permissions"
+                },
             });
         }
-        Ok(MintedToken { access_token, token_id, expires_at: claims.expires_at() })
+        Ok(MintedToken {
+            access_token,
+            token_id,
+            expires_at: claims.expires_at(),
+        })
     }
 }

@@ -5,7 +5,7 @@
 //! notices it by [`Issuer::poll_changes`].
 
 use doorward_verify::clock::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Builder;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     revocation::revoke_user_tokens,
     role_grant::{RoleGrant, UnknownRole},
     session::{EndCause, FIRST_PARTY_CLIENT},
-    store::Tx,
+    store::{KeyRow, Tx},
     tenant::{Tenant, TenantName},
     user::{User, UserId, Username},
 };
@@ -50,6 +50,13 @@ pub struct Page {
     pub limit: Option<u32>,
 }
 
+/// A change of one user, begun.
+struct UserChange {
+    tx: Tx,
+    user: UserId,
+    now: Timestamp,
+}
+
 /// A change of one role of one user.
 #[derive(Clone, Copy)]
 enum RoleChange {
@@ -60,7 +67,10 @@ enum RoleChange {
 impl Issuer {
     /// Administration as the operator of this machine.
     pub fn admin(&self) -> Admin {
-        Admin { issuer: self.clone(), actor: Actor::operator("local") }
+        Admin {
+            issuer: self.clone(),
+            actor: Actor::operator("local"),
+        }
     }
 }
 
@@ -84,10 +94,15 @@ impl Admin {
         if !tx.insert_tenant(&name, now).await? {
             return Err(AdminError::TenantExists(name));
         }
-        let entry = self.entry(now, Action::TenantAdd, Object::Tenant(&name)).tenant(&name);
+        let entry = self
+            .entry(now, Action::TenantAdd, Object::Tenant(&name))
+            .tenant(&name);
         tx.record(entry).await?;
         tx.commit().await?;
-        Ok(Tenant { name, created_at_ms: now.millis() })
+        Ok(Tenant {
+            name,
+            created_at_ms: now.millis(),
+        })
     }
 
     /// Users by name.
@@ -136,25 +151,28 @@ impl Admin {
     /// Disables a user: refused in every flow, sessions ended, access tokens
     /// refused. `false` if it was so already.
     pub async fn disable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let now = self.now();
-        let (mut tx, user) = self.begin_for(username).await?;
-        if !tx.set_disabled(&user, Some(now)).await? {
+        let mut change = self.begin_for(username).await?;
+        if !change
+            .tx
+            .set_disabled(&change.user, Some(change.now))
+            .await?
+        {
             return Ok(false);
         }
-        let cause = EndCause::UserDisabled;
-        self.end_all(&mut tx, &user, Action::UserDisable, cause, now).await?;
-        tx.commit().await?;
+        self.end_all(&mut change, Action::UserDisable, EndCause::UserDisabled)
+            .await?;
+        change.tx.commit().await?;
         Ok(true)
     }
 
     /// Lets a disabled user sign in again. `false` if it was so already.
     pub async fn enable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let now = self.now();
-        let (mut tx, user) = self.begin_for(username).await?;
+        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
         if !tx.set_disabled(&user, None).await? {
             return Ok(false);
         }
-        tx.record(self.entry(now, Action::UserEnable, Object::User(&user))).await?;
+        tx.record(self.entry(now, Action::UserEnable, Object::User(&user)))
+            .await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -162,22 +180,22 @@ impl Admin {
     /// Sets a password and ends the user's sessions.
     pub async fn set_password(&self, username: &str, password: Password) -> Result<(), AdminError> {
         let hash = self.hash(password, &Username::parse(username)?).await?;
-        let now = self.now();
-        let (mut tx, user) = self.begin_for(username).await?;
-        tx.set_password_hash(&user, &hash).await?;
-        let cause = EndCause::PasswordChanged;
-        self.end_all(&mut tx, &user, Action::UserPassword, cause, now).await?;
-        Ok(tx.commit().await?)
+        let mut change = self.begin_for(username).await?;
+        change.tx.set_password_hash(&change.user, &hash).await?;
+        self.end_all(&mut change, Action::UserPassword, EndCause::PasswordChanged)
+            .await?;
+        Ok(change.tx.commit().await?)
     }
 
     /// Ends every session of a user and every access token ("log out
     /// everywhere"). Returns how many sessions there were.
     pub async fn end_sessions(&self, username: &str) -> Result<u64, AdminError> {
-        let now = self.now();
-        let (mut tx, user) = self.begin_for(username).await?;
+        let mut change = self.begin_for(username).await?;
         let cause = EndCause::Administrator;
-        let ended = self.end_all(&mut tx, &user, Action::UserEndSessions, cause, now).await?;
-        tx.commit().await?;
+        let ended = self
+            .end_all(&mut change, Action::UserEndSessions, cause)
+            .await?;
+        change.tx.commit().await?;
         Ok(ended)
     }
 
@@ -192,9 +210,14 @@ impl Admin {
         let roles = self.issuer.roles();
         if roles.get(role).is_none() {
             let known = roles.names().map(ToString::to_string).collect();
-            return Err(UnknownRole { role: role.to_owned(), known }.into());
+            return Err(UnknownRole {
+                role: role.to_owned(),
+                known,
+            }
+            .into());
         }
-        self.change_role(username, tenant, role, RoleChange::Grant).await
+        self.change_role(username, tenant, role, RoleChange::Grant)
+            .await
     }
 
     /// Takes a role away: old access tokens are refused at once. Works for a
@@ -205,7 +228,8 @@ impl Admin {
         tenant: &str,
         role: &str,
     ) -> Result<bool, AdminError> {
-        self.change_role(username, tenant, role, RoleChange::Revoke).await
+        self.change_role(username, tenant, role, RoleChange::Revoke)
+            .await
     }
 
     /// The roles of a user, by tenant and name.
@@ -215,7 +239,12 @@ impl Admin {
         let grants = self.issuer.store().grants(&user.id).await?.into_iter();
         let shown = grants.map(|(tenant, role, granted_at_ms)| {
             let known = roles.get(&role).is_some();
-            RoleGrant { tenant, role, granted_at_ms, known }
+            RoleGrant {
+                tenant,
+                role,
+                granted_at_ms,
+                known,
+            }
         });
         Ok(shown.collect())
     }
@@ -228,14 +257,20 @@ impl Admin {
         tenant: Option<&str>,
     ) -> Result<MintedToken, AdminError> {
         let user = self.user(username).await?;
-        let tenant = tenant.map(TenantName::parse).transpose()?.unwrap_or(user.home_tenant);
+        let tenant = tenant
+            .map(TenantName::parse)
+            .transpose()?
+            .unwrap_or(user.home_tenant);
         let now = self.now();
         let mut tx = self.issuer.store().begin().await?;
         let entitled = match entitle(&mut tx, &user.id, &tenant, now).await? {
             Entitlement::Granted(entitled) => entitled,
             Entitlement::Disabled => return Err(AdminError::UserDisabled(user.username)),
             Entitlement::NotAMember => {
-                return Err(AdminError::NotAMember { user: user.username, tenant });
+                return Err(AdminError::NotAMember {
+                    user: user.username,
+                    tenant,
+                });
             }
         };
         let request = Request::<&str> {
@@ -259,7 +294,7 @@ impl Admin {
         let now = self.now();
         let fresh = self.fresh_key(now)?;
         let mut tx = self.issuer.store().begin().await?;
-        let kid = key_ring::publish(&mut tx, fresh, &self.actor, now).await?;
+        let kid = key_ring::publish(&mut tx, fresh, self.actor.at(now)).await?;
         tx.commit().await?;
         self.issuer.reload_keys().await?;
         Ok(kid)
@@ -271,7 +306,7 @@ impl Admin {
         let now = self.now();
         let fresh = self.fresh_key(now)?;
         let mut tx = self.issuer.store().begin().await?;
-        key_ring::withdraw(&mut tx, kid, fresh, &self.actor, now).await?;
+        key_ring::withdraw(&mut tx, kid, fresh, self.actor.at(now)).await?;
         tx.commit().await?;
         Ok(self.issuer.reload_keys().await?)
     }
@@ -286,10 +321,10 @@ impl Admin {
     }
 
     fn entry<'a>(&'a self, now: Timestamp, action: Action, object: Object<'a>) -> AuditEntry<'a> {
-        AuditEntry::new(now, &self.actor, action, object)
+        AuditEntry::new(self.actor.at(now), action, object)
     }
 
-    fn fresh_key(&self, now: Timestamp) -> Result<crate::store::KeyRow, AdminError> {
+    fn fresh_key(&self, now: Timestamp) -> Result<KeyRow, AdminError> {
         let algorithm = self.issuer.config().algorithm;
         let sealer = &self.issuer.keys().sealer;
         Ok(key_ring::generate(algorithm, sealer, now.unix())?)
@@ -305,29 +340,30 @@ impl Admin {
         Ok(self.issuer.hasher().hash(password, salt).await?)
     }
 
-    async fn begin_for(&self, username: &str) -> Result<(Tx, UserId), AdminError> {
+    async fn begin_for(&self, username: &str) -> Result<UserChange, AdminError> {
         let username = Username::parse(username)?;
+        let now = self.now();
         let mut tx = self.issuer.store().begin().await?;
         match tx.account_id(&username).await? {
-            Some(user) => Ok((tx, user)),
+            Some(user) => Ok(UserChange { tx, user, now }),
             None => Err(AdminError::NoSuchUser(username)),
         }
     }
 
     /// Ends the sessions of a user, refuses the access tokens, and records
-    /// `action` as the reason.
+    /// `action` as the reason. How many sessions there were.
     async fn end_all(
         &self,
-        tx: &mut Tx,
-        user: &UserId,
+        change: &mut UserChange,
         action: Action,
         cause: EndCause,
-        now: Timestamp,
     ) -> Result<u64, AdminError> {
-        let ended = tx.end_sessions_of(user, cause, now).await?;
-        revoke_user_tokens(tx, user, cause.name(), now).await?;
+        let UserChange { tx, user, now } = change;
+        let ended = tx.end_sessions_of(user, cause, *now).await?;
+        revoke_user_tokens(tx, user, cause.name(), *now).await?;
         let detail = json!({ "sessions_ended": ended });
-        tx.record(self.entry(now, action, Object::User(user)).detail(detail)).await?;
+        tx.record(self.entry(*now, action, Object::User(user)).detail(detail))
+            .await?;
         Ok(ended)
     }
 
@@ -339,25 +375,29 @@ impl Admin {
         change: RoleChange,
     ) -> Result<bool, AdminError> {
         let tenant = TenantName::parse(tenant)?;
-        let now = self.now();
-        let (mut tx, user) = self.begin_for(username).await?;
+        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
         if !tx.has_tenant(&tenant).await? {
             return Err(AdminError::NoSuchTenant(tenant));
         }
         let (changed, action) = match change {
-            RoleChange::Grant => {
-                (tx.insert_grant(&user, &tenant, role, now).await?, Action::RoleGrant)
-            }
-            RoleChange::Revoke => {
-                (tx.delete_grant(&user, &tenant, role).await?, Action::RoleRevoke)
-            }
+            RoleChange::Grant => (
+                tx.insert_grant(&user, &tenant, role, now).await?,
+                Action::RoleGrant,
+            ),
+            RoleChange::Revoke => (
+                tx.delete_grant(&user, &tenant, role).await?,
+                Action::RoleRevoke,
+            ),
         };
         if !changed {
             return Ok(false);
         }
         revoke_user_tokens(&mut tx, &user, action.name(), now).await?;
-        let detail: Value = json!({ "role": role });
-        let entry = self.entry(now, action, Object::User(&user)).tenant(&tenant).detail(detail);
+        let detail = json!({ "role": role });
+        let entry = self
+            .entry(now, action, Object::User(&user))
+            .tenant(&tenant)
+            .detail(detail);
         tx.record(entry).await?;
         tx.commit().await?;
         Ok(true)

@@ -38,19 +38,33 @@ pub enum ActorKind {
 }
 
 impl Actor {
+    /// This actor, at `at`.
+    pub(crate) const fn at(&self, at: Timestamp) -> Stamp<'_> {
+        Stamp { actor: self, at }
+    }
+
     /// Doorward itself.
     pub fn system() -> Self {
-        Self { kind: ActorKind::System, id: "doorward".to_owned() }
+        Self {
+            kind: ActorKind::System,
+            id: "doorward".to_owned(),
+        }
     }
 
     /// Somebody at the command line of this machine.
     pub fn operator(id: impl Into<String>) -> Self {
-        Self { kind: ActorKind::Operator, id: id.into() }
+        Self {
+            kind: ActorKind::Operator,
+            id: id.into(),
+        }
     }
 
     /// A user, on their own account.
     pub fn user(id: &UserId) -> Self {
-        Self { kind: ActorKind::User, id: id.to_string() }
+        Self {
+            kind: ActorKind::User,
+            id: id.to_string(),
+        }
     }
 }
 
@@ -92,10 +106,16 @@ pub struct AuditRecord {
     pub detail: String,
 }
 
+/// Who, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) at: Timestamp,
+}
+
 /// An entry to be written.
 pub(crate) struct AuditEntry<'a> {
-    pub(crate) at: Timestamp,
-    pub(crate) actor: &'a Actor,
+    pub(crate) stamp: Stamp<'a>,
     pub(crate) action: Action,
     pub(crate) object: Object<'a>,
     pub(crate) tenant: Option<&'a TenantName>,
@@ -105,17 +125,30 @@ pub(crate) struct AuditEntry<'a> {
 
 impl<'a> AuditEntry<'a> {
     /// An entry without tenant, session and detail.
-    pub(crate) fn new(at: Timestamp, actor: &'a Actor, action: Action, object: Object<'a>) -> Self {
+    pub(crate) fn new(stamp: Stamp<'a>, action: Action, object: Object<'a>) -> Self {
         let detail = Value::Object(serde_json::Map::new());
-        Self { at, actor, action, object, tenant: None, session: None, detail }
+        Self {
+            stamp,
+            action,
+            object,
+            tenant: None,
+            session: None,
+            detail,
+        }
     }
 
     pub(crate) fn tenant(self, tenant: &'a TenantName) -> Self {
-        Self { tenant: Some(tenant), ..self }
+        Self {
+            tenant: Some(tenant),
+            ..self
+        }
     }
 
     pub(crate) fn session(self, session: SessionId) -> Self {
-        Self { session: Some(session), ..self }
+        Self {
+            session: Some(session),
+            ..self
+        }
     }
 
     pub(crate) fn detail(self, detail: Value) -> Self {

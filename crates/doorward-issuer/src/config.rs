@@ -71,9 +71,7 @@ impl Config {
             ));
         }
         if self.refresh_idle > self.refresh_absolute || self.refresh_overlap >= self.refresh_idle {
-            return refused(
-                "sessions need overlap < idle limit <= absolute limit".to_owned(),
-            );
+            return refused("sessions need overlap < idle limit <= absolute limit".to_owned());
         }
         if self.signing_key_lifetime < 2 * (self.jwks_max_age + CLOCK_LEEWAY) {
             return refused(format!(
@@ -103,13 +101,34 @@ mod tests {
         let good = || Config::new("https://id.example", "api");
         assert!(good().check().is_ok());
         let bad = [
-            Config { issuer: String::new(), ..good() },
-            Config { access_token_lifetime: 0, ..good() },
-            Config { access_token_lifetime: 3601, ..good() },
-            Config { refresh_idle: 20, ..good() },
-            Config { refresh_absolute: 60, ..good() },
-            Config { signing_key_lifetime: 300, ..good() },
-            Config { algorithm: Algorithm::Hs256, ..good() },
+            Config {
+                issuer: String::new(),
+                ..good()
+            },
+            Config {
+                access_token_lifetime: 0,
+                ..good()
+            },
+            Config {
+                access_token_lifetime: 3601,
+                ..good()
+            },
+            Config {
+                refresh_idle: 20,
+                ..good()
+            },
+            Config {
+                refresh_absolute: 60,
+                ..good()
+            },
+            Config {
+                signing_key_lifetime: 300,
+                ..good()
+            },
+            Config {
+                algorithm: Algorithm::Hs256,
+                ..good()
+            },
         ];
         for config in bad {
             assert!(config.check().is_err(), "{config:?}");

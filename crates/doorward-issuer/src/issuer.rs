@@ -115,8 +115,8 @@ impl Issuer {
         let Ok(tenant) = TenantName::parse(tenant) else {
             return Ok(None);
         };
-        let belongs = tenant == account.home_tenant
-            || self.store().has_grant(&account.id, &tenant).await?;
+        let belongs =
+            tenant == account.home_tenant || self.store().has_grant(&account.id, &tenant).await?;
         Ok(belongs.then_some(tenant))
     }
 
@@ -136,7 +136,8 @@ impl Issuer {
         }
         let (now, actor) = (self.clock().now(), Actor::system());
         let object = Object::User(&account.id);
-        tx.record(AuditEntry::new(now, &actor, Action::UserRehash, object)).await?;
+        tx.record(AuditEntry::new(actor.at(now), Action::UserRehash, object))
+            .await?;
         tx.commit().await
     }
 
@@ -149,25 +150,37 @@ impl Issuer {
     ) -> Result<(), StoreError> {
         let (now, actor) = (self.clock().now(), Actor::user(subject));
         let entry = Entry {
-            revocation: Revocation::Token { jti: token_id.to_owned() },
+            revocation: Revocation::Token {
+                jti: token_id.to_owned(),
+            },
             expires_at: expires_at.saturating_add(2 * CLOCK_LEEWAY),
         };
         let mut tx = self.store().begin().await?;
         tx.insert_revocation(entry, "sign_out", now).await?;
         let object = Object::Token(token_id);
-        tx.record(AuditEntry::new(now, &actor, Action::TokenRevoke, object)).await?;
+        tx.record(AuditEntry::new(actor.at(now), Action::TokenRevoke, object))
+            .await?;
         tx.commit().await
     }
 
     /// Draws the ring again after a change of the keys.
     pub(crate) async fn reload_keys(&self) -> Result<(), StoreError> {
-        let Inner { key_ring, store, keys, config, .. } = &*self.0;
-        match key_ring.reload(store, &keys.sealer, Schedule::new(config)).await {
+        let Inner {
+            key_ring,
+            store,
+            keys,
+            config,
+            ..
+        } = &*self.0;
+        match key_ring
+            .reload(store, &keys.sealer, Schedule::new(config))
+            .await
+        {
             Ok(()) => Ok(()),
             Err(LoadError::Store(error)) => Err(error),
-            Err(LoadError::Damaged { kid }) => {
-                Err(StoreError::Corrupt(format!("signing key {kid} does not open")))
-            }
+            Err(LoadError::Damaged { kid }) => Err(StoreError::Corrupt(format!(
+                "signing key {kid} does not open"
+            ))),
         }
     }
 

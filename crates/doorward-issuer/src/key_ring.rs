@@ -175,7 +175,10 @@ impl KeyState {
     }
 
     pub(crate) const fn has_private_half(&self) -> bool {
-        matches!(self, Self::Pending { .. } | Self::Published { .. } | Self::Signing { .. })
+        matches!(
+            self,
+            Self::Pending { .. } | Self::Published { .. } | Self::Signing { .. }
+        )
     }
 
     pub(crate) fn from_stored(name: &str, at: UnixTime) -> Option<Self> {
@@ -190,7 +193,10 @@ impl KeyState {
     }
 
     const fn cannot(&self, to: &'static str) -> KeyRingError {
-        KeyRingError::Transition { from: self.name(), to }
+        KeyRingError::Transition {
+            from: self.name(),
+            to,
+        }
     }
 }
 
@@ -220,7 +226,10 @@ pub(crate) struct Schedule {
 impl Schedule {
     pub(crate) fn new(config: &Config) -> Self {
         let wait = config.jwks_max_age + CLOCK_LEEWAY;
-        Self { wait, signing_life: config.signing_key_lifetime }
+        Self {
+            wait,
+            signing_life: config.signing_key_lifetime,
+        }
     }
 
     /// When a key in this state moves on by itself.
@@ -321,17 +330,25 @@ async fn draw(
             }
             signing = Some(private_key(row, sealer)?);
         }
-        if !matches!(row.state, KeyState::Pending { .. } | KeyState::Destroyed { .. }) {
+        if !matches!(
+            row.state,
+            KeyState::Pending { .. } | KeyState::Destroyed { .. }
+        ) {
             shown.push(public);
         }
     }
     let keys = KeySet::from_iter(shown);
-    let successor_waits = rows.iter().any(|row| matches!(row.state, KeyState::Published { .. }));
+    let successor_waits = rows
+        .iter()
+        .any(|row| matches!(row.state, KeyState::Published { .. }));
     let picture = Picture {
         signing,
         jwks: keys.to_jwks_json().into(),
         keys: rows.iter().map(info).collect(),
-        due: rows.iter().filter_map(|row| schedule.due(&row.state, successor_waits)).min(),
+        due: rows
+            .iter()
+            .filter_map(|row| schedule.due(&row.state, successor_waits))
+            .min(),
         head,
     };
     Ok((picture, keys))
@@ -340,7 +357,9 @@ async fn draw(
 /// INVARIANT: the kid is the thumbprint of the public key, so neither half of
 /// a row can be exchanged without the other.
 fn public_key(row: &KeyRow) -> Result<VerifyingKey, LoadError> {
-    let damaged = || LoadError::Damaged { kid: row.kid.clone() };
+    let damaged = || LoadError::Damaged {
+        kid: row.kid.clone(),
+    };
     let algorithm = Algorithm::from_name(&row.algorithm).ok_or_else(damaged)?;
     let jwk = Jwk::parse(row.public_jwk.as_bytes()).map_err(|_| damaged())?;
     if jwk.thumbprint() != row.kid {
@@ -350,16 +369,27 @@ fn public_key(row: &KeyRow) -> Result<VerifyingKey, LoadError> {
 }
 
 fn private_key(row: &KeyRow, sealer: &Sealer) -> Result<SigningKey, LoadError> {
-    let damaged = || LoadError::Damaged { kid: row.kid.clone() };
+    let damaged = || LoadError::Damaged {
+        kid: row.kid.clone(),
+    };
     let algorithm = Algorithm::from_name(&row.algorithm).ok_or_else(damaged)?;
     let sealed = row.sealed_private.as_deref().ok_or_else(damaged)?;
-    let pkcs8 = sealer.open(place(&row.kid), sealed).map_err(|_| damaged())?;
+    let pkcs8 = sealer
+        .open(place(&row.kid), sealed)
+        .map_err(|_| damaged())?;
     let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(|_| damaged())?;
-    if key.key_id() == row.kid { Ok(key) } else { Err(damaged()) }
+    if key.key_id() == row.kid {
+        Ok(key)
+    } else {
+        Err(damaged())
+    }
 }
 
 fn place(kid: &str) -> Place<'_> {
-    Place { table: "signing_key", id: kid }
+    Place {
+        table: "signing_key",
+        id: kid,
+    }
 }
 
 fn info(row: &KeyRow) -> KeyInfo {
@@ -398,10 +428,16 @@ mod tests {
     #[test]
     fn key_014_a_key_that_clients_may_not_have_seen_does_not_sign() {
         let published = || KeyState::Published { since: at(100) };
-        assert_eq!(published().sign(at(429), 330), Err(KeyRingError::TooYoung { seconds: 1 }));
+        assert_eq!(
+            published().sign(at(429), 330),
+            Err(KeyRingError::TooYoung { seconds: 1 })
+        );
         assert!(published().sign(at(430), 330).is_ok());
         // A clock that went back does not make it older.
-        assert_eq!(published().sign(at(50), 330), Err(KeyRingError::TooYoung { seconds: 330 }));
+        assert_eq!(
+            published().sign(at(50), 330),
+            Err(KeyRingError::TooYoung { seconds: 330 })
+        );
     }
 
     #[test]
@@ -424,7 +460,10 @@ mod tests {
         };
         assert_eq!(allowed(|state| state.publish(at(999))), ["pending"]);
         assert_eq!(allowed(|state| state.sign(at(999), 330)), ["published"]);
-        assert_eq!(allowed(|state| state.sign_at_once(at(999))), ["pending", "published"]);
+        assert_eq!(
+            allowed(|state| state.sign_at_once(at(999))),
+            ["pending", "published"]
+        );
         assert_eq!(allowed(|state| state.retire(at(999))), ["signing"]);
         assert_eq!(allowed(|state| state.expire(at(499))), [""; 0]);
         assert_eq!(allowed(|state| state.expire(at(500))), ["verifying"]);
@@ -445,7 +484,10 @@ mod tests {
 
     #[test]
     fn a_successor_is_published_in_time_and_only_one() {
-        let schedule = Schedule { wait: 330, signing_life: 1000 };
+        let schedule = Schedule {
+            wait: 330,
+            signing_life: 1000,
+        };
         let signing = KeyState::Signing { since: at(0) };
         assert_eq!(schedule.due(&signing, false), Some(at(670)));
         assert_eq!(schedule.due(&signing, true), None);

@@ -126,13 +126,22 @@ impl MasterKey {
     }
 
     fn read(mut file: fs::File, path: &Path) -> Result<Self, MasterKeyError> {
-        let mode = file.metadata().map_err(|error| failed(path, error))?.permissions().mode();
+        let mode = file
+            .metadata()
+            .map_err(|error| failed(path, error))?
+            .permissions()
+            .mode();
         if mode & 0o077 != 0 {
-            return Err(MasterKeyError::Exposed { path: path.to_owned() });
+            return Err(MasterKeyError::Exposed {
+                path: path.to_owned(),
+            });
         }
         let mut text = Zeroizing::new(String::with_capacity(128));
         let read = (&mut file).take(128).read_to_string(&mut text);
-        let malformed = |problem| MasterKeyError::Malformed { path: path.to_owned(), problem };
+        let malformed = |problem| MasterKeyError::Malformed {
+            path: path.to_owned(),
+            problem,
+        };
         match read {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -153,9 +162,15 @@ impl MasterKey {
     /// its key, and a crash leaves no half of one.
     fn create(path: &Path, entropy: &dyn Entropy) -> Result<Self, MasterKeyError> {
         let failed = |error| failed(path, error);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
         let bytes = Zeroizing::new(random(entropy));
         let fresh = path.with_extension(format!("{:032x}", u128::from_be_bytes(random(entropy))));
         let mut file = fs::OpenOptions::new()
@@ -164,7 +179,9 @@ impl MasterKey {
             .mode(0o600)
             .open(&fresh)
             .map_err(failed)?;
-        let written = file.write_all(hex(&*bytes).as_bytes()).and_then(|()| file.sync_all());
+        let written = file
+            .write_all(hex(&bytes).as_bytes())
+            .and_then(|()| file.sync_all());
         let linked = written.and_then(|()| fs::hard_link(&fresh, path));
         fs::remove_file(&fresh).map_err(failed)?;
         match linked {
@@ -174,7 +191,9 @@ impl MasterKey {
             }
             Err(error) => return Err(failed(error)),
         }
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)?;
         Ok(Self(bytes))
     }
 }
@@ -189,7 +208,10 @@ fn expand(master: &hkdf::Prk, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 fn failed(path: &Path, source: std::io::Error) -> MasterKeyError {
-    MasterKeyError::File { path: path.to_owned(), source }
+    MasterKeyError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn hex(bytes: &[u8; MasterKey::BYTES]) -> Zeroizing<String> {
@@ -208,7 +230,11 @@ fn hex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
         return None;
     }
     for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
         *byte = digit(digits[0])? << 4 | digit(digits[1])?;
     }
     Some(())
@@ -256,8 +282,15 @@ mod tests {
         let first = folder.open().unwrap();
         let second = folder.open().unwrap();
         assert_eq!(*first.0, *second.0);
-        assert_eq!(fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            fs::read_dir(folder.0.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     #[test]

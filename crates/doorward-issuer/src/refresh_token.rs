@@ -109,7 +109,9 @@ impl SessionKey {
 impl Presented {
     /// Reads a token; `None` for anything that was not made under `outer`.
     pub(crate) fn parse(text: &str, outer: &hmac::Key) -> Option<Self> {
-        let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == DIGITS)?;
+        let digits = text
+            .strip_prefix(PREFIX)
+            .filter(|digits| digits.len() == DIGITS)?;
         let bytes = URL_SAFE_NO_PAD.decode_to_vec(digits).ok()?;
         let bytes: &[u8; LENGTH] = bytes.as_slice().try_into().ok()?;
         let (signed, tag) = bytes.split_at(NAMED + INNER);

@@ -34,11 +34,22 @@ pub(crate) async fn revoke(
     cause: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+    let installation = tx
+        .installation()
+        .await?
+        .ok_or_else(StoreError::no_installation)?;
     let longest = installation.longest_access_token;
     let from = now.unix().max(watermark_of(&revocation));
     let expires_at = from.saturating_add(longest + 2 * CLOCK_LEEWAY);
-    tx.insert_revocation(Entry { revocation, expires_at }, cause, now).await
+    tx.insert_revocation(
+        Entry {
+            revocation,
+            expires_at,
+        },
+        cause,
+        now,
+    )
+    .await
 }
 
 /// Refuses every access token that a user holds now. The next refresh gives
@@ -107,10 +118,26 @@ mod tests {
 
     #[test]
     fn clm_028_the_watermark_passes_every_token_that_was_issued() {
-        assert_eq!(next(0, false, 0, 100), 101, "tokens of second 100 are refused");
-        assert_eq!(next(101, true, 0, 100), 102, "tokens issued at 101 are refused");
-        assert_eq!(next(100, false, 0, 100), 101, "100 is not ahead: it was used unmarked");
-        assert_eq!(next(101, false, 101, 100), 102, "tokens issued at the wider mark 101");
+        assert_eq!(
+            next(0, false, 0, 100),
+            101,
+            "tokens of second 100 are refused"
+        );
+        assert_eq!(
+            next(101, true, 0, 100),
+            102,
+            "tokens issued at 101 are refused"
+        );
+        assert_eq!(
+            next(100, false, 0, 100),
+            101,
+            "100 is not ahead: it was used unmarked"
+        );
+        assert_eq!(
+            next(101, false, 101, 100),
+            102,
+            "tokens issued at the wider mark 101"
+        );
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 mod refresh;
 
-use doorward_jose::time::UnixTime;
 use doorward_verify::{clock::Timestamp, revocation::Revocation};
 use serde_json::json;
 use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
 
 use crate::{
-    access_token::{Entitlement, MintedToken, Request, entitle},
+    access_token::{Entitled, Entitlement, MintedToken, Request, entitle},
     audit::{Action, Actor, AuditEntry, Object},
     entropy::{Entropy, random},
     error::{SessionError, StoreError},
@@ -83,6 +82,25 @@ pub struct TokenAnswer {
     pub subject: UserId,
     /// The tenant of the session.
     pub tenant: TenantName,
+}
+
+impl TokenAnswer {
+    fn new(
+        minted: MintedToken,
+        (session_id, refresh_token): (SessionId, String),
+        entitled: Entitled,
+        now: Timestamp,
+    ) -> Self {
+        let (end, now) = (minted.expires_at.as_secs(), now.unix().as_secs());
+        Self {
+            access_token: minted.access_token,
+            expires_in: end.saturating_sub(now),
+            refresh_token,
+            session_id,
+            subject: entitled.subject,
+            tenant: entitled.tenant,
+        }
+    }
 }
 
 /// A session that went on.
@@ -171,7 +189,7 @@ impl Issuer {
         };
         let minted = self.mint(&entitled, request)?;
         let lives = |seconds: u64| now.plus_millis(seconds.saturating_mul(1000));
-        tx.insert_session(NewSession {
+        let new = NewSession {
             id: session,
             user: &account.id,
             tenant,
@@ -181,13 +199,12 @@ impl Issuer {
             now,
             idle_until: lives(self.config().refresh_idle),
             absolute_until: lives(self.config().refresh_absolute),
-        })
-        .await?;
-        record_start(&mut tx, account, tenant, session, authentication, now).await?;
+        };
+        tx.insert_session(&new).await?;
+        record_start(&mut tx, &new).await?;
         tx.commit().await?;
-        let key = SessionKey::new(&*key);
-        let refresh_token = key.token(&self.keys().refresh_outer, session, 1);
-        Ok(self.answer(minted, refresh_token, session, (&account.id, tenant), now))
+        let token = SessionKey::new(&*key).token(&self.keys().refresh_outer, session, 1);
+        Ok(TokenAnswer::new(minted, (session, token), entitled, now))
     }
 
     /// Ends a session: its refresh token and every access token of it are
@@ -231,26 +248,11 @@ impl Issuer {
         let key = self.keys().sealer.open(place(&id), &row.sealed_key);
         let key = key.map_err(|_| StoreError::Corrupt(format!("the key of session {id}")))?;
         let key = SessionKey::new(&key);
-        Ok(key.made(&presented).then_some(Genuine { presented, key, row }))
-    }
-
-    fn answer(
-        &self,
-        minted: MintedToken,
-        refresh_token: String,
-        session_id: SessionId,
-        (subject, tenant): (&UserId, &TenantName),
-        now: Timestamp,
-    ) -> TokenAnswer {
-        let left = |end: UnixTime| end.as_secs().saturating_sub(now.unix().as_secs());
-        TokenAnswer {
-            expires_in: left(minted.expires_at),
-            access_token: minted.access_token,
-            refresh_token,
-            session_id,
-            subject: subject.clone(),
-            tenant: tenant.clone(),
-        }
+        Ok(key.made(&presented).then_some(Genuine {
+            presented,
+            key,
+            row,
+        }))
     }
 }
 
@@ -273,9 +275,15 @@ async fn end(
         return Ok(false);
     };
     let sid = session.to_string();
-    revoke(tx, Revocation::Session { sid: sid.clone() }, cause.name(), now).await?;
+    revoke(
+        tx,
+        Revocation::Session { sid: sid.clone() },
+        cause.name(),
+        now,
+    )
+    .await?;
     let actor = cause.actor(&user);
-    let entry = AuditEntry::new(now, &actor, Action::SessionEnd, Object::Session(&sid))
+    let entry = AuditEntry::new(actor.at(now), Action::SessionEnd, Object::Session(&sid))
         .tenant(&tenant)
         .session(session)
         .detail(json!({ "cause": cause.name(), "user": user.as_str() }));
@@ -283,26 +291,23 @@ async fn end(
     Ok(true)
 }
 
-async fn record_start(
-    tx: &mut Tx,
-    account: &Account,
-    tenant: &TenantName,
-    session: SessionId,
-    authentication: Authentication<'_>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let (actor, sid) = (Actor::user(&account.id), session.to_string());
-    let entry = AuditEntry::new(now, &actor, Action::SessionStart, Object::Session(&sid))
-        .tenant(tenant)
-        .session(session)
+async fn record_start(tx: &mut Tx, new: &NewSession<'_>) -> Result<(), StoreError> {
+    let (actor, sid) = (Actor::user(new.user), new.id.to_string());
+    let stamp = actor.at(new.now);
+    let entry = AuditEntry::new(stamp, Action::SessionStart, Object::Session(&sid))
+        .tenant(new.tenant)
+        .session(new.id)
         .detail(json!({
-            "user": account.id.as_str(),
-            "client": authentication.client_id,
-            "methods": authentication.methods,
+            "user": new.user.as_str(),
+            "client": new.client_id,
+            "methods": new.methods,
         }));
     tx.record(entry).await
 }
 
 fn place(session: &str) -> Place<'_> {
-    Place { table: "session", id: session }
+    Place {
+        table: "session",
+        id: session,
+    }
 }

@@ -17,8 +17,8 @@
 mod accounts;
 mod audit_log;
 mod failure;
-mod group_commit;
 mod grants;
+mod group_commit;
 mod installation;
 mod keys;
 mod migrations;
@@ -86,13 +86,20 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::from)?;
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(StoreError::from)?;
         migrations::run(&writer).await?;
         let readers = pool(READERS)
             .connect_with(options.pragma("query_only", "1"))
             .await
             .map_err(StoreError::from)?;
-        Ok(Self { writer, readers, revocations })
+        Ok(Self {
+            writer,
+            readers,
+            revocations,
+        })
     }
 
     /// Begins a write transaction.
@@ -146,10 +153,22 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 /// not opened here: closing it would drop this process's locks on it.
 fn prepare_files(path: &Path) -> Result<(), OpenError> {
     let failed = |error: std::io::Error| OpenError::Files(format!("{}: {error}", path.display()));
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
     }
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),

@@ -58,7 +58,12 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(heads: Heads, now: Timestamp) -> Self {
-        Self { epoch: heads.epoch, revocation: heads.revocation, swept_at: now, purged_at: now }
+        Self {
+            epoch: heads.epoch,
+            revocation: heads.revocation,
+            swept_at: now,
+            purged_at: now,
+        }
     }
 }
 
@@ -71,7 +76,12 @@ impl Issuer {
     ///
     /// When the store cannot be read; what is known stays in force.
     pub async fn poll_changes(&self) -> Result<Changes, StoreError> {
-        let Inner { store, revocations, key_ring, .. } = &*self.0;
+        let Inner {
+            store,
+            revocations,
+            key_ring,
+            ..
+        } = &*self.0;
         let mut seen = self.0.seen.lock().await;
         let now = self.clock().now();
         let mut changes = Changes::default();
@@ -128,7 +138,9 @@ impl Issuer {
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let mut tx = store.begin().await?;
         let schedule = Schedule::new(config);
-        let changed = key_ring::advance(&mut tx, fresh, schedule, now).await.map_err(only_store)?;
+        let changed = key_ring::advance(&mut tx, fresh, schedule, now)
+            .await
+            .map_err(only_store)?;
         if changed {
             tx.commit().await?;
         }
@@ -143,13 +155,23 @@ impl Issuer {
             // Another process was faster.
             return Ok(());
         }
-        let issued_before = now.unix().max(tx.latest_watermark().await?).saturating_add(1);
-        tx.begin_epoch(&fresh_epoch(self.entropy()), issued_before, seen.revocation).await?;
+        let issued_before = now
+            .unix()
+            .max(tx.latest_watermark().await?)
+            .saturating_add(1);
+        tx.begin_epoch(&fresh_epoch(self.entropy()), issued_before, seen.revocation)
+            .await?;
         let ended = tx.end_every_session(EndCause::StoreRolledBack, now).await?;
         let cause = EndCause::StoreRolledBack.name();
-        revoke(&mut tx, Revocation::Everything { issued_before }, cause, now).await?;
+        revoke(
+            &mut tx,
+            Revocation::Everything { issued_before },
+            cause,
+            now,
+        )
+        .await?;
         let (actor, object) = (Actor::system(), Object::Installation);
-        let entry = AuditEntry::new(now, &actor, Action::InstallationRolledBack, object)
+        let entry = AuditEntry::new(actor.at(now), Action::InstallationRolledBack, object)
             .detail(json!({ "sessions_ended": ended }));
         tx.record(entry).await?;
         tx.commit().await
@@ -160,7 +182,8 @@ impl Issuer {
     async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.0.store.begin().await?;
         let leeway = now.millis().saturating_sub(CLOCK_LEEWAY * 1000);
-        tx.purge_revocations(Timestamp::from_millis(leeway).unix()).await?;
+        tx.purge_revocations(Timestamp::from_millis(leeway).unix())
+            .await?;
         let expired = now.millis().saturating_sub(KEEP_SESSIONS_MILLIS);
         tx.purge_sessions(Timestamp::from_millis(expired)).await?;
         tx.commit().await

@@ -44,7 +44,9 @@ impl Issuer {
         let revocations = RevocationSet::new();
         let store = Store::open(database, Arc::clone(&revocations)).await?;
         let installation = prepare(&store, &keys, &config, &*surroundings.entropy, now).await?;
-        let key_ring = KeyRing::load(&store, &keys.sealer, schedule).await.map_err(not_loaded)?;
+        let key_ring = KeyRing::load(&store, &keys.sealer, schedule)
+            .await
+            .map_err(not_loaded)?;
         let seen = load_revocations(&store, &revocations, &installation, now).await?;
         let trusted = trusted(&config, &key_ring);
         let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations));
@@ -77,12 +79,16 @@ async fn prepare(
     let mut tx = store.begin().await?;
     match tx.installation().await? {
         Some(installation) if installation.master_key_check == keys.check => {
-            tx.raise_longest_access_token(config.access_token_lifetime).await?;
+            tx.raise_longest_access_token(config.access_token_lifetime)
+                .await?;
         }
         Some(_) => return Err(OpenError::WrongMasterKey),
         None => first_run(&mut tx, keys, config, entropy, now).await?,
     }
-    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+    let installation = tx
+        .installation()
+        .await?
+        .ok_or_else(StoreError::no_installation)?;
     tx.commit().await?;
     Ok(installation)
 }
@@ -102,14 +108,21 @@ async fn first_run(
     };
     tx.insert_installation(&installation, now).await?;
     let system = Actor::system();
-    let entry = AuditEntry::new(now, &system, Action::InstallationCreate, Object::Installation);
-    tx.record(entry).await?;
+    let stamp = system.at(now);
+    tx.record(AuditEntry::new(
+        stamp,
+        Action::InstallationCreate,
+        Object::Installation,
+    ))
+    .await?;
     let key = key_ring::generate(config.algorithm, &keys.sealer, now.unix());
     let key = key.map_err(|error| OpenError::Key(error.to_string()))?;
-    key_ring::first_key(tx, key, now).await.map_err(|error| match error {
-        AdminError::Store(error) => OpenError::Store(error),
-        other => OpenError::Key(other.to_string()),
-    })
+    key_ring::first_key(tx, key, stamp)
+        .await
+        .map_err(|error| match error {
+            AdminError::Store(error) => OpenError::Store(error),
+            other => OpenError::Key(other.to_string()),
+        })
 }
 
 pub(super) fn fresh_epoch(entropy: &dyn Entropy) -> String {
@@ -131,9 +144,12 @@ async fn load_revocations(
     // The installation's own watermark is kept in its row for good, so that
     // it holds even after its entry was purged.
     let issued_before = installation.tokens_from;
-    let expires_at = issued_before
-        .saturating_add(installation.longest_access_token + 2 * CLOCK_LEEWAY);
-    revocations.insert(Entry { revocation: Revocation::Everything { issued_before }, expires_at });
+    let expires_at =
+        issued_before.saturating_add(installation.longest_access_token + 2 * CLOCK_LEEWAY);
+    revocations.insert(Entry {
+        revocation: Revocation::Everything { issued_before },
+        expires_at,
+    });
     revocations.sweep(now.unix());
     Ok(Seen::new(heads, now))
 }

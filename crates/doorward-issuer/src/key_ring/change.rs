@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{KeyRingError, KeyState, Schedule, place};
 use crate::{
-    audit::{Action, Actor, AuditEntry, Object},
+    audit::{Action, Actor, AuditEntry, Object, Stamp},
     config::CLOCK_LEEWAY,
     error::{AdminError, StoreError},
     master_key::seal::Sealer,
@@ -23,7 +23,8 @@ pub(crate) fn generate(
     let failed = |error: doorward_jose::error::KeyError| KeyRingError::Generate(error.to_string());
     let key = SigningKey::generate(algorithm).map_err(failed)?;
     let jwk = key.verifying_key().to_jwk();
-    let jwk = jwk.ok_or_else(|| KeyRingError::Generate(format!("{algorithm} has no public key")))?;
+    let jwk =
+        jwk.ok_or_else(|| KeyRingError::Generate(format!("{algorithm} has no public key")))?;
     let pkcs8 = key.to_pkcs8().map_err(failed)?;
     Ok(KeyRow {
         kid: key.key_id().to_owned(),
@@ -35,9 +36,16 @@ pub(crate) fn generate(
 }
 
 /// The first key of an installation signs at once: nobody has cached a JWKS.
-pub(crate) async fn first_key(tx: &mut Tx, key: KeyRow, now: Timestamp) -> Result<(), AdminError> {
-    let key = KeyRow { state: key.state.sign_at_once(now.unix())?, ..key };
-    insert(tx, &key, Action::KeyActivate, &Actor::system(), now).await
+pub(crate) async fn first_key(
+    tx: &mut Tx,
+    key: KeyRow,
+    stamp: Stamp<'_>,
+) -> Result<(), AdminError> {
+    let key = KeyRow {
+        state: key.state.sign_at_once(stamp.at.unix())?,
+        ..key
+    };
+    insert(tx, &key, Action::KeyActivate, stamp).await
 }
 
 /// Publishes a key; it signs when it has been published for long enough. If
@@ -45,15 +53,17 @@ pub(crate) async fn first_key(tx: &mut Tx, key: KeyRow, now: Timestamp) -> Resul
 pub(crate) async fn publish(
     tx: &mut Tx,
     key: KeyRow,
-    actor: &Actor,
-    now: Timestamp,
+    stamp: Stamp<'_>,
 ) -> Result<String, AdminError> {
     let waiting = tx.keys().await?.into_iter().find(is_published);
     if let Some(waiting) = waiting {
         return Ok(waiting.kid);
     }
-    let key = KeyRow { state: key.state.publish(now.unix())?, ..key };
-    insert(tx, &key, Action::KeyPublish, actor, now).await?;
+    let key = KeyRow {
+        state: key.state.publish(stamp.at.unix())?,
+        ..key
+    };
+    insert(tx, &key, Action::KeyPublish, stamp).await?;
     Ok(key.kid)
 }
 
@@ -66,25 +76,34 @@ pub(crate) async fn advance(
     now: Timestamp,
 ) -> Result<bool, AdminError> {
     let system = Actor::system();
+    let stamp = system.at(now);
     let mut keys = tx.keys().await?;
-    let successor = keys.iter().position(|key| is_due(key, schedule, now) && is_published(key));
+    let successor = keys
+        .iter()
+        .position(|key| is_due(key, schedule, now) && is_published(key));
     let mut changed = false;
     if let Some(successor) = successor {
         let successor = keys.swap_remove(successor);
         if let Some(position) = keys.iter().position(is_signing) {
-            retire(tx, keys.swap_remove(position), now).await?;
+            retire(tx, keys.swap_remove(position), stamp).await?;
         }
         let next = successor.state.sign(now.unix(), schedule.wait)?;
-        transition(tx, &successor.kid, &next, Action::KeyActivate, &system, now).await?;
+        transition(tx, &successor.kid, &next, Action::KeyActivate, stamp).await?;
         changed = true;
-    } else if keys.iter().any(|key| is_signing(key) && is_due(key, schedule, now)) {
+    } else if keys
+        .iter()
+        .any(|key| is_signing(key) && is_due(key, schedule, now))
+    {
         // `publish` leaves everything as it is if a successor waits already.
         let kid = fresh.kid.clone();
-        changed = publish(tx, fresh, &system, now).await? == kid;
+        changed = publish(tx, fresh, stamp).await? == kid;
     }
-    for key in keys.into_iter().filter(|key| matches!(key.state, KeyState::Verifying { .. })) {
+    for key in keys
+        .into_iter()
+        .filter(|key| matches!(key.state, KeyState::Verifying { .. }))
+    {
         if let Ok(next) = key.state.expire(now.unix()) {
-            transition(tx, &key.kid, &next, Action::KeyDestroy, &system, now).await?;
+            transition(tx, &key.kid, &next, Action::KeyDestroy, stamp).await?;
             changed = true;
         }
     }
@@ -97,53 +116,66 @@ pub(crate) async fn withdraw(
     tx: &mut Tx,
     kid: &str,
     fresh: KeyRow,
-    actor: &Actor,
-    now: Timestamp,
+    stamp: Stamp<'_>,
 ) -> Result<(), AdminError> {
+    let now = stamp.at;
     let mut keys = tx.keys().await?;
     let position = keys.iter().position(|key| key.kid == kid);
     let position = position.ok_or_else(|| KeyRingError::NoSuchKey(kid.to_owned()))?;
     let withdrawn = keys.swap_remove(position);
     let was_signing = is_signing(&withdrawn);
     let next = withdrawn.state.withdraw(now.unix())?;
-    transition(tx, kid, &next, Action::KeyWithdraw, actor, now).await?;
-    revoke(tx, Revocation::Key { kid: kid.to_owned() }, "key_withdrawn", now).await?;
+    transition(tx, kid, &next, Action::KeyWithdraw, stamp).await?;
+    revoke(
+        tx,
+        Revocation::Key {
+            kid: kid.to_owned(),
+        },
+        "key_withdrawn",
+        now,
+    )
+    .await?;
     if !was_signing {
         return Ok(());
     }
     match keys.into_iter().find(is_published) {
         Some(successor) => {
             let next = successor.state.sign_at_once(now.unix())?;
-            transition(tx, &successor.kid, &next, Action::KeyActivate, actor, now).await
+            transition(tx, &successor.kid, &next, Action::KeyActivate, stamp).await
         }
         None => {
-            let fresh = KeyRow { state: fresh.state.sign_at_once(now.unix())?, ..fresh };
-            insert(tx, &fresh, Action::KeyActivate, actor, now).await
+            let fresh = KeyRow {
+                state: fresh.state.sign_at_once(now.unix())?,
+                ..fresh
+            };
+            insert(tx, &fresh, Action::KeyActivate, stamp).await
         }
     }
 }
 
-async fn retire(tx: &mut Tx, key: KeyRow, now: Timestamp) -> Result<(), AdminError> {
-    let installation = tx.installation().await?.ok_or_else(StoreError::no_installation)?;
+async fn retire(tx: &mut Tx, key: KeyRow, stamp: Stamp<'_>) -> Result<(), AdminError> {
+    let installation = tx
+        .installation()
+        .await?
+        .ok_or_else(StoreError::no_installation)?;
     let longest = installation.longest_access_token;
     // Another process may sign with it until it notices, and verifiers grant
     // a leeway; twice the leeway covers both.
-    let until = now.unix().saturating_add(longest + 2 * CLOCK_LEEWAY);
+    let until = stamp.at.unix().saturating_add(longest + 2 * CLOCK_LEEWAY);
     let next = key.state.retire(until)?;
-    transition(tx, &key.kid, &next, Action::KeyRetire, &Actor::system(), now).await
+    transition(tx, &key.kid, &next, Action::KeyRetire, stamp).await
 }
 
 async fn insert(
     tx: &mut Tx,
     key: &KeyRow,
     action: Action,
-    actor: &Actor,
-    now: Timestamp,
+    stamp: Stamp<'_>,
 ) -> Result<(), AdminError> {
-    tx.insert_key(key, now).await?;
+    tx.insert_key(key, stamp.at).await?;
     tx.keys_changed().await?;
     let detail = json!({ "algorithm": key.algorithm });
-    let entry = AuditEntry::new(now, actor, action, Object::Key(&key.kid)).detail(detail);
+    let entry = AuditEntry::new(stamp, action, Object::Key(&key.kid)).detail(detail);
     Ok(tx.record(entry).await?)
 }
 
@@ -152,12 +184,13 @@ async fn transition(
     kid: &str,
     next: &KeyState,
     action: Action,
-    actor: &Actor,
-    now: Timestamp,
+    stamp: Stamp<'_>,
 ) -> Result<(), AdminError> {
     tx.set_key_state(kid, next).await?;
     tx.keys_changed().await?;
-    Ok(tx.record(AuditEntry::new(now, actor, action, Object::Key(kid))).await?)
+    Ok(tx
+        .record(AuditEntry::new(stamp, action, Object::Key(kid)))
+        .await?)
 }
 
 fn is_published(key: &KeyRow) -> bool {
@@ -169,5 +202,7 @@ fn is_signing(key: &KeyRow) -> bool {
 }
 
 fn is_due(key: &KeyRow, schedule: Schedule, now: Timestamp) -> bool {
-    schedule.due(&key.state, false).is_some_and(|due| due <= now.unix())
+    schedule
+        .due(&key.state, false)
+        .is_some_and(|due| due <= now.unix())
 }

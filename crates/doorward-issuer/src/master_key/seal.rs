@@ -82,7 +82,10 @@ mod tests {
 
     use super::{Place, Sealed, Sealer};
 
-    const PLACE: Place<'_> = Place { table: "session", id: "a" };
+    const PLACE: Place<'_> = Place {
+        table: "session",
+        id: "a",
+    };
 
     #[test]
     fn opens_only_in_its_place_under_its_key_and_whole() {
@@ -91,7 +94,13 @@ mod tests {
         assert_eq!(sealer.open(PLACE, &sealed).unwrap().as_slice(), b"secret");
         assert_ne!(sealer.seal(PLACE, b"secret"), sealed, "the nonce is fresh");
 
-        let elsewhere = [Place { id: "b", ..PLACE }, Place { table: "signing_key", ..PLACE }];
+        let elsewhere = [
+            Place { id: "b", ..PLACE },
+            Place {
+                table: "signing_key",
+                ..PLACE
+            },
+        ];
         for place in elsewhere {
             assert_eq!(sealer.open(place, &sealed), Err(Sealed));
         }

@@ -24,7 +24,10 @@ fn a_token_names_its_session_and_generation() {
     let presented = Presented::parse(&text, &outer()).unwrap();
     assert_eq!((presented.session, presented.generation), (session(), 7));
     assert!(key.made(&presented));
-    assert!(!SessionKey::new(&[2; 32]).made(&presented), "another session's key");
+    assert!(
+        !SessionKey::new(&[2; 32]).made(&presented),
+        "another session's key"
+    );
     let other_pepper = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
     assert!(Presented::parse(&text, &other_pepper).is_none());
 }
@@ -70,7 +73,10 @@ proptest! {
 }
 
 const NOW: u64 = 1_000_000;
-const RULES: Rules = Rules { overlap: 20_000, patience: 300_000 };
+const RULES: Rules = Rules {
+    overlap: 20_000,
+    patience: 300_000,
+};
 
 fn row(generation: u32, rotated_at: u64) -> SessionRow {
     SessionRow {
@@ -116,15 +122,27 @@ fn rft_004_the_grandparent_is_theft_even_inside_the_overlap() {
 #[test]
 fn rft_018_a_clock_that_went_back_does_not_stretch_the_overlap() {
     let rotated_in_the_future = row(5, NOW + 60_000);
-    assert!(matches!(judged(&rotated_in_the_future, 4, "app"), Judgement::Reuse(_)));
+    assert!(matches!(
+        judged(&rotated_in_the_future, 4, "app"),
+        Judgement::Reuse(_)
+    ));
 }
 
 #[test]
 fn what_is_over_or_foreign_is_refused_without_a_trace_of_why() {
     let over = [
-        SessionRow { ended: true, ..row(5, NOW) },
-        SessionRow { idle_until: Timestamp::from_millis(NOW), ..row(5, NOW) },
-        SessionRow { absolute_until: Timestamp::from_millis(NOW), ..row(5, NOW) },
+        SessionRow {
+            ended: true,
+            ..row(5, NOW)
+        },
+        SessionRow {
+            idle_until: Timestamp::from_millis(NOW),
+            ..row(5, NOW)
+        },
+        SessionRow {
+            absolute_until: Timestamp::from_millis(NOW),
+            ..row(5, NOW)
+        },
     ];
     for row in over {
         for presented in [3, 4, 5, 6] {

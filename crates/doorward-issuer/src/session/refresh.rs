@@ -10,7 +10,7 @@
 use doorward_verify::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::{EndCause, Genuine, Refreshed, SessionId, end};
+use super::{EndCause, Genuine, Refreshed, SessionId, TokenAnswer, end};
 use crate::{
     access_token::{Entitled, Entitlement, Request, entitle},
     audit::{Action, Actor, AuditEntry, Object},
@@ -33,7 +33,10 @@ pub(crate) struct Exchange {
 /// How the exchange went.
 pub(crate) enum Exchanged {
     /// `presented` has a successor, made now or inside the overlap before.
-    Given { entitled: Entitled, repeated: bool },
+    Given {
+        entitled: Entitled,
+        repeated: bool,
+    },
     Refused,
     Reused(ReuseKind),
 }
@@ -51,7 +54,11 @@ impl Issuer {
         client_id: &str,
     ) -> Result<Refreshed, RefreshError> {
         let genuine = self.genuine(refresh_token).await?;
-        let Genuine { presented, key, row } = genuine.ok_or(RefreshError::Invalid)?;
+        let Genuine {
+            presented,
+            key,
+            row,
+        } = genuine.ok_or(RefreshError::Invalid)?;
         let now = self.clock().now();
         let exchange = self.exchange(presented.session, presented.generation, client_id, now);
         let (entitled, repeated) = match self.exchanges().submit(exchange).await? {
@@ -67,8 +74,8 @@ impl Issuer {
         let minted = self.mint(&entitled, request)?;
         let outer = &self.keys().refresh_outer;
         let successor = key.token(outer, presented.session, presented.generation + 1);
-        let whose = (&entitled.subject, &entitled.tenant);
-        let answer = self.answer(minted, successor, presented.session, whose, now);
+        let refresh = (presented.session, successor);
+        let answer = TokenAnswer::new(minted, refresh, entitled, now);
         Ok(Refreshed { answer, repeated })
     }
 
@@ -119,7 +126,8 @@ impl Job for Exchange {
             Judgement::Refuse => Ok(Exchanged::Refused),
             Judgement::WrongClient => {
                 let detail = json!({ "client": self.client_id });
-                self.record(tx, &row, Action::RefreshWrongClient, detail).await?;
+                self.record(tx, &row, Action::RefreshWrongClient, detail)
+                    .await?;
                 Ok(Exchanged::Refused)
             }
             Judgement::Reuse(kind) => {
@@ -164,7 +172,7 @@ impl Exchange {
         detail: Value,
     ) -> Result<(), StoreError> {
         let (actor, sid) = (Actor::system(), self.session.to_string());
-        let entry = AuditEntry::new(self.now, &actor, action, Object::Session(&sid))
+        let entry = AuditEntry::new(actor.at(self.now), action, Object::Session(&sid))
             .tenant(&row.tenant)
             .session(self.session)
             .detail(detail);

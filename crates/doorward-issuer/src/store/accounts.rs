@@ -134,16 +134,18 @@ impl Tx {
         .bind(id.as_str())
         .fetch_optional(self.connection())
         .await?;
-        row.map(|(home_tenant, disabled_at, version, tokens_from, used, all)| {
-            Ok(AccountState {
-                home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
-                disabled: disabled_at.is_some(),
-                version,
-                tokens_from: unix(tokens_from, "account.tokens_from")?,
-                tokens_from_used: used != 0,
-                all_tokens_from: unix(all, "installation.tokens_from")?,
-            })
-        })
+        row.map(
+            |(home_tenant, disabled_at, version, tokens_from, used, all)| {
+                Ok(AccountState {
+                    home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
+                    disabled: disabled_at.is_some(),
+                    version,
+                    tokens_from: unix(tokens_from, "account.tokens_from")?,
+                    tokens_from_used: used != 0,
+                    all_tokens_from: unix(all, "installation.tokens_from")?,
+                })
+            },
+        )
         .transpose()
     }
 

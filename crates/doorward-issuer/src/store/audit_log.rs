@@ -49,10 +49,10 @@ impl Tx {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(seq)
-        .bind(millis(entry.at))
+        .bind(millis(entry.stamp.at))
         .bind(entry.tenant.map(|tenant| tenant.as_str()))
-        .bind(entry.actor.kind.name())
-        .bind(&entry.actor.id)
+        .bind(entry.stamp.actor.kind.name())
+        .bind(&entry.stamp.actor.id)
         .bind(entry.action.name())
         .bind(entry.object.kind())
         .bind(entry.object.id())
@@ -66,8 +66,19 @@ impl Tx {
 }
 
 fn record(row: Row) -> Result<AuditRecord, StoreError> {
-    let (seq, at, tenant, actor_kind, actor_id, action, object_kind, object_id, session, outcome, detail) =
-        row;
+    let (
+        seq,
+        at,
+        tenant,
+        actor_kind,
+        actor_id,
+        action,
+        object_kind,
+        object_id,
+        session,
+        outcome,
+        detail,
+    ) = row;
     Ok(AuditRecord {
         seq: unsigned(seq, "audit.seq")?,
         at_ms: unsigned(at, "audit.at")?,

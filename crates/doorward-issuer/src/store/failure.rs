@@ -26,7 +26,10 @@ impl From<sqlx::Error> for StoreError {
 }
 
 fn from_database(error: &dyn DatabaseError) -> StoreError {
-    let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+    let code = error
+        .code()
+        .and_then(|code| code.parse::<i32>().ok())
+        .map(|code| code & 0xff);
     match code {
         Some(code) if UNAVAILABLE.contains(&code) => StoreError::Unavailable(error.to_string()),
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt(error.to_string()),
@@ -38,5 +41,7 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
 
 /// Whether a unique key was taken.
 pub(super) fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
+    error
+        .as_database_error()
+        .is_some_and(DatabaseError::is_unique_violation)
 }

@@ -53,7 +53,10 @@ impl<J: Job> GroupCommit<J> {
     pub(crate) async fn submit(&self, job: J) -> Result<J::Outcome, StoreError> {
         let gone = || StoreError::Unavailable("the issuer is shutting down".to_owned());
         let (answer, outcome) = oneshot::channel();
-        self.queue.send(Waiting { job, answer }).await.map_err(|_| gone())?;
+        self.queue
+            .send(Waiting { job, answer })
+            .await
+            .map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
 }

@@ -37,14 +37,19 @@ impl Store {
         )
         .fetch_one(&self.readers)
         .await?;
-        Ok(Heads { epoch, revocation, keys })
+        Ok(Heads {
+            epoch,
+            revocation,
+            keys,
+        })
     }
 }
 
 impl Tx {
     pub(crate) async fn installation(&mut self) -> Result<Option<Installation>, StoreError> {
-        let row: Option<(String, Vec<u8>, i64, i64)> =
-            sqlx::query_as(SELECT).fetch_optional(self.connection()).await?;
+        let row: Option<(String, Vec<u8>, i64, i64)> = sqlx::query_as(SELECT)
+            .fetch_optional(self.connection())
+            .await?;
         row.map(|(epoch, master_key_check, tokens_from, longest)| {
             Ok(Installation {
                 epoch,

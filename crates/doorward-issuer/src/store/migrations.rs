@@ -16,8 +16,14 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
 )";
 
 pub(super) async fn run(writer: &SqlitePool) -> Result<(), OpenError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from)?;
-    sqlx::query(TABLE).execute(&mut *tx).await.map_err(StoreError::from)?;
+    let mut tx = writer
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(StoreError::from)?;
+    sqlx::query(TABLE)
+        .execute(&mut *tx)
+        .await
+        .map_err(StoreError::from)?;
     let applied = applied(&mut tx).await?;
     for (version, sql) in (1..).zip(MIGRATIONS) {
         let sha256 = digest(&SHA256, sql.as_bytes());

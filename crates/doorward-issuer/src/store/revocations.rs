@@ -68,18 +68,20 @@ impl Tx {
     }
 }
 
-fn columns(
-    revocation: &Revocation,
-) -> Result<(&'static str, &str, Option<UnixTime>), StoreError> {
+fn columns(revocation: &Revocation) -> Result<(&'static str, &str, Option<UnixTime>), StoreError> {
     Ok(match revocation {
         Revocation::Token { jti } => ("token", jti, None),
         Revocation::Session { sid } => ("session", sid, None),
         Revocation::Key { kid } => ("key", kid, None),
         Revocation::User { sub, issued_before } => ("user", sub, Some(*issued_before)),
-        Revocation::Client { client_id, issued_before } => {
-            ("client", client_id, Some(*issued_before))
-        }
-        Revocation::Tenant { tenant, issued_before } => ("tenant", tenant, Some(*issued_before)),
+        Revocation::Client {
+            client_id,
+            issued_before,
+        } => ("client", client_id, Some(*issued_before)),
+        Revocation::Tenant {
+            tenant,
+            issued_before,
+        } => ("tenant", tenant, Some(*issued_before)),
         Revocation::Everything { issued_before } => ("everything", "", Some(*issued_before)),
         other => return Err(StoreError::Corrupt(format!("no column for {other:?}"))),
     })
@@ -93,12 +95,24 @@ fn entry((_, kind, subject, issued_before, expires_at): Row) -> Result<Entry, St
         ("token", None) => Revocation::Token { jti: subject },
         ("session", None) => Revocation::Session { sid: subject },
         ("key", None) => Revocation::Key { kid: subject },
-        ("user", Some(issued_before)) => Revocation::User { sub: subject, issued_before },
-        ("client", Some(issued_before)) => Revocation::Client { client_id: subject, issued_before },
-        ("tenant", Some(issued_before)) => Revocation::Tenant { tenant: subject, issued_before },
+        ("user", Some(issued_before)) => Revocation::User {
+            sub: subject,
+            issued_before,
+        },
+        ("client", Some(issued_before)) => Revocation::Client {
+            client_id: subject,
+            issued_before,
+        },
+        ("tenant", Some(issued_before)) => Revocation::Tenant {
+            tenant: subject,
+            issued_before,
+        },
         ("everything", Some(issued_before)) => Revocation::Everything { issued_before },
         _ => return parsed(Err(format!("{kind:?} is not a kind")), "revocation.kind"),
     };
     let expires_at = unix(expires_at, "revocation.expires_at")?;
-    Ok(Entry { revocation, expires_at })
+    Ok(Entry {
+        revocation,
+        expires_at,
+    })
 }

@@ -49,7 +49,19 @@ pub(crate) struct Rotation<'a> {
     pub(crate) idle_until: Timestamp,
 }
 
-type Row = (String, String, String, String, Vec<u8>, i64, i64, i64, i64, i64, Option<i64>);
+type Row = (
+    String,
+    String,
+    String,
+    String,
+    Vec<u8>,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+);
 
 const SELECT: &str = "SELECT account_id, tenant, client_id, methods, sealed_key, generation,
             rotated_at, idle_until, absolute_until, created_at, ended_at
@@ -77,7 +89,7 @@ impl Tx {
         row.map(session).transpose()
     }
 
-    pub(crate) async fn insert_session(&mut self, new: NewSession<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn insert_session(&mut self, new: &NewSession<'_>) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO session (id, account_id, tenant, client_id, methods, sealed_key,
                                   generation, rotated_at, idle_until, absolute_until, created_at)
@@ -169,13 +181,12 @@ impl Tx {
         cause: EndCause,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let ended = sqlx::query(
-            "UPDATE session SET ended_at = $1, end_cause = $2 WHERE ended_at IS NULL",
-        )
-        .bind(millis(now))
-        .bind(cause.name())
-        .execute(self.connection())
-        .await?;
+        let ended =
+            sqlx::query("UPDATE session SET ended_at = $1, end_cause = $2 WHERE ended_at IS NULL")
+                .bind(millis(now))
+                .bind(cause.name())
+                .execute(self.connection())
+                .await?;
         Ok(ended.rows_affected())
     }
 
@@ -193,7 +204,19 @@ impl Tx {
 }
 
 fn session(row: Row) -> Result<SessionRow, StoreError> {
-    let (user, tenant, client_id, methods, sealed_key, generation, rotated_at, idle_until, absolute_until, created_at, ended_at) = row;
+    let (
+        user,
+        tenant,
+        client_id,
+        methods,
+        sealed_key,
+        generation,
+        rotated_at,
+        idle_until,
+        absolute_until,
+        created_at,
+        ended_at,
+    ) = row;
     Ok(SessionRow {
         user: UserId::from_text(user),
         tenant: parsed(TenantName::parse(&tenant), "session.tenant")?,

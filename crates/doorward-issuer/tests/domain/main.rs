@@ -1,0 +1,13 @@
+//! The issuer without HTTP: sessions, revocation, keys, administration, on a
+//! real database with a turned clock.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+mod accounts;
+mod harness;
+mod keys;
+mod proof_at_rest;
+mod races;
+mod refresh;
+mod revocation;
+mod walk;
