@@ -26,6 +26,7 @@ mod extract;
 mod jwks;
 mod me;
 mod openid_configuration;
+mod reason;
 mod refresh;
 mod sign_in;
 mod sign_out;
@@ -81,13 +82,19 @@ pub const ENDPOINTS: &[Endpoint] = &[
         access: Access::Public,
         handler: |method| on(method, openid_configuration::get),
     },
+    Endpoint {
+        method: Method::GET,
+        path: reason::PATH,
+        access: Access::Public,
+        handler: |method| on(method, reason::get),
+    },
 ];
 
 /// One operation.
 pub struct Endpoint {
     /// Method; `HEAD` follows `GET`.
     pub method: Method,
-    /// Path, without parameters so far.
+    /// Path, with parameters in braces.
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
