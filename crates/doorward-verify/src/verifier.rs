@@ -174,7 +174,8 @@ fn refuse_after_signature(
 
 fn refuse(decision: &mut Decision, error: &TokenError) -> Reason {
     let (step, reason) = reason_of(error);
-    decision.fail(step, reason, error.to_string(), wanted(reason))
+    let seen = error.seen().map_or_else(|| error.to_string(), |seen| shown(Some(seen)));
+    decision.fail(step, reason, seen, wanted(reason))
 }
 
 /// Each way a token can fail, and the step and reason it is told under.
