@@ -81,8 +81,9 @@ pub type LocalFuture = Pin<Box<dyn Future<Output = Response<LocalBody>> + Send>>
 pub struct LocalService {
     /// Whether a canonical path is the service's.
     pub matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    /// Answers. Called on the gateway's threads: what takes long belongs on
-    /// another runtime.
+    /// Answers. Called on the gateway's threads, and dropped when the caller
+    /// leaves: what takes long, and what must not stop half-way, belongs into
+    /// a task of another runtime.
     pub call: Arc<dyn Fn(Request<LocalBody>) -> LocalFuture + Send + Sync>,
 }
 
@@ -199,7 +200,9 @@ impl Gateway {
 
 /// The wire's lint refuses these before anything else; here are no bytes.
 fn readable(target: &str) -> Option<Uri> {
-    let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let is_plain = target
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'#');
     is_plain.then(|| target.parse().ok()).flatten()
 }
 
@@ -210,8 +213,11 @@ impl Inner {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Verdict<B> {
-        let bench =
-            Bench { shared: &self.shared, names: &self.names, limits: &self.config.limits };
+        let bench = Bench {
+            shared: &self.shared,
+            names: &self.names,
+            limits: &self.config.limits,
+        };
         judge::judge(&bench, request, now, decision)
     }
 

@@ -44,8 +44,16 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     for name in [
-        CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-        TRAILER, TRANSFER_ENCODING, UPGRADE, HTTP2_SETTINGS,
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        HTTP2_SETTINGS,
     ] {
         headers.remove(name);
     }
@@ -63,9 +71,10 @@ fn set_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
     // The gate saw that a Host has no quotation mark.
     let named = host.to_str().unwrap_or_default();
     let forwarded = format!("for={node};host=\"{named}\";proto=http");
-    if let (Ok(address), Ok(forwarded)) =
-        (HeaderValue::try_from(peer.to_string()), HeaderValue::try_from(forwarded))
-    {
+    if let (Ok(address), Ok(forwarded)) = (
+        HeaderValue::try_from(peer.to_string()),
+        HeaderValue::try_from(forwarded),
+    ) {
         headers.insert(X_FORWARDED_FOR, address);
         headers.insert(FORWARDED, forwarded);
     }
@@ -94,15 +103,30 @@ mod tests {
     #[test]
     fn fields_of_the_connection_end_here() {
         let headers = forwarded(
-            &[("host", "api.test"), ("connection", "close, X-Mine"), ("x-mine", "1"),
-              ("te", "trailers"), ("upgrade", "h2c"), ("http2-settings", "x"), ("trailer", "y"),
-              ("proxy-authorization", "z"), ("authorization", "Bearer a.b.c"), ("accept", "*/*")],
+            &[
+                ("host", "api.test"),
+                ("connection", "close, X-Mine"),
+                ("x-mine", "1"),
+                ("te", "trailers"),
+                ("upgrade", "h2c"),
+                ("http2-settings", "x"),
+                ("trailer", "y"),
+                ("proxy-authorization", "z"),
+                ("authorization", "Bearer a.b.c"),
+                ("accept", "*/*"),
+            ],
             "127.0.0.1",
         );
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        let expected = ["accept", "forwarded", "host", "x-forwarded-for", "x-forwarded-host",
-            "x-forwarded-proto"];
+        let expected = [
+            "accept",
+            "forwarded",
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+        ];
         assert_eq!(left, expected);
     }
 
@@ -110,7 +134,10 @@ mod tests {
     fn who_asked_comes_from_the_socket() {
         let headers = forwarded(&[("host", "api.test:80")], "::1");
         assert_eq!(headers["x-forwarded-for"], "::1");
-        assert_eq!(headers["forwarded"], "for=\"[::1]\";host=\"api.test:80\";proto=http");
+        assert_eq!(
+            headers["forwarded"],
+            "for=\"[::1]\";host=\"api.test:80\";proto=http"
+        );
     }
 
     #[test]

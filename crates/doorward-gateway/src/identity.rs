@@ -32,55 +32,116 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Whatever starts so is written by gateways and proxies only.
 const RESERVED_PREFIXES: &[&str] = &[
     "x-doorward-", // ours
-    "x-forwarded-", "x-original-", "x-rewrite-", // address and target, from the socket only
-    "x-auth-request-", "x-authenticated-", "x-webauth-", "x-remote-", // nginx, Grafana, Kubernetes
-    "x-goog-authenticated-user-", "x-ms-client-principal", "x-amzn-oidc-", // clouds
-    "x-pomerium-", "x-consumer-", "x-credential-", "x-ssl-client-", "ssl-client-", "x-client-cert",
+    "x-forwarded-",
+    "x-original-",
+    "x-rewrite-", // address and target, from the socket only
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-webauth-",
+    "x-remote-", // nginx, Grafana, Kubernetes
+    "x-goog-authenticated-user-",
+    "x-ms-client-principal",
+    "x-amzn-oidc-", // clouds
+    "x-pomerium-",
+    "x-consumer-",
+    "x-credential-",
+    "x-ssl-client-",
+    "ssl-client-",
+    "x-client-cert",
 ];
 
 /// Fields that APIs behind other proxies take for identity, address, path or
 /// method.
 const RESERVED_NAMES: &[&str] = &[
     // Identity.
-    "x-user", "x-user-id", "x-userid", "x-user-name", "x-username", "x-user-email", "x-email",
-    "x-user-role", "x-user-roles", "x-user-groups", "x-groups", "x-roles", "x-subject",
-    "x-auth-user", "x-auth-email", "x-auth-subject", "x-auth-sub", "x-auth-roles", "x-auth-groups",
-    "remote-user", "remote-groups", "remote-email", "remote-name", "x-jwt-assertion",
-    "x-jwt-payload", "x-jwt-claims", "x-anonymous-consumer", "cf-access-authenticated-user-email",
-    "cf-access-jwt-assertion", "x-envoy-peer-metadata", "x-forwarded",
+    "x-user",
+    "x-user-id",
+    "x-userid",
+    "x-user-name",
+    "x-username",
+    "x-user-email",
+    "x-email",
+    "x-user-role",
+    "x-user-roles",
+    "x-user-groups",
+    "x-groups",
+    "x-roles",
+    "x-subject",
+    "x-auth-user",
+    "x-auth-email",
+    "x-auth-subject",
+    "x-auth-sub",
+    "x-auth-roles",
+    "x-auth-groups",
+    "remote-user",
+    "remote-groups",
+    "remote-email",
+    "remote-name",
+    "x-jwt-assertion",
+    "x-jwt-payload",
+    "x-jwt-claims",
+    "x-anonymous-consumer",
+    "cf-access-authenticated-user-email",
+    "cf-access-jwt-assertion",
+    "x-envoy-peer-metadata",
+    "x-forwarded",
     // Path and method.
-    "x-http-method", "x-http-method-override", "x-method-override", "x-http-path-override",
-    "x-host", "x-http-host-override", "x-proxy-url", "x-envoy-original-path",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-path-override",
+    "x-host",
+    "x-http-host-override",
+    "x-proxy-url",
+    "x-envoy-original-path",
     // Address.
-    "forwarded", "forwarded-for", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip",
-    "x-cluster-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-originating-ip",
-    "x-scheme", "front-end-https", "x-url-scheme",
+    "forwarded",
+    "forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "client-ip",
+    "true-client-ip",
+    "x-cluster-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-originating-ip",
+    "x-scheme",
+    "front-end-https",
+    "x-url-scheme",
     // `Proxy` becomes HTTP_PROXY behind CGI (CVE-2016-5385).
     "proxy",
     // The trace is ours.
-    "x-request-id", "traceparent", "tracestate",
+    "x-request-id",
+    "traceparent",
+    "tracestate",
 ];
 
 /// The reserved names, with those of the configuration.
 #[derive(Debug)]
-pub(crate) struct Names(HashSet<Box<str>>);
+pub(crate) struct Names(HashSet<Box<[u8]>>);
 
 impl Names {
     pub(crate) fn new(more: &[String]) -> Self {
-        let built_in = RESERVED_NAMES.iter().map(|name| (*name).into());
-        Self(built_in.chain(more.iter().map(|name| fold(name).into())).collect())
+        let built_in = RESERVED_NAMES.iter().map(|name| name.as_bytes().into());
+        let more = more.iter().map(|name| Folded::of(name).bytes().into());
+        Self(built_in.chain(more).collect())
     }
 
     /// Whether only the gateway may set `name`.
     pub(crate) fn is_reserved(&self, name: &str) -> bool {
-        let folded = fold(name);
-        RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
-            || self.0.contains(folded.as_str())
+        let folded = Folded::of(name);
+        let folded = folded.bytes();
+        RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| folded.starts_with(prefix.as_bytes()))
+            || self.0.contains(folded)
     }
 
     /// Removes what only the gateway may set.
     pub(crate) fn strip(&self, headers: &mut HeaderMap, decision: &mut Decision) {
-        let reserved = headers.keys().filter(|name| self.is_reserved(name.as_str()));
+        let reserved = headers
+            .keys()
+            .filter(|name| self.is_reserved(name.as_str()));
         let reserved: Vec<HeaderName> = reserved.cloned().collect();
         for name in &reserved {
             headers.remove(name);
@@ -92,11 +153,50 @@ impl Names {
     }
 }
 
+/// Longest name that is told apart; of a longer one the front is judged.
+const MAX_NAME: usize = 64;
+
 /// The one spelling of a header name that CGI-like servers could make of it:
 /// lower case, and a dash for everything that is neither letter nor digit.
-pub(crate) fn fold(name: &str) -> String {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-    name.bytes().map(|byte| char::from(fold(byte))).collect()
+struct Folded {
+    bytes: [u8; MAX_NAME],
+    length: usize,
+}
+
+impl Folded {
+    fn of(name: &str) -> Self {
+        let mut folded = Self {
+            bytes: [0; MAX_NAME],
+            length: name.len().min(MAX_NAME),
+        };
+        for (to, from) in folded.bytes.iter_mut().zip(name.bytes()) {
+            *to = fold(from);
+        }
+        folded
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+const fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'-'
+    }
+}
+
+/// Whether `name` is `canonical` in another spelling.
+pub(crate) fn is_alias(name: &HeaderName, canonical: &HeaderName) -> bool {
+    let spelled_alike = || {
+        name.as_str()
+            .bytes()
+            .map(fold)
+            .eq(canonical.as_str().bytes())
+    };
+    name != canonical && name.as_str().len() == canonical.as_str().len() && spelled_alike()
 }
 
 /// The proven caller's headers, ready to set.
@@ -121,7 +221,9 @@ impl Identity {
             // would be left out, and the API would see no identity.
             Some((name, HeaderValue::try_from(value?).ok()?))
         };
-        Self { fields: values.into_iter().filter_map(field).collect() }
+        Self {
+            fields: values.into_iter().filter_map(field).collect(),
+        }
     }
 
     /// Sets them, in place of whatever may be there.
@@ -138,7 +240,11 @@ pub(crate) fn set_trace(headers: &mut HeaderMap, trace_id: TraceId) {
     let id = trace_id.to_string();
     let parent = &id[16..];
     // A span id is not all zero; the trace id's second half may be.
-    let parent = if parent.bytes().all(|digit| digit == b'0') { "0000000000000001" } else { parent };
+    let parent = if parent.bytes().all(|digit| digit == b'0') {
+        "0000000000000001"
+    } else {
+        parent
+    };
     if let Ok(value) = HeaderValue::try_from(format!("00-{id}-{parent}-01")) {
         headers.insert(TRACEPARENT, value);
     }
@@ -169,7 +275,7 @@ mod tests {
     use doorward_policy::decision::{Decision, TraceId};
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Names, RESERVED_NAMES, RESERVED_PREFIXES, encode, fold, set_trace};
+    use super::{Folded, Names, RESERVED_NAMES, RESERVED_PREFIXES, encode, set_trace};
 
     fn survives(name: &str) -> bool {
         let mut headers = HeaderMap::new();
@@ -184,11 +290,18 @@ mod tests {
     #[test]
     fn gwy_012_every_spelling_of_a_reserved_name_is_removed() {
         let prefixed = RESERVED_PREFIXES.iter().map(|prefix| format!("{prefix}x"));
-        let names = RESERVED_NAMES.iter().map(|name| (*name).to_owned()).chain(prefixed);
+        let names = RESERVED_NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(prefixed);
         for name in names.chain(["x-own-name".to_owned()]) {
-            for spelling in [name.clone(), name.to_uppercase(), name.replace('-', "_"),
-                name.replace('-', "."), name.replacen('-', "_", 1)]
-            {
+            for spelling in [
+                name.clone(),
+                name.to_uppercase(),
+                name.replace('-', "_"),
+                name.replace('-', "."),
+                name.replacen('-', "_", 1),
+            ] {
                 assert!(!survives(&spelling), "{spelling} survived");
             }
         }
@@ -196,7 +309,14 @@ mod tests {
 
     #[test]
     fn other_fields_stay() {
-        for name in ["x-api-key", "cookie", "accept", "x-tenant-hint", "user-agent", "x-doorwardx"] {
+        for name in [
+            "x-api-key",
+            "cookie",
+            "accept",
+            "x-tenant-hint",
+            "user-agent",
+            "x-doorwardx",
+        ] {
             assert!(survives(name), "{name} was removed");
         }
     }
@@ -204,7 +324,7 @@ mod tests {
     #[test]
     fn the_table_is_written_in_its_folded_form() {
         for name in RESERVED_NAMES.iter().chain(RESERVED_PREFIXES) {
-            assert_eq!(&fold(name), name);
+            assert_eq!(Folded::of(name).bytes(), name.as_bytes());
         }
     }
 

@@ -12,9 +12,9 @@ use doorward_verify::{bearer, clock::Timestamp, principal::Principal};
 use http::{HeaderMap, Request};
 
 use crate::{
+    config::Limits,
     gate::{self, Admitted},
     gateway::Shared,
-    config::Limits,
     identity::{Identity, Names},
 };
 
@@ -52,7 +52,8 @@ pub(crate) fn judge<B>(
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
-    let Ok(Admitted { mut request, path }) = gate::admit(request, bench.names, bench.limits, decision)
+    let Ok(Admitted { mut request, path }) =
+        gate::admit(request, bench.names, bench.limits, decision)
     else {
         return Verdict::Refused(Refusal::default());
     };
@@ -71,7 +72,9 @@ pub(crate) fn judge<B>(
     let Ok(principal) = authenticate(bench, &route, request.headers(), now, decision) else {
         return Verdict::Refused(Refusal::by(&route));
     };
-    let subject = principal.as_ref().map(|principal| principal as &dyn Subject);
+    let subject = principal
+        .as_ref()
+        .map(|principal| principal as &dyn Subject);
     match permit(&route, subject, request, decision) {
         Ok(permitted) => Verdict::Forward(permitted, principal.as_ref().map(Identity::of)),
         Err(_) => Verdict::Refused(Refusal::by(&route)),
@@ -80,7 +83,11 @@ pub(crate) fn judge<B>(
 
 impl Refusal {
     fn by(route: &RouteMatch<'_, '_>) -> Self {
-        let scope = route.route().requirement().permission().map(ToString::to_string);
+        let scope = route
+            .route()
+            .requirement()
+            .permission()
+            .map(ToString::to_string);
         Self { scope, allow: None }
     }
 }
@@ -105,10 +112,18 @@ fn find<'t, 'p>(
                 decision.method.clone(),
                 allow.clone(),
             );
-            Err(Refusal { allow: Some(allow), scope: None })
+            Err(Refusal {
+                allow: Some(allow),
+                scope: None,
+            })
         }
         Match::NotFound => {
-            decision.fail(Step::Route, Reason::NoRoute, "no route matches", "a route in the configuration");
+            decision.fail(
+                Step::Route,
+                Reason::NoRoute,
+                "no route matches",
+                "a route in the configuration",
+            );
             Err(Refusal::default())
         }
     }
@@ -127,8 +142,17 @@ fn authenticate(
         return Ok(None);
     }
     let bearer = bearer::from_headers(headers).map_err(|reason| {
-        decision.fail(Step::Credential, reason, reason.title(), "Authorization: Bearer TOKEN")
+        decision.fail(
+            Step::Credential,
+            reason,
+            reason.title(),
+            "Authorization: Bearer TOKEN",
+        )
     })?;
     decision.pass(Step::Credential, "one bearer token");
-    bench.shared.verifier.verify(bearer, now.unix(), decision).map(Some)
+    bench
+        .shared
+        .verifier
+        .verify(bearer, now.unix(), decision)
+        .map(Some)
 }

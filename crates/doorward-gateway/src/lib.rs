@@ -30,9 +30,7 @@ mod wire;
 
 pub use answer::BodyError;
 pub use config::{Config, Limits};
-pub use gateway::{
-    DecisionSink, Gateway, LocalBody, LocalFuture, LocalService, Peer, Shared,
-};
+pub use gateway::{DecisionSink, Gateway, LocalBody, LocalFuture, LocalService, Peer, Shared};
 pub use listeners::{BindError, Listeners};
 pub use path::CanonicalPath;
 pub use server::{BoundGateway, Drained};

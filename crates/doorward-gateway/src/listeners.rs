@@ -57,9 +57,10 @@ impl Listeners {
     /// [`BindError::Listen`].
     pub fn around(socket: TcpListener, workers: usize) -> Result<Self, BindError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let address = socket
-            .local_addr()
-            .map_err(|source| BindError::Listen { address: unknown, source })?;
+        let address = socket.local_addr().map_err(|source| BindError::Listen {
+            address: unknown,
+            source,
+        })?;
         let share = || -> io::Result<Vec<TcpListener>> {
             socket.set_nonblocking(true)?;
             (0..count(workers)).map(|_| socket.try_clone()).collect()
@@ -85,7 +86,9 @@ impl Listeners {
         let first = listen(address)?;
         let address = first.local_addr()?;
         let more = (1..workers).map(|_| listen(address));
-        let sockets = std::iter::once(Ok(first)).chain(more).collect::<io::Result<_>>()?;
+        let sockets = std::iter::once(Ok(first))
+            .chain(more)
+            .collect::<io::Result<_>>()?;
         Ok(Self { sockets, address })
     }
 }
@@ -98,7 +101,11 @@ fn count(workers: usize) -> usize {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restart must not wait for the connections of the run before.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -118,7 +125,10 @@ mod tests {
     fn a_second_gateway_on_the_same_port_is_refused() {
         let first = Listeners::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let second = Listeners::bind(first.local_addr(), 2);
-        assert!(matches!(second, Err(BindError::Listen { .. })), "{second:?}");
+        assert!(
+            matches!(second, Err(BindError::Listen { .. })),
+            "{second:?}"
+        );
     }
 
     #[test]
@@ -127,6 +137,10 @@ mod tests {
         let address = listeners.local_addr();
         let sockets = listeners.into_sockets();
         assert_eq!(sockets.len(), 3);
-        assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
+        assert!(
+            sockets
+                .iter()
+                .all(|socket| socket.local_addr().unwrap() == address)
+        );
     }
 }

@@ -150,8 +150,14 @@ impl PathProblem {
 /// Decodes unreserved octets and refuses every byte that is syntax elsewhere.
 fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
     if !raw.contains(&b'%') {
-        let text = raw.iter().map(|byte| plain(*byte)).collect::<Result<_, _>>()?;
-        return Ok(CanonicalPath { text, decoded: None });
+        let text = raw
+            .iter()
+            .map(|byte| plain(*byte))
+            .collect::<Result<_, _>>()?;
+        return Ok(CanonicalPath {
+            text,
+            decoded: None,
+        });
     }
     let mut text = String::with_capacity(raw.len());
     let mut decoded = Vec::with_capacity(raw.len());
@@ -176,19 +182,28 @@ fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
         rest = tail;
     }
     let decoded = String::from_utf8(decoded).map_err(|_| PathProblem::NotUtf8)?;
-    Ok(CanonicalPath { text, decoded: Some(decoded) })
+    Ok(CanonicalPath {
+        text,
+        decoded: Some(decoded),
+    })
 }
 
 /// A byte that stands for itself: RFC 3986 `pchar` and the slash, without the
 /// semicolon, whose parameters some servers cut off.
 fn plain(byte: u8) -> Result<char, PathProblem> {
     let allowed = is_unreserved(byte) || b"/!$&'()*+,=:@".contains(&byte);
-    allowed.then(|| char::from(byte)).ok_or(PathProblem::IllegalByte(byte))
+    allowed
+        .then(|| char::from(byte))
+        .ok_or(PathProblem::IllegalByte(byte))
 }
 
 /// The byte that the two digits at the front of `text` stand for.
 fn escape(text: &[u8]) -> Result<(u8, &[u8]), PathProblem> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let [high, low, rest @ ..] = text else {
         return Err(PathProblem::BrokenEscape);
     };
@@ -299,7 +314,15 @@ mod tests {
 
     #[test]
     fn gwy_002_dot_segments_and_parameters_are_refused() {
-        for raw in ["/.", "/..", "/./a", "/a/../b", "/a/..", "/%2e%2e/a", "/a/.%2E/b"] {
+        for raw in [
+            "/.",
+            "/..",
+            "/./a",
+            "/a/../b",
+            "/a/..",
+            "/%2e%2e/a",
+            "/a/.%2E/b",
+        ] {
             assert_eq!(problem(raw), PathProblem::DotSegment, "{raw}");
         }
         for raw in ["/..;/a", "/a;x=1", "/a;"] {
@@ -311,12 +334,23 @@ mod tests {
 
     #[test]
     fn gwy_003_encoded_and_twice_encoded_syntax_is_refused() {
-        for raw in ["/a%2fb", "/a%2Fb", "/a%5cb", "/..%2f", "/%00", "/a%0d%0a", "/a%7f"] {
-            assert!(matches!(problem(raw), PathProblem::DangerousEscape(_)), "{raw}");
+        for raw in [
+            "/a%2fb", "/a%2Fb", "/a%5cb", "/..%2f", "/%00", "/a%0d%0a", "/a%7f",
+        ] {
+            assert!(
+                matches!(problem(raw), PathProblem::DangerousEscape(_)),
+                "{raw}"
+            );
         }
         let twice = [
-            "/%252e%252e/a", "/a%252fb", "/a%255cb", "/a%25252fb", "/%2500", "/a%253bb",
-            "/%25c0%25af", "/a%25%32%66b",
+            "/%252e%252e/a",
+            "/a%252fb",
+            "/a%255cb",
+            "/a%25252fb",
+            "/%2500",
+            "/a%253bb",
+            "/%25c0%25af",
+            "/a%25%32%66b",
         ];
         for raw in twice {
             assert_eq!(problem(raw), PathProblem::DoubleEncoding, "{raw}");
@@ -349,7 +383,12 @@ mod tests {
 
     #[test]
     fn gwy_006_unicode_slashes_are_refused() {
-        for raw in ["/a%EF%BC%8Fb", "/a%e2%88%95b", "/%EF%BC%8E%EF%BC%8E/a", "/a%E2%80%8B"] {
+        for raw in [
+            "/a%EF%BC%8Fb",
+            "/a%e2%88%95b",
+            "/%EF%BC%8E%EF%BC%8E/a",
+            "/a%E2%80%8B",
+        ] {
             assert!(matches!(problem(raw), PathProblem::LookAlike(_)), "{raw}");
         }
         assert_eq!(problem("/é"), PathProblem::IllegalByte(0xc3));
@@ -369,7 +408,10 @@ mod tests {
     #[test]
     fn gwy_035_length_and_depth_are_bounded() {
         assert_eq!(problem(&"/a".repeat(257)), PathProblem::TooManySegments);
-        assert_eq!(problem(&format!("/{}", "a".repeat(8192))), PathProblem::TooLong);
+        assert_eq!(
+            problem(&format!("/{}", "a".repeat(8192))),
+            PathProblem::TooLong
+        );
         assert_eq!(segments(&"/a".repeat(256)).len(), 256);
     }
 

@@ -35,7 +35,10 @@ pub(crate) fn refusal(decision: &Decision, refusal: &Refusal, closes: bool) -> R
     if let Some(challenge) = challenge::www_authenticate(decision, refusal.scope.as_deref()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    let allow = refusal.allow.as_deref().and_then(|methods| HeaderValue::try_from(methods).ok());
+    let allow = refusal
+        .allow
+        .as_deref()
+        .and_then(|methods| HeaderValue::try_from(methods).ok());
     if let Some(allow) = allow {
         headers.insert(ALLOW, allow);
     }

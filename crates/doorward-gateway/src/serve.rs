@@ -38,11 +38,19 @@ pub(crate) async fn serve(
     let response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
         Ok(()) => match judge(inner, request, now, &mut record.decision) {
-            Verdict::Refused(refusal) => responses::refusal(&record.decision, &refusal, closes),
+            Verdict::Refused(refusal) => {
+                // A caller whose framing was in doubt gets no second reading.
+                let closes = closes || record.decision.reason == Reason::BadRequest;
+                responses::refusal(&record.decision, &refusal, closes)
+            }
             Verdict::Local(request) => call_local(inner, request, peer, &mut record.decision).await,
             Verdict::Forward(permitted, identity) => {
                 let trace_id = record.decision.trace_id;
-                let origin = Origin { peer: peer.0, exchange: Rc::clone(&exchange), trace_id };
+                let origin = Origin {
+                    peer: peer.0,
+                    exchange: Rc::clone(&exchange),
+                    trace_id,
+                };
                 match worker.upstream.forward(permitted, identity, &origin).await {
                     Ok(answer) => {
                         let mut answer = answer.map(Content::Relayed);
@@ -52,7 +60,11 @@ pub(crate) async fn serve(
                     Err(failure) => {
                         let decision = &mut record.decision;
                         let is_ours = failure.reason.is_failure();
-                        let step = if is_ours { Step::Upstream } else { Step::Request };
+                        let step = if is_ours {
+                            Step::Upstream
+                        } else {
+                            Step::Request
+                        };
                         decision.fail(step, failure.reason, failure.seen, "");
                         responses::refusal(decision, &Refusal::default(), closes)
                     }
@@ -70,7 +82,9 @@ fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault
     if head.fields == request.headers().len() {
         Ok(())
     } else {
-        Err(Fault::Framing("header fields that only one of two readers sees"))
+        Err(Fault::Framing(
+            "header fields that only one of two readers sees",
+        ))
     }
 }
 
@@ -95,7 +109,12 @@ fn judge(
     // is looked at again, and it is overwritten.
     let judged = catch_unwind(AssertUnwindSafe(|| inner.judge(request, now, decision)));
     judged.unwrap_or_else(|_| {
-        decision.fail(Step::Request, Reason::Internal, "a panic while judging", "a verdict");
+        decision.fail(
+            Step::Request,
+            Reason::Internal,
+            "a panic while judging",
+            "a verdict",
+        );
         Verdict::Refused(Refusal::default())
     })
 }
@@ -157,7 +176,12 @@ impl Record {
         let (method, path) = (request.method().as_str(), request.uri().path());
         let mut decision = Decision::new(trace_id, now.millis(), method, path);
         decision.peer = Some(peer.0);
-        Self { inner, started: Instant::now(), decision, is_closed: false }
+        Self {
+            inner,
+            started: Instant::now(),
+            decision,
+            is_closed: false,
+        }
     }
 
     fn close(&mut self, status: u16) {
@@ -170,7 +194,8 @@ impl Record {
         let micros = self.started.elapsed().as_micros();
         self.decision.elapsed_us = u64::try_from(micros).unwrap_or(u64::MAX);
         let empty = Decision::new(self.decision.trace_id, 0, "", "");
-        self.inner.publish(std::mem::replace(&mut self.decision, empty));
+        self.inner
+            .publish(std::mem::replace(&mut self.decision, empty));
     }
 }
 
@@ -178,7 +203,8 @@ impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_closed {
             if self.decision.outcome == Outcome::Allowed {
-                self.decision.pass(Step::Upstream, "the caller left before the answer");
+                self.decision
+                    .pass(Step::Upstream, "the caller left before the answer");
             }
             self.send();
         }

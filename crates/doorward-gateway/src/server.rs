@@ -86,15 +86,22 @@ impl BoundGateway {
         let sockets = self.listeners.into_sockets();
         let workers = sockets.len();
         for (number, socket) in sockets.into_iter().enumerate() {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             let inner = Arc::clone(&self.gateway.0);
             let stopped = stopped.clone();
-            let farewell = Farewell { ended: ended.clone(), cut: None };
-            std::thread::Builder::new().name(format!("gateway-{number}")).spawn(move || {
-                let cut = LocalSet::new().block_on(&runtime, work(inner, socket, stopped));
-                drop(runtime);
-                farewell.say(cut.ok());
-            })?;
+            let farewell = Farewell {
+                ended: ended.clone(),
+                cut: None,
+            };
+            std::thread::Builder::new()
+                .name(format!("gateway-{number}"))
+                .spawn(move || {
+                    let cut = LocalSet::new().block_on(&runtime, work(inner, socket, stopped));
+                    drop(runtime);
+                    farewell.say(cut.ok());
+                })?;
         }
         drop(ended);
         let mut drained = Drained::default();
@@ -156,7 +163,12 @@ async fn work(
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
     let upstream = Upstream::new(&inner.config.upstream, Arc::clone(&limits));
-    let worker = Rc::new(Worker { inner, upstream, limits, stopped: stopped.clone() });
+    let worker = Rc::new(Worker {
+        inner,
+        upstream,
+        limits,
+        stopped: stopped.clone(),
+    });
     let mut connections = JoinSet::new();
     let sweeping = Rc::clone(&worker);
     let sweeper = tokio::task::spawn_local(async move { sweeping.upstream.sweep().await });

@@ -55,14 +55,20 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(reason: Reason, seen: impl Into<String>) -> Self {
-        Self { reason, seen: seen.into() }
+        Self {
+            reason,
+            seen: seen.into(),
+        }
     }
 }
 
 impl Upstream {
     /// The API at `origin`.
     pub(crate) fn new(origin: &Uri, limits: Arc<Limits>) -> Self {
-        Self { pool: Pool::new(origin, Arc::clone(&limits)), limits }
+        Self {
+            pool: Pool::new(origin, Arc::clone(&limits)),
+            limits,
+        }
     }
 
     /// Drops idle connections that are too old, for ever.
@@ -90,37 +96,36 @@ impl Upstream {
         } else {
             Outgoing::Upload(Upload::new(incoming, sending.clone()))
         };
-        let line = Line { method: head.method, target: head.uri };
-        let repeat = (body.is_empty() && is_idempotent(&line.method)).then(|| head.headers.clone());
-        let request = line.request(head.headers, body);
-        let exchange = &origin.exchange;
-        let (connection, answer) = self.exchange(request, &line, repeat, &sending, exchange).await?;
-        Ok(self.relay(connection, answer, &sending, exchange))
+        let (method, target) = (head.method, head.uri);
+        let repeat = (body.is_empty() && is_idempotent(&method)).then(|| head.headers.clone());
+        let trip = Trip {
+            method,
+            target,
+            repeat,
+            sending,
+            exchange: Rc::clone(&origin.exchange),
+        };
+        let request = trip.request(head.headers, body);
+        let (connection, answer) = self.exchange(request, &trip).await?;
+        Ok(self.relay(connection, answer, trip))
     }
 
     /// One try, and a second where that is safe.
     async fn exchange(
         &self,
         request: Request<Outgoing>,
-        line: &Line,
-        repeat: Option<HeaderMap>,
-        sending: &Sending,
-        exchange: &Exchange,
+        trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
         let connection = self.pool.checkout().await?;
         let was_reused = connection.is_reused();
-        let failed = match self.send(connection, request, sending).await {
+        let failed = match self.send(connection, request, trip).await {
             Ok(answered) => return Ok(answered),
             Err(failed) => failed,
         };
-        if let Some(fault) = sending.upload_failed().then(|| exchange.body_fault()) {
-            let fault = fault.unwrap_or(Fault::BodyCut);
-            return Err(Failure::new(fault.reason(), fault.seen()));
-        }
-        let again = match (failed.unsent, repeat) {
+        let again = match (failed.unsent, &trip.repeat) {
             (Some(unsent), _) => Some(unsent),
             (None, Some(headers)) if failed.was_silent && was_reused => {
-                Some(line.request(headers, Outgoing::Empty))
+                Some(trip.request(headers.clone(), Outgoing::Empty))
             }
             _ => None,
         };
@@ -128,63 +133,73 @@ impl Upstream {
             return Err(failed.failure);
         };
         let fresh = self.pool.connect().await?;
-        self.send(fresh, request, sending).await.map_err(|failed| failed.failure)
+        let sent = self.send(fresh, request, trip).await;
+        sent.map_err(|failed| failed.failure)
     }
 
     async fn send(
         &self,
         mut connection: Connection,
         request: Request<Outgoing>,
-        sending: &Sending,
+        trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failed> {
+        trip.sending.touch();
         let answer = tokio::select! {
             biased;
             answer = connection.send(request) => answer,
-            () = sending.silent_for(self.limits.answer_timeout) => {
-                let failure = Failure::new(Reason::UpstreamTimeout, "no answer in time");
-                return Err(Failed { failure, unsent: None, was_silent: false });
+            () = trip.sending.silent_for(self.limits.answer_timeout) => {
+                return Err(Failed::finally(Reason::UpstreamTimeout, "no answer in time"));
             }
         };
-        let answer = answer.map_err(|mut error| {
-            let unsent = error.take_message();
-            let seen = describe(error.error());
-            let failure = Failure::new(Reason::UpstreamBroken, seen);
-            Failed { failure, unsent, was_silent: !connection.has_spoken() }
-        })?;
-        if answer.status().is_informational() {
-            let seen = format!("{} that nobody asked for", answer.status());
-            let failure = Failure::new(Reason::UpstreamBroken, seen);
-            return Err(Failed { failure, unsent: None, was_silent: false });
+        match answer {
+            // Upgrades are not asked for, so nobody may change the protocol.
+            Ok(answer) if answer.status().is_informational() => {
+                let seen = "a change of protocol that nobody asked for";
+                Err(Failed::finally(Reason::UpstreamBroken, seen))
+            }
+            Ok(answer) => Ok((connection, answer)),
+            Err(_) if trip.sending.upload_failed() => {
+                let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
+                Err(Failed::finally(fault.reason(), fault.seen()))
+            }
+            Err(mut error) => Err(Failed {
+                unsent: error.take_message(),
+                was_silent: !connection.has_spoken(),
+                failure: Failure::new(Reason::UpstreamBroken, describe(error.error())),
+            }),
         }
-        Ok((connection, answer))
     }
 
     fn relay(
         &self,
         connection: Connection,
         answer: Response<Incoming>,
-        sending: &Sending,
-        exchange: &Rc<Exchange>,
+        trip: Trip,
     ) -> Response<Relayed> {
         let (mut head, body) = answer.into_parts();
         // An HTTP/1.0 answer makes hyper speak HTTP/1.0 on that connection
         // from then on, which has no chunked requests.
-        let lease = (head.version == Version::HTTP_11)
-            .then(|| self.pool.lease(connection, sending.clone()));
+        let lease =
+            (head.version == Version::HTTP_11).then(|| self.pool.lease(connection, trip.sending));
         hop::strip(&mut head.headers);
         head.version = Version::HTTP_11;
         let stall = self.limits.answer_stall_timeout;
-        Response::from_parts(head, Relayed::new(body, lease, stall, Rc::clone(exchange)))
+        Response::from_parts(head, Relayed::new(body, lease, stall, trip.exchange))
     }
 }
 
-/// The part of a request that a second try needs again.
-struct Line {
+/// One request on its way: what a second try needs again, and how far the
+/// first has come.
+struct Trip {
     method: Method,
     target: Uri,
+    /// The fields, if the request may be sent twice.
+    repeat: Option<HeaderMap>,
+    sending: Sending,
+    exchange: Rc<Exchange>,
 }
 
-impl Line {
+impl Trip {
     fn request(&self, headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
@@ -202,9 +217,23 @@ struct Failed {
     was_silent: bool,
 }
 
+impl Failed {
+    /// A second try would not help, or could do harm.
+    fn finally(reason: Reason, seen: &'static str) -> Self {
+        Self {
+            failure: Failure::new(reason, seen),
+            unsent: None,
+            was_silent: false,
+        }
+    }
+}
+
 /// RFC 9110 section 9.2.2, of the methods that need no body.
 fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    )
 }
 
 fn describe(error: &hyper::Error) -> &'static str {
@@ -234,6 +263,8 @@ enum UploadState {
     /// No body, or all of it is out.
     Done,
     Running,
+    /// Nothing to send at present: the caller has to go on.
+    Waiting,
     Failed,
 }
 
@@ -255,19 +286,25 @@ impl Sending {
     }
 
     fn set(&self, state: UploadState) {
-        self.0.moved.set(Instant::now());
         self.0.state.set(state);
+        self.touch();
     }
 
-    /// Returns when nothing has been sent for `limit`: a slow upload is not a
-    /// slow upstream.
+    fn touch(&self) {
+        self.0.moved.set(Instant::now());
+    }
+
+    /// Returns when the upstream has been silent for `limit` although it had
+    /// everything that there was: a slow upload is not a slow upstream.
     async fn silent_for(&self, limit: std::time::Duration) {
         loop {
-            let deadline = self.0.moved.get() + limit;
-            tokio::time::sleep_until(deadline).await;
-            if self.0.moved.get() + limit <= deadline {
+            let now = Instant::now();
+            let is_callers = self.0.state.get() == UploadState::Waiting;
+            let since = if is_callers { now } else { self.0.moved.get() };
+            if since + limit <= now {
                 return;
             }
+            tokio::time::sleep_until(since + limit).await;
         }
     }
 }
@@ -275,8 +312,8 @@ impl Sending {
 /// Whether `origin` is one that can stand behind the gateway.
 pub(crate) fn is_origin(origin: &Uri) -> bool {
     let bare = origin.path() == "/" && origin.query().is_none();
-    let host = origin.authority().is_some_and(|authority| {
-        !authority.host().is_empty() && !authority.as_str().contains('@')
-    });
+    let host = origin
+        .authority()
+        .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
     origin.scheme() == Some(&http::uri::Scheme::HTTP) && bare && host
 }

@@ -77,7 +77,10 @@ impl Upload {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         loop {
-            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                self.sending.set(UploadState::Waiting);
+                return Poll::Pending;
+            };
             let state = match &frame {
                 Some(Ok(frame)) if frame.is_trailers() => continue,
                 Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,

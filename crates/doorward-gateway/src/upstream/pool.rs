@@ -58,15 +58,26 @@ impl Pool {
     pub(super) fn new(origin: &Uri, limits: Arc<Limits>) -> Rc<Self> {
         let host = origin.host().unwrap_or_default();
         // An IPv6 literal is connected to without its brackets.
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let port = origin.port_u16().unwrap_or(80);
-        Rc::new(Self { host, port, limits, idle: RefCell::default() })
+        Rc::new(Self {
+            host,
+            port,
+            limits,
+            idle: RefCell::default(),
+        })
     }
 
     /// A live idle connection, or a new one.
     pub(super) async fn checkout(&self) -> Result<Connection, Failure> {
         while let Some(idle) = self.pop() {
-            let Idle { mut connection, since } = idle;
+            let Idle {
+                mut connection,
+                since,
+            } = idle;
             let is_fresh = since.elapsed() < self.limits.upstream_idle_timeout;
             // Not ready yet means that its task has still to see the end of
             // the last exchange; with an error it is closed.
@@ -89,40 +100,62 @@ impl Pool {
         let stream = match timeout(self.limits.connect_timeout, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                return Err(Failure::new(Reason::UpstreamUnreachable, error.kind().to_string()));
+                return Err(Failure::new(
+                    Reason::UpstreamUnreachable,
+                    error.kind().to_string(),
+                ));
             }
             Err(_) => {
-                return Err(Failure::new(Reason::UpstreamUnreachable, "no connection in time"));
+                return Err(Failure::new(
+                    Reason::UpstreamUnreachable,
+                    "no connection in time",
+                ));
             }
         };
         // Without it small requests may wait for an acknowledgement; if it
         // cannot be set they do, and are still right.
         let _ = stream.set_nodelay(true);
         let has_spoken = Rc::new(Cell::new(false));
-        let stream = Overheard { stream, has_spoken: Rc::clone(&has_spoken) };
-        #[expect(clippy::disallowed_methods, reason = "this is the gateway's upstream pool")]
+        let stream = Overheard {
+            stream,
+            has_spoken: Rc::clone(&has_spoken),
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the gateway's upstream pool"
+        )]
         let shaken = Builder::new()
             .max_headers(self.limits.fields)
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await;
-        let (sender, connection) = shaken.map_err(|_| {
-            Failure::new(Reason::UpstreamBroken, "the connection ended at once")
-        })?;
+        let (sender, connection) = shaken
+            .map_err(|_| Failure::new(Reason::UpstreamBroken, "the connection ended at once"))?;
         // Its error reaches whoever waits for an answer; nobody else asks.
         tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(Connection { sender, has_spoken, is_reused: false })
+        Ok(Connection {
+            sender,
+            has_spoken,
+            is_reused: false,
+        })
     }
 
     /// A promise to take `connection` back after the exchange.
     pub(super) fn lease(self: &Rc<Self>, connection: Connection, sending: Sending) -> Lease {
-        Lease { pool: Rc::clone(self), connection, sending }
+        Lease {
+            pool: Rc::clone(self),
+            connection,
+            sending,
+        }
     }
 
     fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.limits.upstream_idle_connections {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle {
+                connection,
+                since: Instant::now(),
+            });
         }
     }
 
@@ -161,7 +194,8 @@ impl Connection {
     pub(super) fn send(
         &mut self,
         request: Request<Outgoing>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<>
+    {
         self.has_spoken.set(false);
         self.sender.try_send_request(request)
     }

@@ -87,7 +87,11 @@ impl Framing {
     ) -> Result<Option<usize>, Fault> {
         let Some(end) = self.find_end(rest)? else {
             let over = rest.len() > limits.head_bytes;
-            return if over { Err(too_large(rest, limits)) } else { Ok(None) };
+            return if over {
+                Err(too_large(rest, limits))
+            } else {
+                Ok(None)
+            };
         };
         self.searched = 0;
         if end > limits.head_bytes {
@@ -127,7 +131,11 @@ impl Framing {
 fn too_large(head: &[u8], limits: &Limits) -> Fault {
     let mut line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     line = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    if line.len() > limits.target_bytes { Fault::TargetTooLong } else { Fault::HeadTooLarge }
+    if line.len() > limits.target_bytes {
+        Fault::TargetTooLong
+    } else {
+        Fault::HeadTooLarge
+    }
 }
 
 fn take(left: &mut u64, available: usize) -> usize {
@@ -154,7 +162,10 @@ enum Chunked {
 
 impl Default for Chunked {
     fn default() -> Self {
-        Self::Size { digits: 0, value: 0 }
+        Self::Size {
+            digits: 0,
+            value: 0,
+        }
     }
 }
 
@@ -194,7 +205,10 @@ impl Chunked {
             (Self::Trailer { line, total }, byte)
                 if byte != b'\n' && byte != 0 && total < MAX_TRAILER_BYTES =>
             {
-                Self::Trailer { line: line + 1, total: total + 1 }
+                Self::Trailer {
+                    line: line + 1,
+                    total: total + 1,
+                }
             }
             (Self::Trailer { .. } | Self::TrailerEnd { .. }, _) => {
                 return Err(Fault::Body("a malformed or too long trailer"));
@@ -207,9 +221,10 @@ impl Chunked {
         let digit = char::from(byte).to_digit(16);
         match digit {
             // 15 digits: no overflow, and far beyond any real chunk.
-            Some(digit) if digits < 15 => {
-                Ok(Self::Size { digits: digits + 1, value: value << 4 | u64::from(digit) })
-            }
+            Some(digit) if digits < 15 => Ok(Self::Size {
+                digits: digits + 1,
+                value: value << 4 | u64::from(digit),
+            }),
             Some(_) => Err(Fault::Body("a chunk size beyond every limit")),
             None if byte == b';' => Err(Fault::Body("a chunk extension")),
             None => Err(Fault::Body("a chunk size that is not hexadecimal")),
@@ -254,7 +269,11 @@ mod tests {
              GET / HTTP/1.1\r\n\r\n"
         );
         for size in 1..=stream.len() {
-            assert_eq!(follow(stream.as_bytes(), size), (3, None), "pieces of {size}");
+            assert_eq!(
+                follow(stream.as_bytes(), size),
+                (3, None),
+                "pieces of {size}"
+            );
         }
     }
 
@@ -262,9 +281,21 @@ mod tests {
     fn gwy_024_chunk_faults_are_refused() {
         assert_eq!(chunked("3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), None);
         let faulty = [
-            "3\nabc\r\n", "3;a=b\r\nabc\r\n", "3 \r\nabc\r\n", "0x3\r\nabc\r\n", "-3\r\n", "\r\n",
-            "ffffffffffffffff\r\n", "10000000000000003\r\n", "3\r\nabcd\r\n", "3\r\nabc\n0\r\n\r\n",
-            "0\r\nX: y\n\r\n", "0\r\n\n", "0\n\n", "3\r\r\nabc", "3\r\nabc0\r\n\r\n",
+            "3\nabc\r\n",
+            "3;a=b\r\nabc\r\n",
+            "3 \r\nabc\r\n",
+            "0x3\r\nabc\r\n",
+            "-3\r\n",
+            "\r\n",
+            "ffffffffffffffff\r\n",
+            "10000000000000003\r\n",
+            "3\r\nabcd\r\n",
+            "3\r\nabc\n0\r\n\r\n",
+            "0\r\nX: y\n\r\n",
+            "0\r\n\n",
+            "0\n\n",
+            "3\r\r\nabc",
+            "3\r\nabc0\r\n\r\n",
         ];
         for body in faulty {
             assert!(matches!(chunked(body), Some(Fault::Body(_))), "{body:?}");
@@ -288,9 +319,15 @@ mod tests {
     #[test]
     fn gwy_035_endless_heads_are_refused_at_the_limit() {
         let endless = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(40_000));
-        assert_eq!(follow(endless.as_bytes(), 1000).1, Some(Fault::HeadTooLarge));
+        assert_eq!(
+            follow(endless.as_bytes(), 1000).1,
+            Some(Fault::HeadTooLarge)
+        );
         let target = format!("GET /{}", "a".repeat(40_000));
-        assert_eq!(follow(target.as_bytes(), 1000).1, Some(Fault::TargetTooLong));
+        assert_eq!(
+            follow(target.as_bytes(), 1000).1,
+            Some(Fault::TargetTooLong)
+        );
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 //! could hang on: line ends, characters, Content-Length, Transfer-Encoding.
 //! Everything that hyper leaves visible is judged later, in `gate`.
 
+use http::Uri;
+
 use super::Fault;
 use crate::config::Limits;
 
@@ -73,7 +75,9 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
     else {
-        return Err(Fault::Head("a request line that is not METHOD TARGET VERSION"));
+        return Err(Fault::Head(
+            "a request line that is not METHOD TARGET VERSION",
+        ));
     };
     if !is_token(method) {
         return Err(Fault::Head("a method that is not a token"));
@@ -88,11 +92,21 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     if target.contains(&b'#') {
         return Err(Fault::Head("a target with a fragment"));
     }
+    if !is_readable(target) {
+        return Err(Fault::Head("a target that is not a URI"));
+    }
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
         _ => Err(Fault::Head("a version other than HTTP/1.0 and HTTP/1.1")),
     }
+}
+
+/// hyper answers an unreadable target by itself, without a trace in the record;
+/// so what is not plainly an origin form is read here first.
+fn is_readable(target: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~%?&=+:@!$'()*,".contains(byte);
+    target.starts_with(b"/") && target.iter().all(plain) || Uri::try_from(target).is_ok()
 }
 
 fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
@@ -154,9 +168,9 @@ impl Framing {
 
     fn length(self, version: Version) -> Result<BodyLength, Fault> {
         match (self.content_length, self.chunked) {
-            (Some(_), true) => {
-                Err(Fault::Framing("Content-Length together with Transfer-Encoding"))
-            }
+            (Some(_), true) => Err(Fault::Framing(
+                "Content-Length together with Transfer-Encoding",
+            )),
             (None, true) if version == Version::Http10 => {
                 Err(Fault::Framing("Transfer-Encoding in HTTP/1.0"))
             }
@@ -172,7 +186,9 @@ fn content_length(value: &[u8]) -> Result<u64, Fault> {
     if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
         return Err(FAULT);
     }
-    Ok(value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
+    Ok(value
+        .iter()
+        .fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
 }
 
 #[cfg(test)]
@@ -189,7 +205,10 @@ mod tests {
     fn one_length_is_one_reading() {
         assert_eq!(head("Host: a\r\n"), Ok(BodyLength::Sized(0)));
         assert_eq!(head("Content-Length: 12\r\n"), Ok(BodyLength::Sized(12)));
-        assert_eq!(head("transfer-ENCODING:chunked\r\n"), Ok(BodyLength::Chunked));
+        assert_eq!(
+            head("transfer-ENCODING:chunked\r\n"),
+            Ok(BodyLength::Chunked)
+        );
     }
 
     #[test]
@@ -203,29 +222,66 @@ mod tests {
     #[test]
     fn gwy_020_transfer_encoding_has_one_spelling() {
         let odd = [
-            "chunked, chunked", "gzip, chunked", "chunked, identity", "identity", "xchunked",
-            "chunked;q=1", "\"chunked\"", "'chunked'", ",chunked", "chunked,", "", "chunk",
-            "chunked\x0b", "chunked\0", "chunked x", "chunked\r", "\x0cchunked",
+            "chunked, chunked",
+            "gzip, chunked",
+            "chunked, identity",
+            "identity",
+            "xchunked",
+            "chunked;q=1",
+            "\"chunked\"",
+            "'chunked'",
+            ",chunked",
+            "chunked,",
+            "",
+            "chunk",
+            "chunked\x0b",
+            "chunked\0",
+            "chunked x",
+            "chunked\r",
+            "\x0cchunked",
         ];
         for value in odd {
-            assert!(head(&format!("Transfer-Encoding: {value}\r\n")).is_err(), "{value:?}");
+            assert!(
+                head(&format!("Transfer-Encoding: {value}\r\n")).is_err(),
+                "{value:?}"
+            );
         }
-        for line in ["Transfer-Encoding : chunked", " Transfer-Encoding: chunked",
-            "Transfer-Encoding\t: chunked", "X: y\rTransfer-Encoding: chunked",
-            "X: y\nTransfer-Encoding: chunked", "Transfer-Encoding:\n chunked"]
-        {
+        for line in [
+            "Transfer-Encoding : chunked",
+            " Transfer-Encoding: chunked",
+            "Transfer-Encoding\t: chunked",
+            "X: y\rTransfer-Encoding: chunked",
+            "X: y\nTransfer-Encoding: chunked",
+            "Transfer-Encoding:\n chunked",
+        ] {
             assert!(head(&format!("{line}\r\n")).is_err(), "{line:?}");
         }
     }
 
     #[test]
     fn gwy_022_content_length_is_digits_once() {
-        for value in ["+1", "-1", "1, 1", "1 1", "0x1", "1e1", "", "１", "99999999999999999999"] {
-            assert!(head(&format!("Content-Length: {value}\r\n")).is_err(), "{value:?}");
+        for value in [
+            "+1",
+            "-1",
+            "1, 1",
+            "1 1",
+            "0x1",
+            "1e1",
+            "",
+            "１",
+            "99999999999999999999",
+        ] {
+            assert!(
+                head(&format!("Content-Length: {value}\r\n")).is_err(),
+                "{value:?}"
+            );
         }
         assert!(head("Content-Length: 1\r\ncontent-length: 1\r\n").is_err());
         let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert!(matches!(read(old, &Limits::default()), Err(Fault::Framing(_))));
+        assert!(matches!(
+            read(old, &Limits::default()),
+            Err(Fault::Framing(_))
+        ));
     }
 
     #[test]
@@ -237,13 +293,27 @@ mod tests {
     #[test]
     fn request_lines_have_one_form() {
         let odd = [
-            "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET\t/ HTTP/1.1", "GET /",
-            "GET / HTTP/2.0", "GET / http/1.1", "GET / HTTP/1.10", "GET /a b HTTP/1.1",
-            "GET /a#b HTTP/1.1", "GET /\u{e9} HTTP/1.1", "G(T / HTTP/1.1", "PRI * HTTP/2.0", "",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GET /",
+            "GET / HTTP/2.0",
+            "GET / http/1.1",
+            "GET / HTTP/1.10",
+            "GET /a b HTTP/1.1",
+            "GET /a#b HTTP/1.1",
+            "GET /\u{e9} HTTP/1.1",
+            "G(T / HTTP/1.1",
+            "PRI * HTTP/2.0",
+            "",
         ];
         for line in odd {
             let text = format!("{line}\r\nHost: a\r\n\r\n");
-            assert!(read(text.as_bytes(), &Limits::default()).is_err(), "{line:?}");
+            assert!(
+                read(text.as_bytes(), &Limits::default()).is_err(),
+                "{line:?}"
+            );
         }
     }
 
@@ -252,6 +322,9 @@ mod tests {
         assert!(head(&"A: b\r\n".repeat(100)).is_ok());
         assert_eq!(head(&"A: b\r\n".repeat(101)), Err(Fault::HeadTooLarge));
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(8192));
-        assert_eq!(read(long.as_bytes(), &Limits::default()), Err(Fault::TargetTooLong));
+        assert_eq!(
+            read(long.as_bytes(), &Limits::default()),
+            Err(Fault::TargetTooLong)
+        );
     }
 }

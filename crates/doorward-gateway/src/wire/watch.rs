@@ -179,7 +179,9 @@ impl Watched {
         let before = heads.len();
         let scan = self.framing.scan(bytes, &self.limits, &mut heads);
         let found = heads.len() - before;
-        self.exchange.unanswered.set(self.exchange.unanswered.get() + found);
+        self.exchange
+            .unanswered
+            .set(self.exchange.unanswered.get() + found);
         scan
     }
 
@@ -214,7 +216,9 @@ impl Watched {
         self.held_since = None;
         self.deaf = true;
         self.exchange.refused.set(Some(fault));
-        self.exchange.unanswered.set(self.exchange.unanswered.get() + 1);
+        self.exchange
+            .unanswered
+            .set(self.exchange.unanswered.get() + 1);
         self.exchange.request_line.replace(readable_line(head));
         self.cleared.extend(PLACEHOLDER);
     }
@@ -406,7 +410,8 @@ impl Drop for Watched {
     /// must not end like a whole one: the connection is reset instead.
     fn drop(&mut self) {
         if self.exchange.aborted.get() {
-            let reset = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+            let reset =
+                socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
             // Without it the caller may still see the cut by the length.
             drop(reset);
         }
@@ -432,7 +437,18 @@ fn readable_line(head: &[u8]) -> Option<(String, String)> {
     let mut parts = line.split(|byte| *byte == b' ');
     let method = parts.next().filter(|method| !method.is_empty())?;
     let target = parts.next().unwrap_or_default();
-    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let shown = |bytes: &[u8], most: usize| bytes.iter().take(most).copied().collect::<Vec<_>>().escape_ascii().to_string();
+    let path = target
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    let shown = |bytes: &[u8], most: usize| {
+        bytes
+            .iter()
+            .take(most)
+            .copied()
+            .collect::<Vec<_>>()
+            .escape_ascii()
+            .to_string()
+    };
     Some((shown(method, 32), shown(path, 256)))
 }

@@ -1,0 +1,232 @@
+//! Bodies stream: whole, both ways, in flat memory, and with back-pressure.
+
+use std::{
+    io::{Read as _, Write as _},
+    sync::{Arc, Mutex},
+};
+
+use crate::harness::{House, Plan, Recorder, request};
+
+const MEGABYTE: usize = 1024 * 1024;
+const SIZE: usize = 100 * MEGABYTE;
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// Byte number `at` of the test's stream.
+fn byte(at: usize) -> u8 {
+    (at % 251) as u8
+}
+
+/// The largest resident size that anybody noticed.
+#[derive(Clone, Default)]
+struct Peak(Arc<Mutex<usize>>);
+
+impl Peak {
+    fn note(&self) {
+        let mut peak = self.0.lock().unwrap();
+        *peak = (*peak).max(resident());
+    }
+
+    fn get(&self) -> usize {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[test]
+fn a_hundred_megabytes_both_ways_in_flat_memory() {
+    let peak = Peak::default();
+    let noted = peak.clone();
+    // Sends back what it gets, while it gets it.
+    let upstream = Recorder::heads_only(move |recorded, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&recorded.body).unwrap();
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = SIZE - recorded.body.len();
+        while left > 0 {
+            let length = stream.read(&mut buffer).unwrap();
+            assert_ne!(length, 0, "the upload broke off");
+            stream.write_all(&buffer[..length]).unwrap();
+            left -= length;
+            if left / MEGABYTE != (left + length) / MEGABYTE {
+                noted.note();
+            }
+        }
+        true
+    });
+    let house = House::start(Plan {
+        upstream: Some(upstream),
+        workers: 1,
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    let before = resident();
+    let mut up = client.twin();
+    let sender = std::thread::spawn(move || {
+        let head = format!("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n");
+        up.write_all(head.as_bytes()).unwrap();
+        let mut at = 0;
+        while at < SIZE {
+            let step = (SIZE - at).min(50_000);
+            let piece: Vec<u8> = (at..at + step).map(byte).collect();
+            up.write_all(&piece).unwrap();
+            at += step;
+        }
+    });
+    let mut got = Vec::new();
+    let body = loop {
+        got.extend(client.some().unwrap());
+        if let Some(at) = crate::harness::client::find(&got, b"\r\n\r\n") {
+            break got.split_off(at + 4);
+        }
+    };
+    let mut at = 0;
+    let mut piece = body;
+    loop {
+        for got in piece {
+            assert_eq!(got, byte(at), "byte {at}");
+            at += 1;
+        }
+        if at == SIZE {
+            break;
+        }
+        piece = client.some().expect("the whole body");
+    }
+    sender.join().unwrap();
+    let grown = peak.get().saturating_sub(before);
+    assert!(
+        grown < 32 * MEGABYTE,
+        "{} MB more for a body of 100 MB",
+        grown / MEGABYTE
+    );
+}
+
+#[test]
+fn a_caller_that_does_not_read_holds_the_upstream_back() {
+    let (give_up, given_up) = std::sync::mpsc::channel();
+    let upstream = Recorder::with(move |_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        stream
+            .set_write_timeout(Some(std::time::Duration::from_millis(300)))
+            .unwrap();
+        let chunk = [
+            format!("{:x}\r\n", 65536).as_bytes(),
+            &[b'x'; 65536],
+            b"\r\n",
+        ]
+        .concat();
+        let taken = (0..2000)
+            .take_while(|_| stream.write_all(&chunk).is_ok())
+            .count();
+        give_up.send(taken * chunk.len()).unwrap();
+        false
+    });
+    let house = House::start(Plan {
+        upstream: Some(upstream),
+        workers: 1,
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    client.write(request("GET", "/health", &[]));
+    // Nothing is read before the upstream has found that nobody takes more
+    // than the sockets on the way hold.
+    let taken = given_up.recv().unwrap();
+    assert!(
+        taken < 64 * MEGABYTE,
+        "{} MB of 125 went into the gateway",
+        taken / MEGABYTE
+    );
+    assert!(!client.reply().is_whole);
+}
+
+#[test]
+fn answers_flow_as_they_come() {
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let upstream = Recorder::with(move |_, stream| {
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n";
+        stream
+            .write_all(format!("{head}\r\n9\r\ndata: 1\n\n\r\n").as_bytes())
+            .unwrap();
+        gone.lock().unwrap().recv().unwrap();
+        stream
+            .write_all(b"9\r\ndata: 2\n\n\r\n0\r\nX-Doorward-Subject: root\r\n\r\n")
+            .is_ok()
+    });
+    let house = House::start(Plan {
+        upstream: Some(upstream),
+        workers: 1,
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    client.write(request("GET", "/health", &["TE: trailers"]));
+    let mut got = Vec::new();
+    while crate::harness::client::find(&got, b"data: 1").is_none() {
+        got.extend(client.some().unwrap());
+    }
+    go.send(()).unwrap();
+    while crate::harness::client::find(&got, b"0\r\n").is_none() {
+        got.extend(client.some().unwrap());
+    }
+    let got = String::from_utf8(got).unwrap();
+    assert!(got.contains("data: 2") && !got.contains("root"), "{got}");
+}
+
+#[test]
+fn bodies_with_every_framing_arrive_whole() {
+    let house = House::usual();
+    let post = |fields: &str, body: &str| {
+        house
+            .raw(format!(
+                "POST /upload HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}"
+            ))
+            .status
+    };
+    assert_eq!(post("Content-Length: 0", ""), 200);
+    assert_eq!(post("Content-Length: 5", "hello"), 200);
+    assert_eq!(
+        post(
+            "Transfer-Encoding: chunked",
+            "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+        ),
+        200
+    );
+    let bodies: Vec<_> = house
+        .upstream
+        .seen()
+        .into_iter()
+        .map(|seen| seen.body)
+        .collect();
+    assert_eq!(bodies, [b"".to_vec(), b"hello".to_vec(), b"hello".to_vec()]);
+    let get = "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    assert_eq!(house.raw(get).status, 200);
+    assert_eq!(
+        house.upstream.seen()[3].body,
+        b"abc",
+        "a GET with a body keeps it"
+    );
+}
+
+#[test]
+fn expect_100_continue_is_answered_by_us() {
+    let house = House::usual();
+    let mut client = house.client();
+    client.write(
+        "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.reply().status, 100);
+    client.write("hello");
+    assert_eq!(client.reply().status, 200);
+    let seen = house.upstream.only();
+    assert_eq!(
+        (seen.body.as_slice(), seen.field("expect")),
+        (b"hello".as_slice(), None)
+    );
+}

@@ -1,0 +1,18 @@
+//! The gateway over real sockets: requests written byte by byte, and an
+//! upstream that records what reached it. No test sleeps; the clock of tokens
+//! is turned by hand, and time limits are set short where one is to be seen.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+mod authorization;
+mod bearer;
+mod bodies;
+mod fail_closed;
+mod framing;
+mod harness;
+mod identity;
+mod lifecycle;
+mod limits;
+mod local;
+mod path;
+mod upstream;
