@@ -5,6 +5,7 @@
 //! them. What the code of a crate *does* (clock, environment) is the business
 //! of `clippy.toml`; licences and sources are `deny.toml`'s.
 
+mod core_cases;
 mod graph;
 mod plan;
 mod rules;
