@@ -9,6 +9,8 @@ mod bearer;
 mod bodies;
 mod fail_closed;
 mod framing;
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, reason = "the memory test uses the rest")]
 mod harness;
 mod identity;
 mod lifecycle;

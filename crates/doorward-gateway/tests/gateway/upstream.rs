@@ -47,11 +47,12 @@ fn ask(house: &House) -> Reply {
 
 #[test]
 fn gwy_027_an_upstream_that_is_not_there() {
-    // A port that was free a moment ago, and that nobody listens on.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
+    // A port that is taken, and that nobody listens on.
+    let taken = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    taken
+        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
         .unwrap();
+    let gone = taken.local_addr().unwrap().as_socket().unwrap();
     let origin = Some(format!("http://{gone}"));
     let mut house = House::start(Plan {
         origin,
