@@ -4,22 +4,22 @@
 //! and not a server: the command line makes it beside a running server, which
 //! notices it by [`Issuer::poll_changes`].
 
+mod tokens;
+
 use doorward_verify::clock::Timestamp;
 use serde_json::json;
 use uuid::Builder;
 
 use crate::{
-    access_token::{Entitlement, MintedToken, Request, entitle},
     audit::{Action, Actor, AuditEntry, Object},
     entropy::random,
     error::AdminError,
     issuer::Issuer,
-    key_ring::{self, KeyInfo},
     password::{NewPassword, Password, PasswordHash, Salt},
     revocation::revoke_user_tokens,
     role_grant::{RoleGrant, UnknownRole},
-    session::{EndCause, FIRST_PARTY_CLIENT},
-    store::{KeyRow, Tx},
+    session::EndCause,
+    store::Tx,
     tenant::{Tenant, TenantName},
     user::{User, UserId, Username},
 };
@@ -249,85 +249,12 @@ impl Admin {
         Ok(shown.collect())
     }
 
-    /// Makes an access token for a user without a session. `tenant` is the
-    /// home tenant if absent.
-    pub async fn mint_access_token(
-        &self,
-        username: &str,
-        tenant: Option<&str>,
-    ) -> Result<MintedToken, AdminError> {
-        let user = self.user(username).await?;
-        let tenant = tenant
-            .map(TenantName::parse)
-            .transpose()?
-            .unwrap_or(user.home_tenant);
-        let now = self.now();
-        let mut tx = self.issuer.store().begin().await?;
-        let entitled = match entitle(&mut tx, &user.id, &tenant, now).await? {
-            Entitlement::Granted(entitled) => entitled,
-            Entitlement::Disabled => return Err(AdminError::UserDisabled(user.username)),
-            Entitlement::NotAMember => {
-                return Err(AdminError::NotAMember {
-                    user: user.username,
-                    tenant,
-                });
-            }
-        };
-        let request = Request::<&str> {
-            client_id: FIRST_PARTY_CLIENT,
-            session: None,
-            authentication: None,
-        };
-        let minted = self.issuer.mint(&entitled, request)?;
-        let entry = self
-            .entry(now, Action::TokenMint, Object::Token(&minted.token_id))
-            .tenant(&tenant)
-            .detail(json!({ "user": user.id.as_str(), "exp": minted.expires_at.as_secs() }));
-        tx.record(entry).await?;
-        tx.commit().await?;
-        Ok(minted)
-    }
-
-    /// Publishes a new signing key, which signs as soon as every client must
-    /// have seen it. Returns its kid; if one is waiting already, that one's.
-    pub async fn rotate_key(&self) -> Result<String, AdminError> {
-        let now = self.now();
-        let fresh = self.fresh_key(now)?;
-        let mut tx = self.issuer.store().begin().await?;
-        let kid = key_ring::publish(&mut tx, fresh, self.actor.at(now)).await?;
-        tx.commit().await?;
-        self.issuer.reload_keys().await?;
-        Ok(kid)
-    }
-
-    /// Withdraws a signing key that leaked: every token that it signed is
-    /// refused from here on, and another key signs at once.
-    pub async fn withdraw_key(&self, kid: &str) -> Result<(), AdminError> {
-        let now = self.now();
-        let fresh = self.fresh_key(now)?;
-        let mut tx = self.issuer.store().begin().await?;
-        key_ring::withdraw(&mut tx, kid, fresh, self.actor.at(now)).await?;
-        tx.commit().await?;
-        Ok(self.issuer.reload_keys().await?)
-    }
-
-    /// The signing keys that are not destroyed, oldest first.
-    pub fn signing_keys(&self) -> Vec<KeyInfo> {
-        self.issuer.key_ring().picture().keys.clone()
-    }
-
     fn now(&self) -> Timestamp {
         self.issuer.clock().now()
     }
 
     fn entry<'a>(&'a self, now: Timestamp, action: Action, object: Object<'a>) -> AuditEntry<'a> {
         AuditEntry::new(self.actor.at(now), action, object)
-    }
-
-    fn fresh_key(&self, now: Timestamp) -> Result<KeyRow, AdminError> {
-        let algorithm = self.issuer.config().algorithm;
-        let sealer = &self.issuer.keys().sealer;
-        Ok(key_ring::generate(algorithm, sealer, now.unix())?)
     }
 
     async fn hash(

@@ -198,6 +198,8 @@ actions! {
     RefreshWrongClient = "refresh.wrong_client", "refused";
     TokenMint = "token.mint", "done";
     TokenRevoke = "token.revoke", "done";
+    /// Every access token was refused; sessions went on.
+    TokenExpireAll = "token.expire_all", "done";
     KeyPublish = "key.publish", "done";
     KeyActivate = "key.activate", "done";
     KeyRetire = "key.retire", "done";

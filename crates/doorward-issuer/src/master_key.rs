@@ -3,7 +3,7 @@
 //! It is 32 random bytes in a file of its own (mode 0600), so that a stolen
 //! database or backup opens nothing. Each purpose uses a key derived from it
 //! (HKDF-SHA-256, RFC 5869), so that no use can weaken another; sealing itself
-//! is in [`seal`].
+//! is in `seal`.
 //!
 //! Nothing starts with a key that is exposed, damaged, missing beside a
 //! database, or not the one that the database was sealed under: a new key in

@@ -11,7 +11,7 @@
 //! master key alone makes a token, and the successor of a token is a function
 //! of session and generation: whoever repeats a refresh gets the same one.
 //!
-//! [`judge`] is the rule for a token that the compare-and-swap did not take.
+//! `judge` is the rule for a token that the compare-and-swap did not take.
 //! It knows nothing of process start times or of which process rotated, only
 //! the row, so a restart changes no answer (CVE-2026-9802).
 

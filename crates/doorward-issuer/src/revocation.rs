@@ -1,7 +1,7 @@
 //! Ending tokens before their `exp`.
 //!
 //! Sign-out, reuse of a refresh token, password change, changed roles,
-//! disabling and key withdrawal all come through [`revoke`]: it writes the
+//! disabling and key withdrawal all come through `revoke`: it writes the
 //! entry in the transaction of its cause, and the commit puts it in force in
 //! this process before anybody is told. Other processes read it by cursor
 //! ([`Issuer::poll_changes`](crate::Issuer::poll_changes)).
@@ -66,6 +66,19 @@ pub(crate) async fn revoke_user_tokens(
     tx.set_tokens_from(user, issued_before).await?;
     let sub = user.to_string();
     revoke(tx, Revocation::User { sub, issued_before }, cause, now).await
+}
+
+/// Refuses every access token that anybody holds now. Sessions go on: the next
+/// refresh gives new ones.
+pub(crate) async fn revoke_all_tokens(
+    tx: &mut Tx,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let latest = tx.latest_watermark().await?;
+    let issued_before = now.unix().max(latest).saturating_add(1);
+    tx.set_all_tokens_from(issued_before).await?;
+    revoke(tx, Revocation::Everything { issued_before }, cause, now).await
 }
 
 /// The watermark after a change at `now`.

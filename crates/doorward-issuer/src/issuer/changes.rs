@@ -7,12 +7,12 @@
 //! A database that is *behind* what this process has seen was put back from a
 //! backup under it, and so were ended sessions and used generations. Which of
 //! them are true is not knowable, so every session ends and every access token
-//! is refused ([`Revocation::Everything`]); the epoch changes, and other
+//! is refused; the epoch changes, and other
 //! processes read everything anew. What this process holds as revoked stays.
 
 use std::sync::Arc;
 
-use doorward_verify::{clock::Timestamp, revocation::Revocation};
+use doorward_verify::clock::Timestamp;
 use serde_json::json;
 
 use super::{Inner, Issuer, open::fresh_epoch};
@@ -21,7 +21,7 @@ use crate::{
     config::CLOCK_LEEWAY,
     error::{AdminError, StoreError},
     key_ring::{self, Schedule},
-    revocation::revoke,
+    revocation::revoke_all_tokens,
     session::EndCause,
     store::Heads,
 };
@@ -155,21 +155,11 @@ impl Issuer {
             // Another process was faster.
             return Ok(());
         }
-        let issued_before = now
-            .unix()
-            .max(tx.latest_watermark().await?)
-            .saturating_add(1);
-        tx.begin_epoch(&fresh_epoch(self.entropy()), issued_before, seen.revocation)
+        let cause = EndCause::StoreRolledBack;
+        tx.begin_epoch(&fresh_epoch(self.entropy()), seen.revocation)
             .await?;
-        let ended = tx.end_every_session(EndCause::StoreRolledBack, now).await?;
-        let cause = EndCause::StoreRolledBack.name();
-        revoke(
-            &mut tx,
-            Revocation::Everything { issued_before },
-            cause,
-            now,
-        )
-        .await?;
+        let ended = tx.end_every_session(cause, now).await?;
+        revoke_all_tokens(&mut tx, cause.name(), now).await?;
         let (actor, object) = (Actor::system(), Object::Installation);
         let entry = AuditEntry::new(actor.at(now), Action::InstallationRolledBack, object)
             .detail(json!({ "sessions_ended": ended }));

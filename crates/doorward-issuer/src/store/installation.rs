@@ -93,26 +93,36 @@ impl Tx {
         Ok(())
     }
 
-    /// Begins a new epoch: every access token issued before `tokens_from` is
-    /// refused, and the revocation head continues after `revocation`.
+    /// Begins a new epoch, in which the revocation head continues after
+    /// `revocation`.
     pub(crate) async fn begin_epoch(
         &mut self,
         epoch: &str,
-        tokens_from: UnixTime,
         revocation: i64,
     ) -> Result<(), StoreError> {
-        let changed =
-            sqlx::query("UPDATE installation SET epoch = $1, tokens_from = $2 WHERE id = 1")
-                .bind(epoch)
-                .bind(seconds(tokens_from))
-                .execute(self.connection())
-                .await?;
+        let changed = sqlx::query("UPDATE installation SET epoch = $1 WHERE id = 1")
+            .bind(epoch)
+            .execute(self.connection())
+            .await?;
         one_row(changed.rows_affected(), "begin_epoch")?;
         sqlx::query("UPDATE head SET value = $1 WHERE name = 'revocation' AND value < $1")
             .bind(revocation)
             .execute(self.connection())
             .await?;
         Ok(())
+    }
+
+    pub(crate) async fn set_all_tokens_from(
+        &mut self,
+        tokens_from: UnixTime,
+    ) -> Result<(), StoreError> {
+        let changed = sqlx::query(
+            "UPDATE installation SET tokens_from = $1 WHERE id = 1 AND tokens_from < $1",
+        )
+        .bind(seconds(tokens_from))
+        .execute(self.connection())
+        .await?;
+        one_row(changed.rows_affected(), "set_all_tokens_from")
     }
 
     /// The latest watermark of any user or of the installation.

@@ -3,12 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use doorward_issuer::{
-    Issuer, RefreshError,
+    Issuer, RefreshError, StoreError,
     session::{EndCause, FIRST_PARTY_CLIENT, Refreshed},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-use crate::harness::{PASSWORD, World, check, password, sign_in};
+use crate::harness::{PASSWORD, World, audit, check, password, sign_in};
 
 /// `count` refreshes of one token, released together.
 async fn all_at_once(issuer: &Issuer, token: &str, count: usize) -> Vec<Refreshed> {
@@ -166,4 +166,95 @@ async fn rft_007_refresh_races_disable_password_and_role_removal() {
     for ending in [Ending::Disable, Ending::Password, Ending::Role] {
         race(&world, &issuer, &ending, 30).await;
     }
+}
+
+/// A request whose caller hangs up is dropped wherever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_caller_who_hangs_up_leaves_no_half_change_and_blocks_nobody() {
+    let (world, issuer) = World::with_alice().await;
+    let mut token = sign_in(&issuer, "alice").await.refresh_token;
+    for round in 0..300 {
+        let (dropped, presented) = (issuer.clone(), token.clone());
+        let task = tokio::spawn(async move {
+            match round % 4 {
+                0 => drop(dropped.refresh(&presented, FIRST_PARTY_CLIENT).await.ok()),
+                1 => drop(dropped.admin().add_tenant(&format!("t{round}")).await.ok()),
+                2 => drop(
+                    dropped
+                        .admin()
+                        .grant_role("alice", "acme", "editor")
+                        .await
+                        .ok(),
+                ),
+                _ => drop(
+                    dropped
+                        .admin()
+                        .revoke_role("alice", "acme", "editor")
+                        .await
+                        .ok(),
+                ),
+            }
+        });
+        for _ in 0..round % 23 {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let _ = task.await;
+        let refreshed = issuer
+            .refresh(&token, FIRST_PARTY_CLIENT)
+            .await
+            .ok()
+            .unwrap();
+        token = refreshed.answer.refresh_token;
+    }
+    let entries = audit(&issuer).await;
+    assert!(
+        (1..).zip(&entries).all(|(seq, entry)| entry.seq == seq),
+        "no gap"
+    );
+    let added = entries
+        .iter()
+        .filter(|entry| entry.action == "tenant.add")
+        .count();
+    assert_eq!(issuer.admin().tenants().await.unwrap().len(), added);
+    // What was committed but not answered is in force after the next poll.
+    issuer.poll_changes().await.unwrap();
+    let session = sign_in(&issuer, "alice").await;
+    assert!(check(&issuer, &world.clock, &session.access_token).is_ok());
+}
+
+/// A writer that does not let go: verification and reading go on, writing says
+/// that it cannot.
+#[tokio::test]
+async fn a_locked_database_refuses_writes_and_nothing_else() {
+    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+    let (world, issuer) = World::with_alice().await;
+    let session = sign_in(&issuer, "alice").await;
+    let options = SqliteConnectOptions::new().filename(world.database());
+    let mut other = options.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+
+    let (refreshed, ended) = tokio::join!(
+        issuer.refresh(&session.refresh_token, FIRST_PARTY_CLIENT),
+        issuer.end_session(session.session_id, EndCause::SignOut)
+    );
+    let refused = refreshed.err().unwrap();
+    assert!(
+        matches!(refused, RefreshError::Store(StoreError::Unavailable(_))),
+        "{refused}"
+    );
+    assert!(matches!(ended, Err(StoreError::Unavailable(_))));
+    assert!(check(&issuer, &world.clock, &session.access_token).is_ok());
+    assert!(issuer.poll_changes().await.is_ok());
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let refreshed = issuer
+        .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
+        .await
+        .ok()
+        .unwrap();
+    assert!(!refreshed.repeated, "the refused try changed nothing");
 }

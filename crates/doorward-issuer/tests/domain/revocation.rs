@@ -377,6 +377,46 @@ async fn a_token_without_a_session_ends_alone() {
     assert_eq!(audited(&issuer, "token.revoke").await, 1);
 }
 
+#[tokio::test]
+async fn rev_010_one_command_refuses_every_access_token_and_signs_nobody_out() {
+    let (world, issuer) = World::with_alice().await;
+    let other_process = world.open().await;
+    issuer
+        .admin()
+        .add_user(crate::harness::new_user("bob"))
+        .await
+        .unwrap();
+    let sessions = [
+        sign_in(&issuer, "alice").await,
+        sign_in(&issuer, "bob").await,
+    ];
+    issuer.admin().expire_access_tokens().await.unwrap();
+    other_process.poll_changes().await.unwrap();
+    for session in &sessions {
+        for process in [&issuer, &other_process, &world.open().await] {
+            let refused = check(process, &world.clock, &session.access_token).unwrap_err();
+            assert_eq!(refused, Reason::TokenRevoked);
+        }
+        let refreshed = issuer
+            .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
+            .await;
+        let access_token = refreshed.ok().unwrap().answer.access_token;
+        assert!(check(&other_process, &world.clock, &access_token).is_ok());
+        // The next change of the user still refuses what was just given.
+        let user = issuer
+            .account_by_id(session.subject.as_str())
+            .await
+            .unwrap()
+            .unwrap();
+        issuer
+            .admin()
+            .end_sessions(user.username.as_str())
+            .await
+            .unwrap();
+        assert!(check(&issuer, &world.clock, &access_token).is_err());
+    }
+}
+
 /// KEY-021: old revocations and old sequence numbers come back.
 #[tokio::test]
 async fn key_021_a_database_that_went_back_ends_everything_that_it_might_have_forgotten() {
