@@ -85,7 +85,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // A sealed private key that is overwritten is zeroed in its page.
+            .pragma("secure_delete", "1");
         let writer = pool(1)
             .connect_with(options.clone())
             .await
