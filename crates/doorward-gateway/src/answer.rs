@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::{gateway::LocalBody, upstream::Relayed, wire::watch::Exchange};
+use crate::{gateway::LocalBody, upstream::Relayed, wire::exchange::Exchange};
 
 /// Any error of a body.
 pub type BodyError = Box<dyn Error + Send + Sync>;

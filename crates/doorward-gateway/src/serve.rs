@@ -20,7 +20,7 @@ use crate::{
     responses,
     server::Worker,
     upstream::Origin,
-    wire::{Fault, watch::Exchange},
+    wire::{Fault, exchange::Exchange},
 };
 
 /// Answers `request`, and sends the decision on its way.

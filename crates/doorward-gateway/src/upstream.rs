@@ -7,6 +7,7 @@
 //! the wire at all). RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
 
 mod body;
+mod overheard;
 mod pool;
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
@@ -24,7 +25,7 @@ use crate::{
     config::Limits,
     hop,
     identity::{self, Identity},
-    wire::{Fault, watch::Exchange},
+    wire::{Fault, exchange::Exchange},
 };
 
 /// The API behind the gateway, as one worker reaches it.

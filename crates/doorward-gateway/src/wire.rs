@@ -11,6 +11,7 @@
 //! This is not a second HTTP implementation: nothing here is forwarded, and
 //! no value read here takes part in a decision. RFC 9112 sections 2 to 7.
 
+pub(crate) mod exchange;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod stall;

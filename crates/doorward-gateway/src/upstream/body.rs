@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::{Sending, UploadState, pool::Lease};
-use crate::wire::{stall::Stall, watch::Exchange};
+use crate::wire::{exchange::Exchange, stall::Stall};
 
 /// The body of a request to the upstream.
 #[derive(Debug)]

@@ -6,11 +6,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{self, IoSlice},
-    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -25,12 +22,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Instant, interval, timeout},
 };
 
-use super::{Failure, Sending, body::Outgoing};
+use super::{Failure, Sending, body::Outgoing, overheard::Overheard};
 use crate::config::Limits;
 
 /// Largest head of an answer.
@@ -116,10 +112,7 @@ impl Pool {
         // cannot be set they do, and are still right.
         let _ = stream.set_nodelay(true);
         let has_spoken = Rc::new(Cell::new(false));
-        let stream = Overheard {
-            stream,
-            has_spoken: Rc::clone(&has_spoken),
-        };
+        let stream = Overheard::new(stream, Rc::clone(&has_spoken));
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the gateway's upstream pool"
@@ -215,57 +208,5 @@ impl Lease {
         if self.sending.is_done() && !self.connection.sender.is_closed() {
             self.pool.give_back(self.connection);
         }
-    }
-}
-
-/// Notices whether the upstream said anything.
-#[derive(Debug)]
-struct Overheard {
-    stream: TcpStream,
-    has_spoken: Rc<Cell<bool>>,
-}
-
-impl AsyncRead for Overheard {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.has_spoken.set(true);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Overheard {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -8,7 +8,6 @@
 //! appears in the record.
 
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
@@ -25,71 +24,14 @@ use tokio::{
 
 use super::{
     Fault,
+    exchange::Exchange,
     framing::{Framing, Scan},
-    head::Head,
     stall::Stall,
 };
 use crate::config::Limits;
 
 /// Stands in for a faulty request. Never forwarded: its head is a fault.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
-
-/// What the connection and the requests on it tell each other. Belongs to one
-/// connection on one thread.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    heads: RefCell<VecDeque<Head>>,
-    refused: Cell<Option<Fault>>,
-    request_line: RefCell<Option<(String, String)>>,
-    body_fault: Cell<Option<Fault>>,
-    unanswered: Cell<usize>,
-    idle_since: Cell<Instant>,
-    aborted: Cell<bool>,
-}
-
-impl Exchange {
-    fn new() -> Self {
-        Self {
-            heads: RefCell::default(),
-            refused: Cell::new(None),
-            request_line: RefCell::new(None),
-            body_fault: Cell::new(None),
-            unanswered: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
-            aborted: Cell::new(false),
-        }
-    }
-
-    /// What the lint found about the request that hyper hands out next.
-    pub(crate) fn next_head(&self) -> Result<Head, Fault> {
-        let head = self.heads.borrow_mut().pop_front();
-        // Without a head and without a fault hyper saw a request that the
-        // lint did not: the two disagree.
-        const DISAGREED: Fault = Fault::Framing("a request in the middle of another");
-        head.ok_or_else(|| self.refused.get().unwrap_or(DISAGREED))
-    }
-
-    /// Method and path of the refused request, as far as they can be read.
-    pub(crate) fn refused_line(&self) -> Option<(String, String)> {
-        self.request_line.borrow_mut().take()
-    }
-
-    /// The fault in the body of the present request.
-    pub(crate) fn body_fault(&self) -> Option<Fault> {
-        self.body_fault.get()
-    }
-
-    /// An answer has been given whole.
-    pub(crate) fn answered(&self) {
-        self.unanswered.set(self.unanswered.get().saturating_sub(1));
-        self.idle_since.set(Instant::now());
-    }
-
-    /// The answer broke off: the caller must not take it for a whole one.
-    pub(crate) fn abort(&self) {
-        self.aborted.set(true);
-    }
-}
 
 /// The connection.
 #[derive(Debug)]
@@ -175,14 +117,7 @@ impl Watched {
     }
 
     fn scan(&mut self, bytes: &[u8]) -> Scan {
-        let mut heads = self.exchange.heads.borrow_mut();
-        let before = heads.len();
-        let scan = self.framing.scan(bytes, &self.limits, &mut heads);
-        let found = heads.len() - before;
-        self.exchange
-            .unanswered
-            .set(self.exchange.unanswered.get() + found);
-        scan
+        self.exchange.scan(&mut self.framing, bytes, &self.limits)
     }
 
     /// How many of `bytes` may pass; the rest is held back or replaced.
@@ -215,17 +150,13 @@ impl Watched {
         self.held = Vec::new();
         self.held_since = None;
         self.deaf = true;
-        self.exchange.refused.set(Some(fault));
-        self.exchange
-            .unanswered
-            .set(self.exchange.unanswered.get() + 1);
-        self.exchange.request_line.replace(readable_line(head));
+        self.exchange.refuse(fault, readable_line(head));
         self.cleared.extend(PLACEHOLDER);
     }
 
     fn break_body(&mut self, fault: Fault) -> io::Error {
         self.deaf = true;
-        self.exchange.body_fault.set(Some(fault));
+        self.exchange.refuse_body(fault);
         io::Error::new(io::ErrorKind::InvalidData, fault.seen())
     }
 
@@ -236,7 +167,7 @@ impl Watched {
         let deadline = match waiting {
             Waiting::Head(since) => since + self.limits.head_timeout,
             Waiting::Body => *self.body_since.get_or_insert(now) + self.limits.body_timeout,
-            Waiting::Idle => self.exchange.idle_since.get() + self.limits.idle_timeout,
+            Waiting::Idle => self.exchange.idle_since() + self.limits.idle_timeout,
             // Ours to answer. Looked at again later, because hyper does not
             // ask again when the answer is out.
             Waiting::Answer => now + self.limits.idle_timeout,
@@ -309,14 +240,14 @@ impl Waiting {
     fn of(watched: &Watched) -> Self {
         if watched.framing.in_body() {
             Self::Body
-        } else if watched.exchange.unanswered.get() > 0 {
+        } else if watched.exchange.is_unanswered() {
             Self::Answer
         } else if let Some(since) = watched.held_since {
             Self::Head(since)
         } else if watched.has_spoken {
             Self::Idle
         } else {
-            Self::Head(watched.exchange.idle_since.get())
+            Self::Head(watched.exchange.idle_since())
         }
     }
 }
@@ -354,7 +285,7 @@ impl AsyncRead for Watched {
             this.is_drained = false;
             if buf.filled().len() == start {
                 if this.framing.in_body() {
-                    this.exchange.body_fault.set(Some(Fault::BodyCut));
+                    this.exchange.refuse_body(Fault::BodyCut);
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -409,7 +340,7 @@ impl Drop for Watched {
     /// An answer without a length ends with the connection, so a broken one
     /// must not end like a whole one: the connection is reset instead.
     fn drop(&mut self) {
-        if self.exchange.aborted.get() {
+        if self.exchange.is_aborted() {
             let reset =
                 socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
             // Without it the caller may still see the cut by the length.

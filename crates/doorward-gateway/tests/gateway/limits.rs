@@ -167,6 +167,7 @@ fn gwy_030_a_body_is_not_read_before_its_caller_is_known() {
         sent < 16 * 1024 * 1024,
         "{sent} bytes of a refused body were taken"
     );
+    assert_eq!(client.reply().status, 401);
     house.upstream.assert_untouched();
 }
 

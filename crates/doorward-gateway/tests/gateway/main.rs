@@ -10,7 +10,6 @@ mod bodies;
 mod fail_closed;
 mod framing;
 #[path = "../harness/mod.rs"]
-#[expect(dead_code, reason = "the memory test uses the rest")]
 mod harness;
 mod identity;
 mod lifecycle;

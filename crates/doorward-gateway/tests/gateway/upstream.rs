@@ -308,6 +308,33 @@ fn an_early_answer_reaches_the_caller_in_the_middle_of_its_upload() {
 }
 
 #[test]
+fn an_early_answer_is_heard_although_the_upstream_hangs_up() {
+    let upstream = Recorder::heads_only(|_, stream| {
+        stream
+            .write_all(
+                b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch",
+            )
+            .unwrap();
+        // With most of the body unread: the connection is reset.
+        false
+    });
+    let house = before(upstream);
+    for _ in 0..10 {
+        let mut client = house.client();
+        let mut up = client.twin();
+        let sender = std::thread::spawn(move || {
+            let head = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n";
+            up.write_all(head.as_bytes()).unwrap();
+            while up.write_all(&[b'x'; 65536]).is_ok() {}
+        });
+        let reply = client.reply();
+        assert_eq!((reply.status, reply.text()), (413, "much"));
+        drop(client);
+        sender.join().unwrap();
+    }
+}
+
+#[test]
 fn fields_of_the_upstreams_connection_end_here() {
     let house = before(Recorder::saying(
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n\
