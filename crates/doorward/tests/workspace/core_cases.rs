@@ -38,7 +38,11 @@ fn function_names(folder: &Path, names: &mut Vec<String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("a readable source");
             let words = text.split("fn ").skip(1);
-            names.extend(words.filter_map(|rest| rest.split('(').next()).map(str::to_owned));
+            names.extend(
+                words
+                    .filter_map(|rest| rest.split('(').next())
+                    .map(str::to_owned),
+            );
         }
     }
 }

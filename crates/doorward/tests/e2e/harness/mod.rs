@@ -9,4 +9,4 @@ mod server;
 pub(crate) use exchange::{Answer, request, send_raw};
 pub(crate) use parts::{Part, find};
 pub(crate) use recorder::Recorder;
-pub(crate) use server::{Server, doorward};
+pub(crate) use server::{Server, binary, doorward};

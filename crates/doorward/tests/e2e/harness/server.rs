@@ -60,7 +60,12 @@ impl Server {
 
     /// `doorward up` with `arguments` on `data`, on free ports.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
-        let mut child = doorward(data)
+        Self::start_binary(&binary(), data, arguments)
+    }
+
+    /// The same with another build of the binary.
+    pub(crate) fn start_binary(binary: &Path, data: &Path, arguments: &[&str]) -> Self {
+        let mut child = command_of(binary, data)
             .args([
                 "up",
                 "--json",
@@ -229,7 +234,16 @@ impl Drop for Server {
 
 /// The binary, with nothing of this environment in it.
 pub(crate) fn doorward(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command_of(&binary(), data)
+}
+
+/// The binary that cargo built for this test.
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_doorward"))
+}
+
+fn command_of(binary: &Path, data: &Path) -> Command {
+    let mut command = Command::new(binary);
     command
         .env_clear()
         .env("NO_COLOR", "1")
