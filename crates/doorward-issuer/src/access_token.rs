@@ -111,6 +111,13 @@ impl Issuer {
         let permissions = roles.effective(&entitled.roles);
         let token_id = URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy()));
         let config = self.config();
+        // Measured from now, not from an `iat` that a watermark put ahead:
+        // no life is stretched.
+        let end = self
+            .clock()
+            .now()
+            .unix()
+            .saturating_add(config.access_token_lifetime);
         let mut claims = AccessClaims::new(RequiredClaims {
             issuer: config.issuer.clone(),
             subject: entitled.subject.to_string(),
@@ -118,7 +125,7 @@ impl Issuer {
             client_id: request.client_id.to_owned(),
             token_id: token_id.clone(),
             issued_at: entitled.issued_at,
-            lifetime_seconds: config.access_token_lifetime,
+            lifetime_seconds: end.as_secs().saturating_sub(entitled.issued_at.as_secs()),
         })
         .tenant(entitled.tenant.as_str())
         .roles(known)

@@ -26,7 +26,8 @@ use crate::{
     store::Heads,
 };
 
-/// How often expired revocations are forgotten.
+/// How often expired revocations are forgotten, and memory that no password
+/// hash used in between is given back.
 const SWEEP_MILLIS: u64 = 10_000;
 
 /// How often what has long expired is deleted.
@@ -113,6 +114,7 @@ impl Issuer {
         }
         if is_time(seen.swept_at, now, SWEEP_MILLIS) {
             changes.swept = revocations.sweep(now.unix());
+            self.hasher().rest();
             seen.swept_at = now;
         }
         if is_time(seen.purged_at, now, PURGE_MILLIS) {
