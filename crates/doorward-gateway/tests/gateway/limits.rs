@@ -88,13 +88,15 @@ fn a_dripping_head_is_bounded_as_a_whole() {
 
 #[test]
 fn silent_and_idle_connections_are_closed() {
-    let limits = Limits {
+    let house = House::with_limits(Limits {
         head_timeout: SHORT,
+        ..Limits::default()
+    });
+    assert!(house.client().is_closed(), "one that never spoke");
+    let house = House::with_limits(Limits {
         idle_timeout: SHORT,
         ..Limits::default()
-    };
-    let house = House::with_limits(limits);
-    assert!(house.client().is_closed(), "one that never spoke");
+    });
     let mut client = house.client();
     client.write(request("GET", "/health", &[]));
     assert_eq!(client.reply().status, 200);
