@@ -20,7 +20,7 @@ mod workplace;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use workplace::{Workplace, open_issuer, runtime};
 
@@ -51,20 +51,32 @@ pub(crate) struct Place {
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "DIR",
         env = "DOORWARD_DATA",
+        hide_env_values = true,
         default_value = ".doorward"
     )]
     pub(crate) data: PathBuf,
 
-    /// Configuration file [default: that of the last `up`, else doorward.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "DOORWARD_CONFIG")]
+    /// Configuration [default: doorward.toml, or what the last `up` used]
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        value_name = "FILE",
+        env = "DOORWARD_CONFIG",
+        hide_env_values = true
+    )]
     pub(crate) config: Option<PathBuf>,
 
     /// Answer with JSON on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 }
+
+/// Over the options that every command takes, so that its own stand first.
+const EVERYWHERE: &str = "Everywhere";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -112,6 +124,30 @@ impl Cli {
             Command::Explain(explain) => explain.run(&place),
         }
     }
+}
+
+/// What was wrong with a command line, as a failure.
+pub(crate) fn misread(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::usage("a command is missing").hint("`doorward --help` lists them");
+    }
+    // The rest of the drawing is usage and advice.
+    let drawing = error.render().to_string();
+    let mut parts = drawing.split("\n\n").map(str::trim);
+    let said = parts.next().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let failure = Failure::usage(said.split_whitespace().collect::<Vec<_>>().join(" "));
+    let tip = parts.find_map(|part| part.strip_prefix("tip: "));
+    failure.hint(tip.unwrap_or("`--help` shows what there is"))
+}
+
+/// Whether JSON was asked for on a command line that could not be read.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the arguments, when their parser refused them"
+)]
+pub(crate) fn wants_json() -> bool {
+    std::env::args_os().any(|argument| argument == "--json")
 }
 
 #[cfg(test)]

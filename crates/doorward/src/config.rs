@@ -26,7 +26,7 @@ use doorward_policy::route::RouteTable;
 use http::Uri;
 
 use document::Reader;
-pub(crate) use problem::ConfigProblems;
+pub(crate) use problem::{ConfigProblems, Problem};
 pub(crate) use suggest::suggest;
 
 /// What `doorward init` writes.

@@ -5,6 +5,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use crate::config::Problem;
+
 /// How a command ends when it does not end with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -57,6 +59,8 @@ pub(crate) struct Failure {
     pub(crate) blame: Blame,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// The single problems, where the message only counts them.
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Failure {
@@ -81,7 +85,14 @@ impl Failure {
             blame,
             message: message.into(),
             hint: None,
+            problems: Vec::new(),
         }
+    }
+
+    /// Adds the problems that the message counts; programs get them one by one.
+    pub(crate) fn problems(mut self, problems: &[Problem]) -> Self {
+        self.problems = problems.to_vec();
+        self
     }
 
     /// Adds what the reader can do about it.

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     };
     let as_json = cli.place.json;
     match cli.run() {
+        Ok(_) if output::is_lost() => ExitCode::from(exit::Blame::Unreachable.code()),
         Ok(answer) => answer.into(),
         Err(failure) => {
             output::failure(&failure, as_json);
@@ -41,9 +42,12 @@ fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     // Printing can only fail when the stream is gone.
     let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(exit::Blame::Usage.code())
-    } else {
-        ExitCode::SUCCESS
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
     }
+    let failure = cli::misread(error);
+    if cli::wants_json() {
+        output::failure_json(&failure);
+    }
+    ExitCode::from(failure.blame.code())
 }

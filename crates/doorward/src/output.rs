@@ -1,9 +1,13 @@
 //! Standard output and standard error, the only two places where the binary
 //! prints.
 //!
-//! A reader that went away (`doorward … | head`) is not an error.
+//! A reader that went away (`doorward … | head`) is not an error. A full disk
+//! is: the command then ends with "cannot reach", whatever its answer was.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::Serialize;
 
@@ -47,37 +51,55 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(err, "{text}");
 }
 
-/// Says what failed and what to do, on standard error; as JSON on standard
-/// output too when that was asked for.
+/// Says what failed and what to do, on standard error; as one line of JSON on
+/// standard output too when that was asked for.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
     note(format!(
         "{} {}",
         paint(Tone::Bad, "error:"),
-        failure
-            .message
-            .lines()
-            .map(safe)
-            .collect::<Vec<_>>()
-            .join("\n")
+        safe(&failure.message)
     ));
     if let Some(hint) = &failure.hint {
         note(format!("{}  {}", paint(Tone::Quiet, "help:"), safe(hint)));
     }
     if as_json {
-        json(&serde_json::json!({
-            "error": {
-                "code": failure.blame.code(),
-                "message": failure.message,
-                "hint": failure.hint,
-            }
-        }));
+        failure_json(failure);
     }
 }
+
+/// The shape of every failure: `{"error":{"code","message","hint"}}`, and
+/// `problems` beside it when a configuration is to blame.
+pub(crate) fn failure_json(failure: &Failure) {
+    let mut answer = serde_json::json!({
+        "error": {
+            "code": failure.blame.code(),
+            "message": failure.message,
+            "hint": failure.hint,
+        }
+    });
+    if !failure.problems.is_empty() {
+        answer["problems"] = serde_json::json!(failure.problems);
+    }
+    json_line(&answer);
+}
+
+/// Whether something that was to be printed is lost.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+static LOST: AtomicBool = AtomicBool::new(false);
 
 fn finish(written: std::io::Result<()>) {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            note(format!("cannot write to standard output: {error}"));
+            // Said once, not for each line.
+            if !LOST.swap(true, Ordering::Relaxed) {
+                note(format!(
+                    "{} cannot write to standard output: {error}",
+                    paint(Tone::Bad, "error:")
+                ));
+            }
         }
         _ => {}
     }

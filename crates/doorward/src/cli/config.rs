@@ -32,18 +32,20 @@ impl Config {
                     );
                 } else {
                     output::data(format!(
-                        "{} is good: {routes} routes, {roles} roles",
-                        file.display()
+                        "{} is good: {}, {}",
+                        file.display(),
+                        count(routes, "route"),
+                        count(roles, "role")
                     ));
                 }
                 Ok(Answer::Yes)
             }
-            Err(problems) => {
-                if place.json {
-                    output::json(&json!({ "file": file, "problems": problems.problems() }));
-                }
-                Err(Workplace::broken_config(&file, &problems))
-            }
+            Err(problems) => Err(Workplace::broken_config(&file, &problems)),
         }
     }
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
 }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use doorward_issuer::{AdminError, Issuer, MasterKey, OpenError, Surroundings};
+use doorward_issuer::password::WeakPassword;
+use doorward_issuer::{AdminError, Issuer, MasterKey, OpenError, StoreError, Surroundings};
 use doorward_policy::role::Roles;
 
 use super::Place;
 use crate::{
-    config::{self, Config, ConfigProblems},
+    config::{self, Config, ConfigProblems, Problem},
     data_folder::{DataFolder, LastUp},
     exit::{Answer, Failure},
     output,
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Where a `doorward.toml` is looked for when nothing names one.
-const DEFAULT_CONFIG: &str = "doorward.toml";
+pub(crate) const DEFAULT_CONFIG: &str = "doorward.toml";
 
 /// The gateway's default address.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4180";
@@ -86,11 +87,31 @@ impl Workplace {
 
     /// Shows every problem and names the file.
     pub(crate) fn broken_config(file: &Path, problems: &ConfigProblems) -> Failure {
-        output::note(problems);
-        let count = problems.problems().len();
-        let s = if count == 1 { "" } else { "s" };
-        Failure::configuration(format!("{} has {count} problem{s}", file.display()))
-            .hint("correct the file; nothing was changed")
+        let list = problems.problems();
+        let failure = match list {
+            // No text file at all: that is the whole story.
+            [
+                Problem {
+                    line: None,
+                    message,
+                    help,
+                    ..
+                },
+            ] => {
+                let failure = Failure::configuration(message);
+                match help {
+                    Some(help) => failure.hint(help),
+                    None => failure,
+                }
+            }
+            _ => {
+                output::note(format!("{problems}\n"));
+                let s = if list.len() == 1 { "" } else { "s" };
+                Failure::configuration(format!("{} has {} problem{s}", file.display(), list.len()))
+                    .hint("correct the file; nothing was changed")
+            }
+        };
+        failure.problems(list)
     }
 
     /// Opens the issuer and runs `work` on it.
@@ -137,6 +158,7 @@ pub(crate) async fn open_issuer(
     let entropy = Arc::new(SystemEntropy);
     let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
     config.access_token_lifetime = settings.access_lifetime;
+    still_there(folder)?;
     let master_key =
         MasterKey::open_or_create(&folder.master_key(), &folder.database(), entropy.as_ref())
             .map_err(|error| Failure::configuration(error.to_string()))?;
@@ -148,10 +170,44 @@ pub(crate) async fn open_issuer(
     Issuer::open(&folder.database(), master_key, config, surroundings)
         .await
         .map_err(|error| match error {
-            OpenError::Store(error) => Failure::unreachable(error.to_string())
-                .hint("check the free space and the permissions of the data folder"),
+            OpenError::Store(error) => store_failure(&error),
             error => Failure::configuration(error.to_string()),
         })
+}
+
+/// Refuses to begin anew where a database was: users and revocations would be
+/// gone without a word. A folder that was served once has a database with
+/// content, because `last-up.json` is written after it.
+fn still_there(folder: &DataFolder) -> Result<(), Failure> {
+    let database = folder.database();
+    let lost = match std::fs::metadata(&database) {
+        Ok(metadata) if metadata.len() == 0 => "is empty",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is missing",
+        // Anything else is told by whoever opens it.
+        _ => return Ok(()),
+    };
+    if !folder.last_up().exists() {
+        return Ok(());
+    }
+    Err(Failure::configuration(format!(
+        "{} {lost}, and {} has been in use",
+        database.display(),
+        folder.path().display()
+    ))
+    .hint("put the database back from a backup, or begin anew in another folder with --data"))
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    let message = error.to_string();
+    match error {
+        StoreError::Corrupt(_) => {
+            Failure::configuration(message).hint("restore doorward.db from a backup")
+        }
+        _ => Failure::unreachable(message).hint(
+            "check the free space and the permissions of the data folder, then try again; \
+             nothing was changed",
+        ),
+    }
 }
 
 /// What can go wrong inside a command that changes the store.
@@ -185,16 +241,37 @@ impl From<CommandError> for Failure {
 fn admin_failure(error: &AdminError) -> Failure {
     let message = error.to_string();
     match error {
-        AdminError::Store(_) => Failure::unreachable(message)
-            .hint("check the free space and the permissions of the data folder, then try again"),
+        AdminError::Store(error) => store_failure(error),
         AdminError::NoSuchUser(_) => {
             Failure::usage(message).hint("`doorward user list` shows who there is")
         }
+        AdminError::UserExists(name) => Failure::usage(message).hint(format!(
+            "nothing was changed; `doorward user password {name}` sets a new password"
+        )),
+        AdminError::TenantExists(_) => Failure::usage(message).hint("nothing was changed"),
+        AdminError::UserDisabled(name) => Failure::usage(message)
+            .hint(format!("`doorward user enable {name}` lets them in again")),
+        AdminError::NotAMember { user, tenant } => Failure::usage(message).hint(format!(
+            "`doorward role grant {user} ROLE --tenant {tenant}` lets them in; \
+             `doorward role list {user}` shows what they hold"
+        )),
         AdminError::UnknownRole(unknown) => {
             Failure::usage(message).hint(role_hint(&unknown.role, &unknown.known))
         }
+        AdminError::WeakPassword(weak) => weak_password(weak),
+        AdminError::Hash(_) | AdminError::Key(_) => Failure::internal(message),
         _ => Failure::usage(message),
     }
+}
+
+/// A refusal of the password that was chosen.
+pub(super) fn weak_password(weak: &WeakPassword) -> Failure {
+    let advice = match weak {
+        // It is in the message already.
+        WeakPassword::TooShort => "",
+        _ => "; a few unrelated words do well",
+    };
+    Failure::usage(format!("the password is {weak}")).hint(format!("nothing was changed{advice}"))
 }
 
 /// What somebody who wrote `role` may have meant.
