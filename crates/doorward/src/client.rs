@@ -56,7 +56,7 @@ fn authority_of(uri: &Uri) -> Result<String, Failure> {
 async fn connect(authority: &str) -> Result<TcpStream, Failure> {
     let refused = |why: String| {
         Failure::unreachable(format!("cannot connect to {authority}: {why}"))
-            .hint("is the server running? `doorward up` starts one")
+            .hint("is the server running, and the address right? `doorward up` starts one")
     };
     match timeout(CONNECT, TcpStream::connect(authority)).await {
         Ok(Ok(stream)) => Ok(stream),

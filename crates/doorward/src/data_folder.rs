@@ -56,14 +56,26 @@ pub(crate) struct DemoUser {
 }
 
 impl DataFolder {
-    /// The folder at `path`, made if it is not there.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+    /// The folder at `path`, which may come later: [`DataFolder::make`] makes
+    /// it once everything else is known to be good.
+    pub(crate) fn planned(path: &Path) -> Result<Self, Failure> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
+                path: path.to_owned(),
+            }),
+            _ => Self::open(path),
+        }
+    }
+
+    /// Makes the folder if it is not there.
+    pub(crate) fn make(&self) -> Result<(), Failure> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(path)
-            .map_err(|error| cannot("create", path, &error))?;
-        Self::open(path)
+            .create(&self.path)
+            .map_err(|error| cannot("create", &self.path, &error))?;
+        // Somebody else may have been quicker, with another mode.
+        Self::open(&self.path).map(drop)
     }
 
     /// The folder at `path`, which must be there.
@@ -134,11 +146,10 @@ impl DataFolder {
         let Some(text) = self.read(file)? else {
             return Ok(None);
         };
-        let value = serde_json::from_str(&text).map_err(|error| {
-            Failure::configuration(format!("{} is damaged: {error}", file.display()))
-                .hint("delete it; the next `doorward up` or `doorward login` writes it again")
-        })?;
-        Ok(Some(value))
+        match serde_json::from_str(&text) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(damaged(file, &error.to_string())),
+        }
     }
 
     /// Reads a text file of the folder; `None` if it is not there.
@@ -146,6 +157,9 @@ impl DataFolder {
         match fs::read_to_string(file) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(damaged(file, "it is not text"))
+            }
             Err(error) => Err(cannot("read", file, &error)),
         }
     }
@@ -177,8 +191,24 @@ impl DataFolder {
                 handle.sync_all()
             })
             .and_then(|()| fs::rename(&fresh, file));
-        written.map_err(|error| cannot("write", file, &error))
+        written.map_err(|error| {
+            // Best effort: what could not be written may not be removable.
+            let _ = fs::remove_file(&fresh);
+            cannot("write", file, &error)
+        })
     }
+}
+
+/// A file that holds something else than Doorward wrote, and which command
+/// writes it anew.
+fn damaged(file: &Path, why: &str) -> Failure {
+    let again = match file.file_name().and_then(|name| name.to_str()) {
+        Some("login.json") => "`doorward login USER` writes it again",
+        Some("demo.json") => "`doorward up --demo` gives its users new passwords",
+        _ => "`doorward up` writes it again",
+    };
+    Failure::configuration(format!("{} is damaged: {why}", file.display()))
+        .hint(format!("delete it; {again}"))
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
@@ -190,14 +220,21 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
     use super::DataFolder;
+
+    fn made(path: &Path) -> DataFolder {
+        let folder = DataFolder::planned(path).unwrap();
+        assert!(!path.exists(), "a plan makes nothing");
+        folder.make().unwrap();
+        folder
+    }
 
     #[test]
     fn sec_017_folder_and_files_are_private() {
         let place = tempfile::tempdir().unwrap();
-        let folder = DataFolder::create(&place.path().join("a/b")).unwrap();
+        let folder = made(&place.path().join("a/b"));
         folder.write(&folder.login(), "secret").unwrap();
         let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(folder.path().to_owned()), 0o700);
@@ -207,7 +244,7 @@ mod tests {
     #[test]
     fn sec_017_a_planted_link_is_not_followed() {
         let place = tempfile::tempdir().unwrap();
-        let folder = DataFolder::create(&place.path().join("data")).unwrap();
+        let folder = made(&place.path().join("data"));
         let victim = place.path().join("victim");
         fs::write(&victim, "untouched").unwrap();
         std::os::unix::fs::symlink(&victim, folder.login().with_extension("new")).unwrap();

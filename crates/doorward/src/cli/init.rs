@@ -1,10 +1,15 @@
 //! `doorward init`: a commented configuration to start from.
 
-use std::{fs::OpenOptions, io::ErrorKind, io::Write as _, path::PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::ErrorKind,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
-use super::Place;
+use super::{Place, workplace::DEFAULT_CONFIG};
 use crate::{
     config,
     exit::{Answer, Failure},
@@ -14,18 +19,19 @@ use crate::{
 /// Write a commented doorward.toml
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// File to write
-    #[arg(default_value = "doorward.toml")]
-    file: PathBuf,
+    /// File to write [default: doorward.toml]
+    file: Option<PathBuf>,
 }
 
 impl Init {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
-        let file = self.file.display();
+        let path = self.file.or_else(|| place.config.clone());
+        let path = path.unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+        let file = path.display();
         let written = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .open(&self.file)
+            .open(&path)
             .and_then(|mut handle| handle.write_all(config::TEMPLATE.as_bytes()));
         written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Failure::configuration(format!("{file} is already there"))
@@ -34,11 +40,16 @@ impl Init {
                 .hint("check the folder and its permissions"),
         })?;
         if place.json {
-            output::json(&serde_json::json!({ "written": self.file }));
+            output::json(&serde_json::json!({ "written": path }));
         } else {
+            let named = if path == Path::new(DEFAULT_CONFIG) {
+                String::new()
+            } else {
+                format!(" --config {file}")
+            };
             output::note(format!(
-                "wrote {file}\nnext: edit it, then `doorward config check --config {file}` and \
-                 `doorward up --config {file} --upstream URL`"
+                "wrote {file}\nnext: edit it, then `doorward config check{named}` and \
+                 `doorward up{named} --upstream URL`"
             ));
         }
         Ok(Answer::Yes)

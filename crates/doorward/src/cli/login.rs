@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use clap::Args;
 use doorward_verify::clock::Clock as _;
-use http::{Request, header};
+use http::{Request, Response, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::{
     data_folder::{DataFolder, LastUp},
     exit::{Answer, Failure},
     output,
-    paint::safe,
+    paint::{Tone, paint, safe},
     system::SystemClock,
 };
 
@@ -25,6 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Login {
     /// User name
+    #[arg(value_name = "USER")]
     username: String,
     /// Tenant [default: the user's home tenant]
     #[arg(long, value_name = "TENANT")]
@@ -48,6 +49,14 @@ pub(super) struct Session {
     expires_at: u64,
 }
 
+/// A server's no.
+struct Refusal {
+    status: u16,
+    reason: String,
+    title: String,
+    retry_after: Option<String>,
+}
+
 /// RFC 6749 section 5.1, as far as it is used here.
 #[derive(Deserialize)]
 struct TokenAnswer {
@@ -58,7 +67,7 @@ struct TokenAnswer {
 
 impl Login {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
-        let folder = DataFolder::create(&place.data)?;
+        let folder = DataFolder::planned(&place.data)?;
         let url = match self.url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => origin(&folder)?,
@@ -67,13 +76,26 @@ impl Login {
         if let Some(tenant) = self.tenant {
             body["tenant"] = tenant.into();
         }
-        let session = runtime()?.block_on(ask(&url, "/auth/sign-in", &body, &self.username))?;
-        let Some(session) = session else {
-            return Ok(Answer::No);
+        let answer = runtime()?.block_on(ask(&url, "/auth/sign-in", &body, &self.username))?;
+        let session = match answer {
+            Ok(session) => session,
+            Err(refusal) => {
+                refusal.tell();
+                if place.json {
+                    output::json(&json!({
+                        "signed_in": false, "url": url, "username": self.username,
+                        "status": refusal.status, "reason": refusal.reason,
+                    }));
+                }
+                return Ok(Answer::No);
+            }
         };
+        folder.make()?;
         folder.write_json(&folder.login(), &session)?;
         if place.json {
-            output::json(&json!({ "url": url, "username": session.username }));
+            output::json(&json!({
+                "signed_in": true, "url": url, "username": session.username,
+            }));
         } else {
             output::note(format!(
                 "signed in to {url} as {}; `doorward curl /path` uses the session",
@@ -104,41 +126,76 @@ impl Session {
             return Ok(Some(self.access_token));
         }
         let body = json!({ "refresh_token": self.refresh_token });
-        let Some(session) = ask(&self.url, "/auth/refresh", &body, &self.username).await? else {
-            return Ok(None);
+        let session = match ask(&self.url, "/auth/refresh", &body, &self.username).await? {
+            Ok(session) => session,
+            Err(refusal) => {
+                refusal.tell();
+                return Ok(None);
+            }
         };
         folder.write_json(&folder.login(), &session)?;
         Ok(Some(session.access_token))
     }
 }
 
-/// Asks a token endpoint. `None` when the server said no, after saying so.
+impl Refusal {
+    fn read(answer: &Response<Bytes>) -> Self {
+        let why = serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap_or_default();
+        let word = |name: &str| why[name].as_str().map(str::to_owned);
+        let retry = answer.headers().get(header::RETRY_AFTER);
+        Self {
+            status: answer.status().as_u16(),
+            reason: word("reason").unwrap_or_default(),
+            title: word("title").unwrap_or_else(|| "no reason was given".to_owned()),
+            retry_after: retry.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+        }
+    }
+
+    fn tell(&self) {
+        let later = self.retry_after.as_deref();
+        let later = later
+            .map(|seconds| format!("; try again in {} s", safe(seconds)))
+            .unwrap_or_default();
+        output::note(format!(
+            "{} {} {}{later}",
+            paint(Tone::Bad, "refused:"),
+            self.status,
+            safe(&self.title)
+        ));
+    }
+}
+
+/// Asks a token endpoint, which may refuse.
 async fn ask(
     url: &str,
     path: &str,
     body: &serde_json::Value,
     username: &str,
-) -> Result<Option<Session>, Failure> {
+) -> Result<Result<Session, Refusal>, Failure> {
     let request = Request::post(format!("{url}{path}"))
         .header(header::CONTENT_TYPE, "application/json")
         .body(Bytes::from(body.to_string()))
-        .map_err(|error| Failure::usage(format!("`{url}` is not an address: {error}")))?;
+        .map_err(|_| {
+            Failure::usage(format!("`{url}` is not an address"))
+                .hint("write scheme, host and port: --url http://127.0.0.1:4180")
+        })?;
     let answer = client::send(request).await?;
-    if !answer.status().is_success() {
-        let why = serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap_or_default();
-        let title = why["title"].as_str().unwrap_or("no reason was given");
-        output::note(format!(
-            "refused: {} {}",
-            answer.status().as_u16(),
-            safe(title)
-        ));
-        return Ok(None);
+    match answer.status().as_u16() {
+        200 => {}
+        400 | 401 | 403 | 429 => return Ok(Err(Refusal::read(&answer))),
+        status => {
+            return Err(
+                Failure::unreachable(format!("{url}{path} answered {status}")).hint(
+                    "is this the address of Doorward's gateway? look at the server's own output",
+                ),
+            );
+        }
     }
     let tokens: TokenAnswer = serde_json::from_slice(answer.body()).map_err(|error| {
         Failure::unreachable(format!("{url}{path} did not answer like Doorward: {error}"))
             .hint("check the address")
     })?;
-    Ok(Some(Session {
+    Ok(Ok(Session {
         url: url.to_owned(),
         username: username.to_owned(),
         access_token: tokens.access_token,

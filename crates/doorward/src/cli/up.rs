@@ -1,13 +1,16 @@
 //! `doorward up`: the command line of the server.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 use super::{
     Place, Workplace,
-    workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN},
+    workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_CONFIG, DEFAULT_LISTEN},
 };
 use crate::{
     config::Config,
@@ -24,13 +27,13 @@ pub(super) struct Up {
     #[arg(long, conflicts_with = "upstream")]
     demo: bool,
     /// The API to protect, for example http://127.0.0.1:9000
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     upstream: Option<Uri>,
     /// Address of the gateway [default: 127.0.0.1:4180]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     listen: Option<SocketAddr>,
     /// Address of the admin listener [default: 127.0.0.1:4181]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     admin_listen: Option<SocketAddr>,
     /// Refuse every convenience of development
     #[arg(long)]
@@ -45,9 +48,14 @@ impl Up {
             )
             .hint("name your API with --upstream"));
         }
-        let folder = DataFolder::create(&place.data)?;
-        let config_file = self.config_file(place, &folder)?;
+        // Everything is checked first: what is refused leaves no folder.
+        let folder = DataFolder::planned(&place.data)?;
+        let config_file = self.config_file(place, &folder);
         let config = match &config_file {
+            Some(file) if self.brings_its_own(file, &folder) => {
+                Config::parse(&file.display().to_string(), demo::CONFIG)
+                    .map_err(|problems| Workplace::broken_config(file, &problems))?
+            }
             Some(file) => {
                 Config::load(file).map_err(|problems| Workplace::broken_config(file, &problems))?
             }
@@ -71,24 +79,32 @@ impl Up {
             folder,
         };
         settings.check()?;
+        apart(&settings)?;
+        settings.folder.make()?;
+        if let Some(file) = &settings.config_file
+            && self.brings_its_own(file, &settings.folder)
+        {
+            settings.folder.write(file, demo::CONFIG)?;
+        }
         up::run(settings)
     }
 
     /// The file to serve from. The demo's own is put into the data folder, so
     /// that it can be read, edited and named in decisions.
-    fn config_file(&self, place: &Place, folder: &DataFolder) -> Result<Option<PathBuf>, Failure> {
+    fn config_file(&self, place: &Place, folder: &DataFolder) -> Option<PathBuf> {
         if let Some(file) = &place.config {
-            return Ok(Some(file.clone()));
+            return Some(file.clone());
         }
         if self.demo {
-            let file = folder.demo_config();
-            if !file.exists() {
-                folder.write(&file, demo::CONFIG)?;
-            }
-            return Ok(Some(file));
+            return Some(folder.demo_config());
         }
-        let here = PathBuf::from("doorward.toml");
-        Ok(here.exists().then_some(here))
+        let here = PathBuf::from(DEFAULT_CONFIG);
+        here.exists().then_some(here)
+    }
+
+    /// Whether `file` is the demo's, and still has to be written.
+    fn brings_its_own(&self, file: &Path, folder: &DataFolder) -> bool {
+        self.demo && file == folder.demo_config() && !file.exists()
     }
 
     fn upstream(&self, config: &Config) -> Result<Upstream, Failure> {
@@ -99,13 +115,72 @@ impl Up {
             Failure::usage("say what to protect")
                 .hint("`doorward up --upstream http://127.0.0.1:9000`, or `doorward up --demo` for a first look")
         })?;
-        let whole_origin = matches!(url.path(), "" | "/") && url.query().is_none();
-        if url.scheme_str() != Some("http") || url.host().is_none() || !whole_origin {
-            return Err(Failure::usage(format!("`{url}` is not the origin of an http:// API"))
-                .hint("write scheme, host and port: http://127.0.0.1:9000 (https:// upstreams are not spoken yet)"));
-        }
+        origin(&url)?;
         Ok(Upstream::Api(url))
     }
+}
+
+/// Whether `url` is scheme, host and port of an API that we can speak to.
+fn origin(url: &Uri) -> Result<(), Failure> {
+    let authority = url.authority().map(Authority::as_str).unwrap_or_default();
+    if authority.contains('@') {
+        // Not repeated: there is a password in it.
+        return Err(
+            Failure::usage("the address of the upstream holds a user name or a password")
+                .hint("leave it out: --upstream http://HOST:PORT"),
+        );
+    }
+    match url.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            return Err(
+                Failure::usage(format!("`{url}`: https:// upstreams are not spoken yet")).hint(
+                    "name the API's plain http:// address, on this machine or in your network",
+                ),
+            );
+        }
+        Some(_) => {
+            return Err(Failure::usage(format!("`{url}` is not an http:// address"))
+                .hint("write scheme, host and port: --upstream http://127.0.0.1:9000"));
+        }
+        None => {
+            return Err(Failure::usage(format!("`{url}` does not say http://"))
+                .hint(format!("did you mean `--upstream http://{url}`?")));
+        }
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(Failure::usage(format!(
+            "`{url}` has a path, and each request brings its own"
+        ))
+        .hint(format!("did you mean `--upstream http://{authority}`?")));
+    }
+    Ok(())
+}
+
+/// Whether the two listeners have an address each.
+fn apart(settings: &Settings) -> Result<(), Failure> {
+    let (gateway, admin) = (settings.listen, settings.admin_listen);
+    if gateway == admin && gateway.port() != 0 {
+        return Err(Failure::usage(format!(
+            "gateway and admin listener cannot both have {gateway}"
+        ))
+        .hint("give one of them another port, with --listen or --admin-listen"));
+    }
+    Ok(())
+}
+
+/// Reads `--upstream`.
+fn url(text: &str) -> Result<Uri, String> {
+    text.parse()
+        .map_err(|_| "write it like http://127.0.0.1:9000".to_owned())
+}
+
+/// Reads `--listen` and `--admin-listen`.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| match text.parse::<u16>() {
+        Ok(port) => format!("write IP and port: 127.0.0.1:{port}"),
+        Err(_) => "write IP and port, like 127.0.0.1:4180 or [::1]:4180".to_owned(),
+    })
 }
 
 fn address(text: &str) -> SocketAddr {
