@@ -5,7 +5,10 @@ use clap::Subcommand;
 use doorward_policy::role::Roles;
 use serde_json::json;
 
-use super::{Place, Workplace, table, workplace::role_hint};
+use super::{
+    Place, Workplace, table,
+    workplace::{role_hint, shown},
+};
 use crate::{
     exit::{Answer, Failure},
     output,
@@ -17,6 +20,7 @@ pub(super) enum Role {
     /// Give a user a role
     Grant {
         /// User name
+        #[arg(value_name = "USER")]
         username: String,
         /// Role, as the configuration names it
         role: String,
@@ -27,6 +31,7 @@ pub(super) enum Role {
     /// Take a role from a user
     Revoke {
         /// User name
+        #[arg(value_name = "USER")]
         username: String,
         /// Role
         role: String,
@@ -37,6 +42,7 @@ pub(super) enum Role {
     /// List the roles of the configuration, or those of a user
     List {
         /// User name
+        #[arg(value_name = "USER")]
         username: Option<String>,
     },
 }
@@ -87,25 +93,32 @@ fn change(
             (
                 admin.grant_role(username, &tenant, role).await?,
                 "granted",
-                "held it already",
+                "holds",
             )
         } else {
             (
                 admin.revoke_role(username, &tenant, role).await?,
                 "revoked",
-                "did not hold it",
+                "does not hold",
             )
         };
+        if !changed && !grant {
+            // A role that is gone from the configuration can be taken away; one
+            // that was never there is a slip of the pen.
+            known(&workplace.roles()?, role)?;
+        }
         if place.json {
             output::json(&json!({
                 "changed": changed, "username": username, "tenant": tenant, "role": role,
             }));
         } else if changed {
-            output::note(format!("{verb} {role}: {username} in tenant {tenant}"));
+            output::note(shown(format!(
+                "{verb} {role}: {username} in tenant {tenant}"
+            )));
         } else {
-            output::note(format!(
-                "nothing changed: {username} {otherwise} in tenant {tenant}"
-            ));
+            output::note(shown(format!(
+                "nothing changed: {username} {otherwise} {role} in tenant {tenant}"
+            )));
         }
         Ok(Answer::Yes)
     })

@@ -17,11 +17,11 @@ const LARGEST: u64 = 64 * 1024;
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
 pub(super) struct PasswordSource {
-    /// Read the password from the first line of FILE
+    /// First line of FILE [default: DOORWARD_PASSWORD, else a prompt]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
-    /// Read the password from the first line of standard input
+    /// First line of standard input
     #[arg(long)]
     password_stdin: bool,
 }
@@ -30,10 +30,10 @@ impl PasswordSource {
     /// The password. Asks twice when it is a new one and a person types it.
     pub(super) fn read(&self, is_new: bool) -> Result<String, Failure> {
         if let Some(file) = &self.password_file {
-            return first_line(&read_file(file)?, &file.display().to_string());
+            return first_line(read_file(file)?, &file.display().to_string());
         }
         if self.password_stdin {
-            return first_line(&read_stdin()?, "standard input");
+            return first_line(read_stdin()?, "standard input");
         }
         if let Some(password) = from_environment("DOORWARD_PASSWORD")? {
             return Ok(password);
@@ -60,7 +60,7 @@ fn prompt(text: &str) -> Result<String, Failure> {
 /// Where a token comes from.
 #[derive(Debug, Default, Args)]
 pub(super) struct TokenSource {
-    /// Read the token from FILE [default: DOORWARD_TOKEN, else standard input]
+    /// File with the token [default: DOORWARD_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -69,8 +69,8 @@ impl TokenSource {
     /// The token from the file or the environment, if either is given.
     pub(super) fn given(&self) -> Result<Option<String>, Failure> {
         match &self.token_file {
-            Some(file) => Ok(Some(read_file(file)?.trim().to_owned())),
-            None => from_environment("DOORWARD_TOKEN"),
+            Some(file) => Ok(Some(bare(&read_file(file)?))),
+            None => Ok(from_environment("DOORWARD_TOKEN")?.map(|text| bare(text.as_bytes()))),
         }
     }
 
@@ -83,7 +83,7 @@ impl TokenSource {
             return Err(Failure::usage("no token was given")
                 .hint("pipe it in, or use --token-file or DOORWARD_TOKEN"));
         }
-        let token = read_stdin()?.trim().to_owned();
+        let token = bare(&read_stdin()?);
         if token.is_empty() {
             return Err(Failure::usage("standard input held no token")
                 .hint("pipe the token in, or use --token-file or DOORWARD_TOKEN"));
@@ -107,29 +107,82 @@ fn from_environment(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-fn read_file(file: &Path) -> Result<String, Failure> {
+/// Reads a file that the command line names, up to [`LARGEST`].
+fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| {
-        Failure::usage(format!("cannot read {}: {error}", file.display()))
+        Failure::unreachable(format!("cannot read {}: {error}", file.display()))
             .hint("check the path and its permissions")
     };
     bounded(std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)
 }
 
-fn read_stdin() -> Result<String, Failure> {
+fn read_stdin() -> Result<Vec<u8>, Failure> {
     bounded(std::io::stdin().lock())
-        .map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))
+        .map_err(|error| Failure::unreachable(format!("cannot read standard input: {error}")))
 }
 
-fn bounded(reader: impl std::io::Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    reader.take(LARGEST).read_to_string(&mut text)?;
-    Ok(text)
+fn bounded(reader: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
-fn first_line(text: &str, place: &str) -> Result<String, Failure> {
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(Failure::usage(format!("{place} holds no password"))
-            .hint("put the password on its first line")),
+/// The token in `bytes`, without the scheme that a copied header brings.
+/// Bytes that are no text stay visible as such: judging them is the
+/// verifier's work.
+fn bare(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn first_line(mut bytes: Vec<u8>, place: &str) -> Result<String, Failure> {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    let first = |what| {
+        Failure::usage(format!("the first line of {place} {what}"))
+            .hint("put the password there, and nothing else")
+    };
+    if bytes.len() as u64 >= LARGEST {
+        return Err(first("is longer than any password"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(line) if !line.is_empty() => Ok(line),
+        Ok(_) => Err(first("is empty")),
+        Err(_) => Err(first("is not text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bare, first_line};
+
+    #[test]
+    fn a_password_is_its_line_as_it_stands() {
+        for (bytes, password) in [
+            ("secret", Some("secret")),
+            (" secret \r\nmore", Some(" secret ")),
+            ("\nsecret", None),
+            ("", None),
+        ] {
+            let read = first_line(bytes.as_bytes().to_vec(), "FILE");
+            assert_eq!(read.ok().as_deref(), password, "{bytes:?}");
+        }
+        assert!(first_line(vec![0xff; 9], "FILE").is_err());
+        assert!(first_line(vec![b'a'; 64 * 1024], "FILE").is_err());
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_a_copied_header() {
+        for text in ["a.b.c", " a.b.c\n", "Bearer a.b.c", "bearer  a.b.c\n"] {
+            assert_eq!(bare(text.as_bytes()), "a.b.c", "{text:?}");
+        }
+        assert_eq!(bare(b"basic a.b.c"), "basic a.b.c");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use doorward_policy::decision::{Decision, TraceId};
+use doorward_policy::decision::{Decision, Step, TraceId};
 use doorward_verify::{
     clock::Clock as _,
     jose::{
@@ -43,16 +43,19 @@ pub(super) enum Token {
         #[arg(long, value_name = "TENANT")]
         tenant: Option<String>,
     },
-    /// Decode a token without checking anything
+    /// Decode a token without checking anything; it comes from a file,
+    /// DOORWARD_TOKEN or standard input
     Inspect {
         #[command(flatten)]
         token: TokenSource,
     },
-    /// Check a token; exit 0 if it is valid, 1 if not
+    /// Check a token; exit 0 if it is valid, 1 if not. It comes from a file,
+    /// DOORWARD_TOKEN or standard input
     Verify(Verify),
 }
 
-/// Check a token
+/// Check a token; exit 0 if it is valid, 1 if not. It comes from a file,
+/// DOORWARD_TOKEN or standard input
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
@@ -109,7 +112,9 @@ fn inspect(place: &Place, token: &str) -> Result<Answer, Failure> {
         Err(error) => {
             output::note(format!("{} {error}", paint(Tone::Bad, "not a token:")));
             if place.json {
-                output::json(&json!({ "verified": false, "error": error.to_string() }));
+                output::json(&json!({
+                    "verified": false, "header": null, "claims": null, "reason": error.to_string(),
+                }));
             }
             return Ok(Answer::No);
         }
@@ -120,7 +125,9 @@ fn inspect(place: &Place, token: &str) -> Result<Answer, Failure> {
     ));
     let (header, claims) = (&decoded.header, &decoded.payload);
     if place.json {
-        output::json(&json!({ "verified": false, "header": header, "claims": claims }));
+        output::json(&json!({
+            "verified": false, "header": header, "claims": claims, "reason": null,
+        }));
         return Ok(Answer::Yes);
     }
     for (title, object) in [("header", header), ("claims", claims)] {
@@ -150,7 +157,9 @@ fn moment(name: &str, value: &serde_json::Value) -> Option<String> {
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     };
-    let text = if then >= now {
+    let text = if then == now {
+        "now".to_owned()
+    } else if then > now {
         format!("in {}", words(then - now))
     } else {
         format!("{} ago", words(now - then))
@@ -163,11 +172,12 @@ impl Verify {
         let token = self.token.read()?;
         if self.jwks.is_none() {
             return Workplace::open(place)?.with_issuer(async |issuer| {
-                Ok::<_, CommandError>(verdict(place, &issuer.verifier(), &token))
+                let verifier = issuer.verifier();
+                Ok::<_, CommandError>(verdict(place, &verifier, &token, Revocations::Known))
             });
         }
         let verifier = self.foreign_verifier()?;
-        Ok(verdict(place, &verifier, &token))
+        Ok(verdict(place, &verifier, &token, Revocations::Unknown))
     }
 
     /// A verifier for the issuer that the arguments describe.
@@ -197,7 +207,10 @@ fn read_jwks(source: &str) -> Result<Vec<u8>, Failure> {
     if source.starts_with("http://") || source.starts_with("https://") {
         let request = http::Request::get(source)
             .body(bytes::Bytes::new())
-            .map_err(|error| Failure::usage(format!("`{source}` is not an address: {error}")))?;
+            .map_err(|_| {
+                Failure::usage(format!("`{source}` is not an address"))
+                    .hint("write it like http://127.0.0.1:4180/.well-known/jwks.json")
+            })?;
         let answer = runtime()?.block_on(client::send(request))?;
         if !answer.status().is_success() {
             return Err(
@@ -214,7 +227,15 @@ fn read_jwks(source: &str) -> Result<Vec<u8>, Failure> {
     })
 }
 
-fn verdict(place: &Place, verifier: &Verifier, token: &str) -> Answer {
+/// Whether what the issuer revoked is known where the token is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Revocations {
+    Known,
+    /// A key set does not tell.
+    Unknown,
+}
+
+fn verdict(place: &Place, verifier: &Verifier, token: &str, revocations: Revocations) -> Answer {
     let now = SystemClock.now();
     let mut decision = Decision::new(
         TraceId::from_bytes([0; 16]),
@@ -223,12 +244,19 @@ fn verdict(place: &Place, verifier: &Verifier, token: &str) -> Answer {
         "verify",
     );
     let verified = verifier.verify(token, now.unix(), &mut decision);
+    if revocations == Revocations::Unknown {
+        // Passed for want of an entry, which proves nothing here.
+        decision
+            .checks
+            .retain(|check| check.step != Step::Revocation);
+    }
     if place.json {
         output::json(&json!({
             "valid": verified.is_ok(),
             "reason": verified.as_ref().err().map(|reason| reason.code()),
             "claims": verified.is_ok().then(|| Inspected::parse(token).ok()).flatten().map(|t| t.payload),
             "checks": decision.checks,
+            "revocation_checked": revocations == Revocations::Known,
         }));
     } else {
         match &verified {
@@ -245,6 +273,9 @@ fn verdict(place: &Place, verifier: &Verifier, token: &str) -> Answer {
             )),
         }
         output::data(decision_view::checks(&decision).trim_end());
+        if verified.is_ok() && revocations == Revocations::Unknown {
+            output::note("whether it was revoked is not known: a key set does not tell");
+        }
     }
     if verified.is_ok() {
         Answer::Yes

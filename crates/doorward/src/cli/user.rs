@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand};
 use doorward_issuer::{
-    Issuer,
+    AdminError, Issuer,
     admin::{NewUser, Page},
-    password::Password,
-    user::User as Account,
+    password::{NewPassword, Password},
+    tenant::TenantName,
+    user::{User as Account, Username},
 };
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::{
     Place, Workplace,
     secret::PasswordSource,
     table,
-    workplace::{CommandError, shown},
+    workplace::{CommandError, shown, weak_password},
 };
 use crate::{
     exit::{Answer, Failure},
@@ -30,16 +31,19 @@ pub(super) enum User {
     /// Refuse a user everywhere, and end every session
     Disable {
         /// User name
+        #[arg(value_name = "USER")]
         username: String,
     },
     /// Let a disabled user sign in again
     Enable {
         /// User name
+        #[arg(value_name = "USER")]
         username: String,
     },
     /// Set a user's password, and end every session
     Password {
         /// User name
+        #[arg(value_name = "USER")]
         username: String,
         #[command(flatten)]
         password: PasswordSource,
@@ -50,6 +54,7 @@ pub(super) enum User {
 #[derive(Debug, Args)]
 pub(super) struct Add {
     /// User name: letters, digits and . _ @ + -
+    #[arg(value_name = "USER")]
     username: String,
     /// Home tenant, which is made if it is not there
     #[arg(long, value_name = "TENANT", default_value = "default")]
@@ -69,30 +74,35 @@ impl User {
             Self::List => workplace.with_issuer(async |issuer| list(place, &issuer).await),
             Self::Disable { username } => workplace.with_issuer(async |issuer| {
                 let changed = issuer.admin().disable_user(&username).await?;
+                let done = format!("disabled {username}, and ended every session");
+                let otherwise = format!("nothing changed: {username} is disabled");
                 Ok(told(
                     place,
+                    &username,
                     changed,
-                    &format!("disabled {username}"),
-                    "was disabled already",
+                    if changed { done } else { otherwise },
                 ))
             }),
             Self::Enable { username } => workplace.with_issuer(async |issuer| {
                 let changed = issuer.admin().enable_user(&username).await?;
+                let done = format!("enabled {username}");
+                let otherwise = format!("nothing changed: {username} is active");
                 Ok(told(
                     place,
+                    &username,
                     changed,
-                    &format!("enabled {username}"),
-                    "was enabled already",
+                    if changed { done } else { otherwise },
                 ))
             }),
-            Self::Password { username, password } => {
-                let password = typed(&password)?;
-                workplace.with_issuer(async |issuer| {
-                    issuer.admin().set_password(&username, password).await?;
-                    let done = format!("set the password of {username}, and ended every session");
-                    Ok(told(place, true, &done, ""))
-                })
-            }
+            Self::Password { username, password } => workplace.with_issuer(async |issuer| {
+                let admin = issuer.admin();
+                // Nobody types a password twice to hear that there is no such user.
+                let user = admin.user(&username).await?;
+                let password = chosen(&password, &user.username)?;
+                admin.set_password(&username, password).await?;
+                let done = format!("set the password of {username}, and ended every session");
+                Ok(told(place, &username, true, done))
+            }),
         }
     }
 }
@@ -103,14 +113,21 @@ impl Add {
         for role in &self.roles {
             super::role::known(&roles, role)?;
         }
-        let password = typed(&self.password)?;
         workplace.with_issuer(async |issuer| {
             let admin = issuer.admin();
+            // Everything that can be refused is refused before the tenant is
+            // made, so that a refusal leaves nothing behind.
+            let tenant = TenantName::parse(&self.tenant).map_err(AdminError::from)?;
+            match admin.user(&self.username).await {
+                Err(AdminError::NoSuchUser(_)) => {}
+                Err(error) => return Err(error.into()),
+                Ok(user) => return Err(AdminError::UserExists(user.username).into()),
+            }
+            let username = Username::parse(&self.username).map_err(AdminError::from)?;
+            let password = chosen(&self.password, &username)?;
             let tenants = admin.tenants().await?;
-            if !tenants
-                .iter()
-                .any(|tenant| tenant.name.as_str() == self.tenant)
-            {
+            let is_new = !tenants.iter().any(|known| known.name == tenant);
+            if is_new {
                 admin.add_tenant(&self.tenant).await?;
             }
             let user = admin
@@ -128,10 +145,16 @@ impl Add {
             if place.json {
                 output::json(&json!({ "user": as_json(&user), "roles": self.roles }));
             } else {
-                output::note(format!(
-                    "added {} in tenant {}",
-                    user.username, user.home_tenant
-                ));
+                let new = if is_new { "new " } else { "" };
+                let roles = match self.roles.as_slice() {
+                    [] => format!(
+                        "; `doorward role grant {} ROLE` gives a role",
+                        user.username
+                    ),
+                    roles => format!(" as {}", roles.join(", ")),
+                };
+                let (name, tenant) = (&user.username, &user.home_tenant);
+                output::note(format!("added {name} in {new}tenant {tenant}{roles}"));
             }
             Ok(Answer::Yes)
         })
@@ -184,15 +207,20 @@ fn as_json(user: &Account) -> serde_json::Value {
     })
 }
 
-fn told(place: &Place, changed: bool, done: &str, otherwise: &str) -> Answer {
+fn told(place: &Place, username: &str, changed: bool, words: String) -> Answer {
     if place.json {
-        output::json(&json!({ "changed": changed }));
+        output::json(&json!({ "changed": changed, "username": username }));
     } else {
-        output::note(shown(if changed { done } else { otherwise }));
+        output::note(shown(words));
     }
     Answer::Yes
 }
 
-fn typed(source: &PasswordSource) -> Result<Password, Failure> {
-    Password::new(source.read(true)?).map_err(|error| Failure::usage(error.to_string()))
+/// A password that `username` may have.
+fn chosen(source: &PasswordSource, username: &Username) -> Result<Password, Failure> {
+    let text = source.read(true)?;
+    let password = |text| Password::new(text).map_err(|error| Failure::usage(error.to_string()));
+    NewPassword::choose(password(text.clone())?, username.as_str())
+        .map_err(|weak| weak_password(&weak))?;
+    password(text)
 }
