@@ -4,7 +4,9 @@
 
 mod core_cases;
 mod crash;
+mod faults;
 mod first_run;
 mod flow;
 mod harness;
+mod reload;
 mod upstreams;
