@@ -73,10 +73,11 @@ pub type LocalFuture = Pin<Box<dyn Future<Output = Response<LocalBody>> + Send>>
 /// guards them, and `Authorization` stays, because the service checks callers
 /// itself.
 ///
-/// The request carries [`Peer`] and its
-/// [`TraceId`] as extensions. The answer may carry
-/// a [`Reason`](doorward_policy::decision::Reason) and a
-/// [`Caller`](doorward_policy::decision::Caller) for the decision record.
+/// The request carries [`Peer`] and its [`TraceId`] as extensions. For the
+/// record the answer may carry a
+/// [`Reason`](doorward_policy::decision::Reason), a
+/// [`Caller`](doorward_policy::decision::Caller) and a [`Decision`], whose
+/// checks are added to those of the gateway.
 #[derive(Clone)]
 pub struct LocalService {
     /// Whether a canonical path is the service's.

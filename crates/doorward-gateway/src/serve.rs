@@ -154,10 +154,14 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
     if let Some(caller) = answer.extensions_mut().remove::<Caller>() {
         decision.prove(caller);
     }
-    if status.is_client_error() || status.is_server_error() {
+    let told = answer.extensions_mut().remove::<Decision>();
+    decision.checks.extend(told.into_iter().flat_map(|told| told.checks));
+    if status.is_success() || status.is_redirection() {
+        decision.allow(reason);
+    } else if decision.failed_check().is_none() {
         decision.fail(Step::Account, reason, reason.title(), "");
     } else {
-        decision.allow(reason);
+        decision.refuse(reason);
     }
 }
 

@@ -236,6 +236,11 @@ impl Decision {
             seen: seen.into(),
             wanted: wanted.into(),
         });
+        self.refuse(reason)
+    }
+
+    /// Denies for `reason`; for a check that is recorded already.
+    pub fn refuse(&mut self, reason: Reason) -> Reason {
         self.outcome = if reason.is_failure() {
             Outcome::Failed
         } else {
