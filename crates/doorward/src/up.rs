@@ -155,7 +155,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     serve_admin(admin_listener, admin)?;
     follow::issuer(issuer.clone());
     if let Some(file) = settings.config_file.clone() {
-        follow::config(file, Arc::clone(&routes), roles);
+        follow::config(file, Arc::clone(&routes), roles, issuer.clone());
     }
     Screen {
         settings: &settings,

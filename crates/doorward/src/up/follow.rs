@@ -56,7 +56,12 @@ pub(super) fn issuer(issuer: Issuer) {
 
 /// Follows the configuration file until the process ends. A good change is
 /// applied whole; a bad one changes nothing and is told with every problem.
-pub(super) fn config(file: PathBuf, routes: Arc<ArcSwap<RouteTable>>, roles: Arc<ArcSwap<Roles>>) {
+pub(super) fn config(
+    file: PathBuf,
+    routes: Arc<ArcSwap<RouteTable>>,
+    roles: Arc<ArcSwap<Roles>>,
+    issuer: Issuer,
+) {
     tokio::spawn(async move {
         let mut applied = fingerprint(&file);
         let mut last = applied;
@@ -73,7 +78,7 @@ pub(super) fn config(file: PathBuf, routes: Arc<ArcSwap<RouteTable>>, roles: Arc
             }
             applied = present;
             match Config::load(&file) {
-                Ok(config) => apply(config, &file, &routes, &roles),
+                Ok(config) => apply(config, &file, &routes, &roles, &issuer).await,
                 Err(problems) => {
                     output::note(problems);
                     warn(&format!("still serving the last good {}", file.display()));
@@ -83,11 +88,32 @@ pub(super) fn config(file: PathBuf, routes: Arc<ArcSwap<RouteTable>>, roles: Arc
     });
 }
 
-fn apply(config: Config, file: &Path, routes: &ArcSwap<RouteTable>, roles: &ArcSwap<Roles>) {
+async fn apply(
+    config: Config,
+    file: &Path,
+    routes: &ArcSwap<RouteTable>,
+    roles: &ArcSwap<Roles>,
+    issuer: &Issuer,
+) {
     let count = config.routes.routes().len();
+    let narrowed = !covers(&config.roles, &roles.load());
     roles.store(Arc::new(config.roles));
     routes.store(Arc::new(config.routes));
     output::note(format!("  {} now serves {count} routes", file.display()));
+    if narrowed && let Err(error) = issuer.admin().expire_access_tokens().await {
+        warn(&format!(
+            "{error}; tokens that are out keep what the role gave until they expire"
+        ));
+    }
+}
+
+/// Whether every role of `old` gives at least as much in `new`: if not, tokens
+/// that are out say more than they should.
+fn covers(new: &Roles, old: &Roles) -> bool {
+    old.iter().all(|before| {
+        let after = new.get(before.name().as_str());
+        after.is_some_and(|after| before.effective().is_subset(after.effective()))
+    })
 }
 
 fn warn(text: &str) {
