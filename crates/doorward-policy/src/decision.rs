@@ -12,7 +12,7 @@
 mod reason;
 mod trace_id;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceLine {
     /// The file's name as the operator gave it.
-    pub file: std::sync::Arc<str>,
+    pub file: Arc<str>,
     /// Line number, from 1.
     pub line: u32,
 }
@@ -121,7 +121,7 @@ impl std::fmt::Display for SourceLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteRef {
     /// The pattern as written, for example `GET /orders/{id}`.
-    pub pattern: std::sync::Arc<str>,
+    pub pattern: Arc<str>,
     /// Where it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceLine>,
@@ -172,7 +172,7 @@ pub struct Decision {
     pub proven: bool,
     /// The caller, once proven and inside the token's lifetime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Caller>>,
     /// Every check, in the order in which it was made.
     pub checks: Vec<Check>,
     /// How it ended.
@@ -257,9 +257,12 @@ impl Decision {
     }
 
     /// Records who asked. Only for a caller whose token was proven.
-    pub fn prove(&mut self, caller: Caller) {
+    ///
+    /// Shared, so that a verifier that has seen the token before does not
+    /// write the same names again for every request.
+    pub fn prove(&mut self, caller: impl Into<Arc<Caller>>) {
         self.proven = true;
-        self.caller = Some(caller);
+        self.caller = Some(caller.into());
     }
 
     /// The failing check, if there is one.

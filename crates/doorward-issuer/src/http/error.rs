@@ -138,7 +138,7 @@ impl Refusal {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(decision.reason);
-        if let Some(caller) = decision.caller.clone() {
+        if let Some(caller) = decision.caller.as_deref().cloned() {
             response.extensions_mut().insert(caller);
         }
         response.extensions_mut().insert(decision);

@@ -147,8 +147,22 @@ reasons! {
     TenantRevoked = "tenant_revoked", 401, ProvenCaller, "the tenant is suspended";
     /// The key that signed it is withdrawn.
     KeyRevoked = "key_revoked", 401, Operator, "the signing key is withdrawn";
+    /// The revocation feed is behind, and what it may have missed matters here.
+    RevocationsUnknown = "revocations_unknown", 503, Anyone, "it cannot be known at present whether the token is revoked";
     /// Bound to a proof of possession that was not shown.
     ProofMissing = "proof_missing", 401, ProvenCaller, "the token is bound to a key and no proof was sent";
+    /// A proof of possession that does not fit token, request or time.
+    ProofInvalid = "proof_invalid", 401, ProvenCaller, "the proof of possession does not hold";
+    /// A proof of possession that was shown before.
+    ProofReplayed = "proof_replayed", 401, ProvenCaller, "the proof of possession was used before";
+    /// A proof of possession without a fresh nonce of this server.
+    ProofNonce = "proof_nonce", 401, ProvenCaller, "the proof of possession lacks this server's fresh nonce";
+    /// Bound to another certificate than that of the connection.
+    CertificateMismatch = "certificate_mismatch", 401, ProvenCaller, "the token is bound to another client certificate";
+
+    // What checking needs.
+    /// The issuer's keys could not be fetched, or not for too long.
+    KeysUnavailable = "keys_unavailable", 503, Anyone, "the issuer's keys are not available";
 
     // Authorization.
     /// The permission of the route is missing.
