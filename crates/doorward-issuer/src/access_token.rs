@@ -49,6 +49,8 @@ pub(crate) struct Entitled {
     pub(crate) version: i64,
     roles: Vec<String>,
     issued_at: UnixTime,
+    /// When the transaction decided; lives are counted from here.
+    decided_at: UnixTime,
 }
 
 /// Whether a user may have a token for a tenant.
@@ -93,6 +95,7 @@ pub(crate) async fn entitle(
         version: state.version,
         roles,
         issued_at: now.unix().max(state.tokens_from).max(state.all_tokens_from),
+        decided_at: now.unix(),
     }))
 }
 
@@ -111,12 +114,12 @@ impl Issuer {
         let permissions = roles.effective(&entitled.roles);
         let token_id = URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy()));
         let config = self.config();
-        // Measured from now, not from an `iat` that a watermark put ahead:
-        // no life is stretched.
-        let end = self
-            .clock()
-            .now()
-            .unix()
+        // Counted from the decision: not from an `iat` that a watermark put
+        // ahead, and not from the moment of signing, which a busy queue puts
+        // off. Otherwise a token could outlive the revocation that was written
+        // right after its decision, or live longer than verifiers allow.
+        let end = entitled
+            .decided_at
             .saturating_add(config.access_token_lifetime);
         let mut claims = AccessClaims::new(RequiredClaims {
             issuer: config.issuer.clone(),

@@ -32,22 +32,38 @@ pub(crate) const PASSWORD: &str = "a wire gate in the long grass";
 /// 2026-11-21 00:00 UTC, in milliseconds.
 const START: u64 = 1_795_219_200_000;
 
-/// A clock that stands until it is turned.
-pub(crate) struct TurnedClock(AtomicU64);
+/// A clock that stands until it is turned, or goes on with every look at it.
+pub(crate) struct TurnedClock {
+    millis: AtomicU64,
+    step: AtomicU64,
+}
 
 impl TurnedClock {
+    fn at(millis: u64) -> Self {
+        Self {
+            millis: millis.into(),
+            step: 0.into(),
+        }
+    }
+
     pub(crate) fn turn(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.millis.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
     pub(crate) fn turn_back(&self, seconds: u64) {
-        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+        self.millis.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// From now on it goes on by so much each time that it is read.
+    pub(crate) fn run(&self, seconds: u64) {
+        self.step.store(seconds * 1000, Ordering::SeqCst);
     }
 }
 
 impl Clock for TurnedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        let step = self.step.load(Ordering::SeqCst);
+        Timestamp::from_millis(self.millis.fetch_add(step, Ordering::SeqCst))
     }
 }
 
@@ -80,7 +96,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
-            clock: Arc::new(TurnedClock(START.into())),
+            clock: Arc::new(TurnedClock::at(START)),
             entropy: Arc::new(SeededEntropy(Mutex::new(1))),
             roles: Arc::new(ArcSwap::from_pointee(roles(&[
                 ("reader", &["orders:read"]),
