@@ -269,8 +269,9 @@ impl Admin {
 
     async fn begin_for(&self, username: &str) -> Result<UserChange, AdminError> {
         let username = Username::parse(username)?;
-        let now = self.now();
         let mut tx = self.issuer.store().begin().await?;
+        // Not earlier: see `revocation`.
+        let now = self.now();
         match tx.account_id(&username).await? {
             Some(user) => Ok(UserChange { tx, user, now }),
             None => Err(AdminError::NoSuchUser(username)),

@@ -11,6 +11,11 @@
 //! the change is refused, one from after it is good, although `iat` counts
 //! whole seconds (test `clm_028`). Verifiers grant a leeway for the one second
 //! that such an `iat` may lie ahead.
+//!
+//! INVARIANT: the moment of a watermark is read while its transaction is open.
+//! A command may wait seconds for its turn behind a busy server, and an earlier
+//! reading would spare what was issued meanwhile (test
+//! `rft_007_what_was_issued_while_a_change_waited_is_refused_too`).
 
 use doorward_jose::time::UnixTime;
 use doorward_verify::{
@@ -19,11 +24,16 @@ use doorward_verify::{
 };
 
 use crate::{
-    config::CLOCK_LEEWAY,
+    config::{CLOCK_LEEWAY, MAX_ACCESS_TOKEN_LIFETIME},
     error::StoreError,
     store::{AccountState, Tx},
     user::UserId,
 };
+
+/// How long the revocation of a key is held, seconds. Who holds a leaked key
+/// writes any `iat` and `exp` into tokens, so no life of a token bounds it, but
+/// only how long a verifier that is cut off may go on with an old JWKS: hours.
+const KEY_HELD: u64 = 7 * 24 * 3600;
 
 /// Writes a revocation. It is held until no token that it concerns can be
 /// alive in the eyes of any verifier: the longest life that any process with
@@ -40,7 +50,11 @@ pub(crate) async fn revoke(
         .ok_or_else(StoreError::no_installation)?;
     let longest = installation.longest_access_token;
     let from = now.unix().max(watermark_of(&revocation));
-    let expires_at = from.saturating_add(longest + 2 * CLOCK_LEEWAY);
+    let held = match revocation {
+        Revocation::Key { .. } => KEY_HELD,
+        _ => longest,
+    };
+    let expires_at = from.saturating_add(held + 2 * CLOCK_LEEWAY);
     tx.insert_revocation(
         Entry {
             revocation,
@@ -62,7 +76,8 @@ pub(crate) async fn revoke_user_tokens(
 ) -> Result<(), StoreError> {
     let state = tx.account_state(user).await?;
     let state = state.ok_or_else(|| StoreError::Corrupt(format!("account {user} is gone")))?;
-    let issued_before = next_watermark(&state, now.unix());
+    let latest = tx.latest_issue(user).await?.unix();
+    let issued_before = next_watermark(&state, behind(now.unix(), latest));
     tx.set_tokens_from(user, issued_before).await?;
     let sub = user.to_string();
     revoke(tx, Revocation::User { sub, issued_before }, cause, now).await
@@ -92,6 +107,21 @@ fn next_watermark(state: &AccountState, now: UnixTime) -> UnixTime {
         state.tokens_from
     } else {
         floor.max(state.tokens_from).saturating_add(1)
+    }
+}
+
+/// `now`, or `latest` if something was issued then: the clock went back since
+/// (DOS-012), and a watermark from it would not reach that token. Until the
+/// clock is there again, new tokens of this user lie ahead of it; more than
+/// the leeway of a clock that is set right, they are refused so long.
+///
+/// A clock that was wrong by more than the longest life of a token is not
+/// followed: it would lock the user out for as long as it was wrong.
+fn behind(now: UnixTime, latest: UnixTime) -> UnixTime {
+    let ahead = latest.as_secs().saturating_sub(now.as_secs());
+    match ahead <= MAX_ACCESS_TOKEN_LIFETIME {
+        true => now.max(latest),
+        false => now,
     }
 }
 

@@ -59,9 +59,10 @@ impl Admin {
     /// and a refresh gives a new one. For a change of what roles may do, which
     /// tokens that are out do not show.
     pub async fn expire_access_tokens(&self) -> Result<(), AdminError> {
-        let now = self.now();
         let action = Action::TokenExpireAll;
         let mut tx = self.issuer.store().begin().await?;
+        // Not earlier: see `revocation`.
+        let now = self.now();
         revoke_all_tokens(&mut tx, action.name(), now).await?;
         tx.record(self.entry(now, action, Object::Installation))
             .await?;

@@ -3,7 +3,9 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, failure::is_taken, millis, one_row, parsed, seconds, unix, unsigned};
+use super::{
+    Store, Tx, failure::is_taken, millis, moment, one_row, parsed, seconds, unix, unsigned,
+};
 use crate::{
     error::StoreError,
     password::PasswordHash,
@@ -214,6 +216,22 @@ impl Tx {
         .execute(self.connection())
         .await?;
         one_row(changed.rows_affected(), "set_tokens_from")
+    }
+
+    /// A moment at which something was issued to this user, or later: the last
+    /// refresh of any session, and the last audit entry of all.
+    pub(crate) async fn latest_issue(&mut self, id: &UserId) -> Result<Timestamp, StoreError> {
+        let (latest,): (i64,) = sqlx::query_as(
+            "SELECT COALESCE(MAX(latest), 0) FROM
+                 (SELECT MAX(rotated_at) AS latest FROM session WHERE account_id = $1
+                  UNION ALL
+                  SELECT at FROM audit
+                      WHERE seq = (SELECT value FROM head WHERE name = 'audit')) w",
+        )
+        .bind(id.as_str())
+        .fetch_one(self.connection())
+        .await?;
+        moment(latest, "session.rotated_at or audit.at")
     }
 
     pub(crate) async fn mark_tokens_from_used(&mut self, id: &UserId) -> Result<(), StoreError> {

@@ -1,8 +1,13 @@
 //! When the clock jumps, and when a decision takes its time.
 
-use doorward_issuer::session::FIRST_PARTY_CLIENT;
+use std::time::Duration;
 
-use crate::harness::{World, sign_in};
+use doorward_issuer::session::FIRST_PARTY_CLIENT;
+use doorward_policy::decision::Reason;
+use doorward_verify::clock::Clock;
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+
+use crate::harness::{World, audit, check, sign_in};
 
 /// A queue, a lock or a suspended machine between decision and signature.
 #[tokio::test]
@@ -28,5 +33,66 @@ async fn a_token_lives_from_its_decision_on_however_late_it_is_signed() {
         let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         let seconds = |name: &str| claims[name].as_u64().unwrap();
         assert_eq!(seconds("exp") - seconds("iat"), 300);
+    }
+}
+
+/// A command that waits for its turn behind a busy server.
+#[tokio::test]
+async fn rft_007_what_was_issued_while_a_change_waited_is_refused_too() {
+    let (world, server) = World::with_alice().await;
+    let session = sign_in(&server, "alice").await;
+    world.clock.turn(2);
+    let refreshed = server
+        .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
+        .await;
+    let access_token = refreshed.ok().unwrap().answer.access_token;
+    // The command began two seconds ago and has waited since.
+    world.clock.turn_back(2);
+    let command = world.open().await;
+    let options = SqliteConnectOptions::new().filename(world.database());
+    let mut busy = options.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut busy)
+        .await
+        .unwrap();
+    let admin = command.admin();
+    let mut disabling = std::pin::pin!(admin.disable_user("alice"));
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut disabling).await;
+    assert!(waits.is_err(), "the database was not locked");
+    world.clock.turn(2);
+    sqlx::raw_sql("ROLLBACK").execute(&mut busy).await.unwrap();
+    assert!(disabling.await.unwrap());
+    server.poll_changes().await.unwrap();
+    let refused = check(&server, &world.clock, &access_token).unwrap_err();
+    assert_eq!(refused, Reason::UserChanged);
+    let log = audit(&server).await;
+    let disabled = log.iter().find(|entry| entry.action == "user.disable");
+    assert_eq!(disabled.unwrap().at_ms, world.clock.now().millis());
+}
+
+#[tokio::test]
+async fn dos_012_a_clock_that_went_back_spares_no_token_of_a_changed_user() {
+    for back in [1, 2, 29, 600] {
+        let (world, issuer) = World::with_alice().await;
+        let session = sign_in(&issuer, "alice").await;
+        world.clock.turn(100);
+        let refreshed = issuer
+            .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
+            .await;
+        let refreshed = refreshed.ok().unwrap().answer;
+        world.clock.turn_back(back);
+        let admin = issuer.admin();
+        assert!(admin.revoke_role("alice", "acme", "reader").await.unwrap());
+        let again = issuer
+            .refresh(&refreshed.refresh_token, FIRST_PARTY_CLIENT)
+            .await;
+        let again = again.ok().unwrap().answer.access_token;
+        if back < 30 {
+            let good = check(&issuer, &world.clock, &again);
+            assert!(good.is_ok(), "{back} s back: the user is locked out");
+        }
+        world.clock.turn(back);
+        let refused = check(&issuer, &world.clock, &refreshed.access_token).unwrap_err();
+        assert_eq!(refused, Reason::UserChanged, "{back} s back");
     }
 }
