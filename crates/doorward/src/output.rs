@@ -91,16 +91,13 @@ pub(crate) fn is_lost() -> bool {
 static LOST: AtomicBool = AtomicBool::new(false);
 
 fn finish(written: std::io::Result<()>) {
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            // Said once, not for each line.
-            if !LOST.swap(true, Ordering::Relaxed) {
-                note(format!(
-                    "{} cannot write to standard output: {error}",
-                    paint(Tone::Bad, "error:")
-                ));
-            }
-        }
-        _ => {}
+    let Err(error) = written else { return };
+    let is_lost = error.kind() != ErrorKind::BrokenPipe;
+    // Said once, not for each line.
+    if is_lost && !LOST.swap(true, Ordering::Relaxed) {
+        note(format!(
+            "{} cannot write to standard output: {error}",
+            paint(Tone::Bad, "error:")
+        ));
     }
 }

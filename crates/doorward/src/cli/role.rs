@@ -1,7 +1,8 @@
 //! `doorward role`: who holds which role in which tenant. What a role may do
 //! is configuration.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use doorward_issuer::{AdminError, admin::Admin};
 use doorward_policy::role::Roles;
 use serde_json::json;
 
@@ -18,27 +19,9 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Role {
     /// Give a user a role
-    Grant {
-        /// User name
-        #[arg(value_name = "USER")]
-        username: String,
-        /// Role, as the configuration names it
-        role: String,
-        /// Tenant in which it counts [default: the user's home tenant]
-        #[arg(long, value_name = "TENANT")]
-        tenant: Option<String>,
-    },
+    Grant(Assignment),
     /// Take a role from a user
-    Revoke {
-        /// User name
-        #[arg(value_name = "USER")]
-        username: String,
-        /// Role
-        role: String,
-        /// Tenant in which it counts [default: the user's home tenant]
-        #[arg(long, value_name = "TENANT")]
-        tenant: Option<String>,
-    },
+    Revoke(Assignment),
     /// List the roles of the configuration, or those of a user
     List {
         /// User name
@@ -47,23 +30,25 @@ pub(super) enum Role {
     },
 }
 
+/// Who has which role where.
+#[derive(Debug, Args)]
+pub(super) struct Assignment {
+    /// User name
+    #[arg(value_name = "USER")]
+    username: String,
+    /// Role, as the configuration names it
+    role: String,
+    /// Tenant in which it counts [default: the user's home tenant]
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+}
+
 impl Role {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
         let workplace = Workplace::open(place)?;
         match self {
-            Self::Grant {
-                username,
-                role,
-                tenant,
-            } => {
-                known(&workplace.roles()?, &role)?;
-                change(place, &workplace, &username, &role, tenant, true)
-            }
-            Self::Revoke {
-                username,
-                role,
-                tenant,
-            } => change(place, &workplace, &username, &role, tenant, false),
+            Self::Grant(assignment) => assignment.grant(place, &workplace),
+            Self::Revoke(assignment) => assignment.revoke(place, &workplace),
             Self::List {
                 username: Some(username),
             } => list_of(place, &workplace, &username),
@@ -75,53 +60,61 @@ impl Role {
     }
 }
 
-fn change(
-    place: &Place,
-    workplace: &Workplace,
-    username: &str,
-    role: &str,
-    tenant: Option<String>,
-    grant: bool,
-) -> Result<Answer, Failure> {
-    workplace.with_issuer(async |issuer| {
-        let admin = issuer.admin();
-        let tenant = match tenant {
-            Some(tenant) => tenant,
-            None => admin.user(username).await?.home_tenant.to_string(),
-        };
-        let (changed, verb, otherwise) = if grant {
-            (
-                admin.grant_role(username, &tenant, role).await?,
-                "granted",
-                "holds",
-            )
-        } else {
-            (
-                admin.revoke_role(username, &tenant, role).await?,
-                "revoked",
-                "does not hold",
-            )
-        };
-        if !changed && !grant {
-            // A role that is gone from the configuration can be taken away; one
-            // that was never there is a slip of the pen.
-            known(&workplace.roles()?, role)?;
+impl Assignment {
+    fn grant(self, place: &Place, workplace: &Workplace) -> Result<Answer, Failure> {
+        known(&workplace.roles()?, &self.role)?;
+        workplace.with_issuer(async |issuer| {
+            let admin = issuer.admin();
+            let tenant = self.tenant(&admin).await?;
+            let changed = admin
+                .grant_role(&self.username, &tenant, &self.role)
+                .await?;
+            Ok(self.told(place, &tenant, changed, ["granted", "holds"]))
+        })
+    }
+
+    fn revoke(self, place: &Place, workplace: &Workplace) -> Result<Answer, Failure> {
+        workplace.with_issuer(async |issuer| {
+            let admin = issuer.admin();
+            let tenant = self.tenant(&admin).await?;
+            let changed = admin
+                .revoke_role(&self.username, &tenant, &self.role)
+                .await?;
+            if !changed {
+                // A role that is gone from the configuration can be taken
+                // away; one that was never there is a slip of the pen.
+                known(&workplace.roles()?, &self.role)?;
+            }
+            Ok(self.told(place, &tenant, changed, ["revoked", "does not hold"]))
+        })
+    }
+
+    /// The tenant that is meant.
+    async fn tenant(&self, admin: &Admin) -> Result<String, AdminError> {
+        match &self.tenant {
+            Some(tenant) => Ok(tenant.clone()),
+            None => Ok(admin.user(&self.username).await?.home_tenant.to_string()),
         }
+    }
+
+    fn told(&self, place: &Place, tenant: &str, changed: bool, words: [&str; 2]) -> Answer {
+        let Self { username, role, .. } = self;
+        let [done, otherwise] = words;
         if place.json {
             output::json(&json!({
                 "changed": changed, "username": username, "tenant": tenant, "role": role,
             }));
         } else if changed {
             output::note(shown(format!(
-                "{verb} {role}: {username} in tenant {tenant}"
+                "{done} {role}: {username} in tenant {tenant}"
             )));
         } else {
             output::note(shown(format!(
                 "nothing changed: {username} {otherwise} {role} in tenant {tenant}"
             )));
         }
-        Ok(Answer::Yes)
-    })
+        Answer::Yes
+    }
 }
 
 fn list_of(place: &Place, workplace: &Workplace, username: &str) -> Result<Answer, Failure> {
