@@ -6,11 +6,16 @@
 //! nobody panics, and nothing that was acknowledged is lost.
 
 mod bodies;
+mod clock;
+mod connections;
 mod guessing;
 mod heads;
 mod log_lines;
 pub(crate) mod observed;
+mod revocation;
+mod sign_in_flood;
 mod signals;
+mod store;
 mod upstream;
 
 /// Routes for a recording upstream.

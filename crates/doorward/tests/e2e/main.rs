@@ -10,4 +10,5 @@ mod first_run;
 mod flow;
 mod harness;
 mod reload;
+mod secrets;
 mod upstreams;

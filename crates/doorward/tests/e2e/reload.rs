@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -47,27 +48,36 @@ struct Followed {
     server: Observed,
     recorder: Recorder,
     file: PathBuf,
-    token: String,
+    tokens: Value,
     _place: TempDir,
 }
 
 fn followed() -> Followed {
     let recorder = Recorder::start();
     let (place, server) = guarded(recorder.address, ROUTES);
-    let token = access_token(&server.sign_in("reader")).to_owned();
+    let tokens = server.sign_in("reader");
     let file = place.path().join("doorward.toml");
     Followed {
         server,
         recorder,
         file,
-        token,
+        tokens,
         _place: place,
     }
 }
 
 impl Followed {
     fn status(&self, path: &str) -> u16 {
-        self.server.call("GET", path, Some(&self.token)).status
+        self.server
+            .call("GET", path, Some(access_token(&self.tokens)))
+            .status
+    }
+
+    /// The client refreshes, as clients do when a token is refused.
+    fn go_on(&mut self) {
+        let answer = self.server.refresh(&self.tokens);
+        assert_eq!(answer.status, 200, "the session was lost: {answer:?}");
+        self.tokens = answer.json();
     }
 
     /// `/more` answers with `status` within the promised second.
@@ -181,11 +191,12 @@ fn auz_013_a_file_that_is_deleted_or_a_folder_keeps_the_last_good_one() {
     followed.until_more_is(200);
 }
 
-/// An empty file is valid and means what no file means: everything is closed.
-/// It says so, and what was closed before stays closed.
+/// An empty file is valid and means what no file means: no route is open and
+/// no role gives anything. It says so; sessions are not ended by it.
 #[test]
 fn auz_013_an_empty_file_closes_everything_and_says_so() {
     let mut followed = followed();
+    let seen = followed.recorder.count();
     fs::write(&followed.file, "").unwrap();
     followed
         .server
@@ -194,16 +205,41 @@ fn auz_013_an_empty_file_closes_everything_and_says_so() {
         (followed.status("/orders") == 404).then_some(())
     });
     assert_eq!(followed.status("/public"), 404);
-    assert_eq!(
-        followed.status("/auth/me"),
-        200,
-        "the issuer's endpoints are no routes"
-    );
-    let seen = followed.recorder.count();
     assert_eq!(followed.server.call("GET", "/orders", None).status, 404);
+    assert_eq!(
+        followed
+            .server
+            .call("GET", "/.well-known/jwks.json", None)
+            .status,
+        200
+    );
     assert_eq!(followed.recorder.count(), seen);
     followed.replace(ROUTES);
     until(WITHIN_A_SECOND, "open again", || {
+        (followed.status("/public") == 200).then_some(())
+    });
+    followed.go_on();
+    assert_eq!(followed.status("/orders"), 200);
+    followed.server.assert_well();
+}
+
+/// What a role gives is in access tokens: those of before say too much.
+#[test]
+fn rev_005_a_permission_taken_from_a_role_by_saving_is_gone_within_a_second() {
+    let mut followed = followed();
+    let less = ROUTES.replacen("[\"orders:read\"]", "[\"orders:list\"]", 1);
+    let less = format!("permissions = [\"orders:read\"]\n{less}");
+    followed.replace(&less);
+    until(WITHIN_A_SECOND, "a refusal", || {
+        (followed.status("/orders") != 200).then_some(())
+    });
+    assert_eq!(followed.status("/orders"), 401);
+    // The session goes on, with less.
+    followed.go_on();
+    assert_eq!(followed.status("/orders"), 403);
+    followed.replace(ROUTES);
+    until(WITHIN_A_SECOND, "the right again", || {
+        followed.go_on();
         (followed.status("/orders") == 200).then_some(())
     });
     followed.server.assert_well();

@@ -167,7 +167,7 @@ fn comparable(answer: &Answer) -> (u16, Vec<String>, Value) {
 #[test]
 fn bru_007_iss_023_unknown_wrong_disabled_and_foreign_are_one_answer() {
     let (_place, mut server) = demo();
-    let disabled = doorward(server.data())
+    let disabled = doorward(&server.data())
         .args(["user", "disable", "visitor"])
         .output()
         .unwrap();

@@ -22,8 +22,7 @@ const HOSTILE: [&str; 8] = [
 ];
 
 fn hostile_requests(server: &Observed) -> usize {
-    let before = 0;
-    let mut sent = before;
+    let mut sent = 0;
     let mut send = |message: String| {
         let _ = send_raw(server.gateway, message.as_bytes());
         sent += 1;
@@ -135,7 +134,7 @@ fn sec_003_names_of_the_store_are_printed_harmlessly_or_refused() {
             ["tenant", "add", text],
             ["explain", "GET", text],
         ] {
-            let output = doorward(server.data()).args(command).output().unwrap();
+            let output = doorward(&server.data()).args(command).output().unwrap();
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8(said).unwrap();
             let danger: Vec<_> = said.chars().filter(|c| is_dangerous(*c)).collect();

@@ -87,11 +87,7 @@ impl Observed {
             (out.starts_with('{') && out.contains('\n') || out.contains("appears below"))
                 .then_some(())
         });
-        // Through the process's own eyes: it may have a file system of its own.
-        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
-        let data = self.data.strip_prefix("/").unwrap_or(&self.data);
-        let seen = root.join(data).join("last-up.json");
-        let last: Value = serde_json::from_slice(&fs::read(seen).unwrap()).unwrap();
+        let last = self.json_of("last-up.json");
         let address = |origin: &Value| {
             let origin = origin.as_str().unwrap();
             origin.trim_start_matches("http://").parse().unwrap()
@@ -99,8 +95,15 @@ impl Observed {
         (self.gateway, self.admin) = (address(&last["gateway"]), address(&last["admin"]));
     }
 
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
+    /// The data folder, through the process's own eyes: it may have a file
+    /// system of its own.
+    pub(crate) fn data(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
+        root.join(self.data.strip_prefix("/").unwrap_or(&self.data))
+    }
+
+    fn json_of(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.data().join(name)).unwrap()).unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -139,8 +142,7 @@ impl Observed {
     }
 
     pub(crate) fn password(&self, username: &str) -> String {
-        let file: Value =
-            serde_json::from_slice(&fs::read(self.data.join("demo.json")).unwrap()).unwrap();
+        let file = self.json_of("demo.json");
         let users = file["users"].as_array().unwrap();
         let user = users
             .iter()
@@ -277,4 +279,9 @@ pub(crate) fn guarded(upstream: SocketAddr, config: &str) -> (TempDir, Observed)
     ];
     let server = Observed::start(&data, up(&data, &arguments));
     (place, server)
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test and a figure are told")]
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
 }
