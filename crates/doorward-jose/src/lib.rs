@@ -15,6 +15,7 @@ pub mod base64url;
 pub mod claims;
 #[cfg(any(feature = "dangerous", test))]
 pub mod dangerous;
+pub mod dpop;
 pub mod error;
 #[cfg(test)]
 mod harness;
