@@ -38,7 +38,7 @@ use crate::{
 
 pub use state::{KeyRingError, KeyState};
 
-pub(crate) use change::{advance, first_key, generate, publish, withdraw};
+pub(crate) use change::{advance, generate, publish, replace_all, sign_at_once, withdraw};
 
 /// A key as administration shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

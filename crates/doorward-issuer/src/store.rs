@@ -55,6 +55,10 @@ pub(crate) use sessions::{NewSession, Rotation, SessionRow};
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Most rows of a table that one purge deletes: bounds how long it holds the
+/// write lock.
+pub(crate) const PURGE_ROWS: u64 = 1000;
+
 /// Connections that only read.
 const READERS: u32 = 4;
 

@@ -5,25 +5,31 @@
 //! behind the cursor.
 //!
 //! A database that is *behind* what this process has seen was put back from a
-//! backup under it, and so were ended sessions and used generations. Which of
-//! them are true is not knowable, so every session ends and every access token
-//! is refused; the epoch changes, and other
-//! processes read everything anew. What this process holds as revoked stays.
+//! backup under it, and so were ended sessions, used generations and withdrawn
+//! keys. Which of them are true is not knowable, so every session ends, every
+//! access token is refused and every signing key is replaced; the epoch changes,
+//! and other processes read everything anew. What this process holds as revoked
+//! stays.
+//!
+//! A clock that was ahead for a moment made revocations look expired. So the
+//! store keeps them for a day longer, and a process whose clock went back since
+//! it last forgot any reads them all again (test
+//! `dos_012_a_clock_that_was_ahead_revives_no_revoked_token`).
 
 use std::sync::Arc;
 
+use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 use serde_json::json;
 
 use super::{Inner, Issuer, open::fresh_epoch};
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},
-    config::CLOCK_LEEWAY,
     error::{AdminError, StoreError},
     key_ring::{self, Schedule},
     revocation::revoke_all_tokens,
     session::EndCause,
-    store::Heads,
+    store::{Heads, KeyRow, PURGE_ROWS},
 };
 
 /// How often expired revocations are forgotten, and memory that no password
@@ -33,8 +39,8 @@ const SWEEP_MILLIS: u64 = 10_000;
 /// How often what has long expired is deleted.
 const PURGE_MILLIS: u64 = 600_000;
 
-/// How long an expired session's row is kept.
-const KEEP_SESSIONS_MILLIS: u64 = 24 * 3_600_000;
+/// How long the row of an expired session or revocation is kept.
+const KEEP_MILLIS: u64 = 24 * 3_600_000;
 
 /// What [`Issuer::poll_changes`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,15 +94,19 @@ impl Issuer {
         let mut changes = Changes::default();
         let mut heads = store.heads().await?;
         if heads.epoch == seen.epoch && heads.revocation < seen.revocation {
-            self.begin_epoch(&seen, now).await?;
+            self.begin_epoch(&seen).await?;
             changes.rolled_back = true;
             heads = store.heads().await?;
         }
-        if heads.epoch != seen.epoch {
+        // Heads of another epoch say nothing about what was read in this one.
+        let is_new_epoch = heads.epoch != seen.epoch;
+        if is_new_epoch || now < seen.swept_at {
             (seen.epoch, seen.revocation) = (heads.epoch, 0);
         }
         if heads.revocation > seen.revocation {
-            let (entries, cursor) = store.revocations_after(seen.revocation).await?;
+            let (entries, cursor) = store
+                .revocations_after(seen.revocation, UnixTime::from_secs(0))
+                .await?;
             changes.revocations = entries.len();
             for entry in entries {
                 revocations.insert(entry);
@@ -104,7 +114,7 @@ impl Issuer {
             // Purged rows leave no number behind, the head does.
             seen.revocation = cursor.max(heads.revocation);
         }
-        let mut keys_changed = heads.keys != key_ring.picture().head;
+        let mut keys_changed = is_new_epoch || heads.keys != key_ring.picture().head;
         if key_ring.picture().due.is_some_and(|due| due <= now.unix()) {
             keys_changed |= self.advance_keys(now).await?;
         }
@@ -112,34 +122,23 @@ impl Issuer {
             self.reload_keys().await?;
             changes.keys = true;
         }
-        if is_time(seen.swept_at, now, SWEEP_MILLIS) {
+        if now < seen.swept_at || is_time(seen.swept_at, now, SWEEP_MILLIS) {
             changes.swept = revocations.sweep(now.unix());
             self.hasher().rest();
             seen.swept_at = now;
         }
-        if is_time(seen.purged_at, now, PURGE_MILLIS) {
-            self.purge(now).await?;
+        // A part at each call until nothing is left: a long one would hold up
+        // the revocations of other processes.
+        if is_time(seen.purged_at, now, PURGE_MILLIS) && self.purge(now).await? {
             seen.purged_at = now;
         }
         Ok(changes)
     }
 
     async fn advance_keys(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let Inner { store, config, .. } = &*self.0;
-        let only_store = |error| match error {
-            AdminError::Store(error) => error,
-            other => StoreError::Corrupt(other.to_string()),
-        };
-        let (algorithm, inner) = (config.algorithm, Arc::clone(&self.0));
-        // RSA keys take a second: not on the runtime's threads.
-        let fresh = tokio::task::spawn_blocking(move || {
-            key_ring::generate(algorithm, &inner.keys.sealer, now.unix())
-        })
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let mut tx = store.begin().await?;
-        let schedule = Schedule::new(config);
+        let fresh = self.fresh_key(now).await?;
+        let mut tx = self.0.store.begin().await?;
+        let schedule = Schedule::new(&self.0.config);
         let changed = key_ring::advance(&mut tx, fresh, schedule, now)
             .await
             .map_err(only_store)?;
@@ -149,9 +148,23 @@ impl Issuer {
         Ok(changed)
     }
 
+    /// RSA keys take a second: not on the runtime's threads.
+    async fn fresh_key(&self, now: Timestamp) -> Result<KeyRow, StoreError> {
+        let (algorithm, inner) = (self.0.config.algorithm, Arc::clone(&self.0));
+        tokio::task::spawn_blocking(move || {
+            key_ring::generate(algorithm, &inner.keys.sealer, now.unix())
+        })
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     /// Ends everything, because the store forgot something.
-    async fn begin_epoch(&self, seen: &Seen, now: Timestamp) -> Result<(), StoreError> {
+    async fn begin_epoch(&self, seen: &Seen) -> Result<(), StoreError> {
+        let fresh = self.fresh_key(self.clock().now()).await?;
         let mut tx = self.0.store.begin().await?;
+        // Not earlier: see `revocation`.
+        let now = self.clock().now();
         let installation = tx.installation().await?;
         if installation.is_none_or(|installation| installation.epoch != seen.epoch) {
             // Another process was faster.
@@ -163,22 +176,34 @@ impl Issuer {
         let ended = tx.end_every_session(cause, now).await?;
         revoke_all_tokens(&mut tx, cause.name(), now).await?;
         let (actor, object) = (Actor::system(), Object::Installation);
-        let entry = AuditEntry::new(actor.at(now), Action::InstallationRolledBack, object)
+        let stamp = actor.at(now);
+        key_ring::replace_all(&mut tx, fresh, stamp)
+            .await
+            .map_err(only_store)?;
+        let entry = AuditEntry::new(stamp, Action::InstallationRolledBack, object)
             .detail(json!({ "sessions_ended": ended }));
         tx.record(entry).await?;
         tx.commit().await
     }
 
-    /// Deletes what has expired long ago. Not audited: nothing changes for
-    /// anybody.
-    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Deletes a part of what has expired long ago; `true` if nothing is left
+    /// of it. Not audited: nothing changes for anybody.
+    async fn purge(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let before = Timestamp::from_millis(now.millis().saturating_sub(KEEP_MILLIS));
         let mut tx = self.0.store.begin().await?;
-        let leeway = now.millis().saturating_sub(CLOCK_LEEWAY * 1000);
-        tx.purge_revocations(Timestamp::from_millis(leeway).unix())
-            .await?;
-        let expired = now.millis().saturating_sub(KEEP_SESSIONS_MILLIS);
-        tx.purge_sessions(Timestamp::from_millis(expired)).await?;
-        tx.commit().await
+        let revocations = tx.purge_revocations(before.unix()).await?;
+        let sessions = tx.purge_sessions(before).await?;
+        tx.commit().await?;
+        Ok(revocations.max(sessions) < PURGE_ROWS)
+    }
+}
+
+/// Keys that the schedule moves come to no transition that is not allowed, so
+/// what remains is the store.
+fn only_store(error: AdminError) -> StoreError {
+    match error {
+        AdminError::Store(error) => error,
+        other => StoreError::Corrupt(other.to_string()),
     }
 }
 

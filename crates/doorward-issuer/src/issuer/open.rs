@@ -117,7 +117,7 @@ async fn first_run(
     .await?;
     let key = key_ring::generate(config.algorithm, &keys.sealer, now.unix());
     let key = key.map_err(|error| OpenError::Key(error.to_string()))?;
-    key_ring::first_key(tx, key, stamp)
+    key_ring::sign_at_once(tx, key, stamp)
         .await
         .map_err(|error| match error {
             AdminError::Store(error) => OpenError::Store(error),
@@ -137,7 +137,7 @@ async fn load_revocations(
     now: Timestamp,
 ) -> Result<Seen, StoreError> {
     let heads = store.heads().await?;
-    let (entries, _) = store.revocations_after(0).await?;
+    let (entries, _) = store.revocations_after(0, now.unix()).await?;
     for entry in entries {
         revocations.insert(entry);
     }

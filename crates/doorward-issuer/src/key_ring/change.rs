@@ -35,8 +35,9 @@ pub(crate) fn generate(
     })
 }
 
-/// The first key of an installation signs at once: nobody has cached a JWKS.
-pub(crate) async fn first_key(
+/// The first key of an installation signs at once, because nobody has cached a
+/// JWKS; so does one in the place of withdrawn ones, whose tokens are refused.
+pub(crate) async fn sign_at_once(
     tx: &mut Tx,
     key: KeyRow,
     stamp: Stamp<'_>,
@@ -118,39 +119,43 @@ pub(crate) async fn withdraw(
     fresh: KeyRow,
     stamp: Stamp<'_>,
 ) -> Result<(), AdminError> {
-    let now = stamp.at;
     let mut keys = tx.keys().await?;
     let position = keys.iter().position(|key| key.kid == kid);
     let position = position.ok_or_else(|| KeyRingError::NoSuchKey(kid.to_owned()))?;
     let withdrawn = keys.swap_remove(position);
     let was_signing = is_signing(&withdrawn);
-    let next = withdrawn.state.withdraw(now.unix())?;
-    transition(tx, kid, &next, Action::KeyWithdraw, stamp).await?;
-    revoke(
-        tx,
-        Revocation::Key {
-            kid: kid.to_owned(),
-        },
-        "key_withdrawn",
-        now,
-    )
-    .await?;
+    destroy(tx, withdrawn, stamp).await?;
     if !was_signing {
         return Ok(());
     }
     match keys.into_iter().find(is_published) {
         Some(successor) => {
-            let next = successor.state.sign_at_once(now.unix())?;
+            let next = successor.state.sign_at_once(stamp.at.unix())?;
             transition(tx, &successor.kid, &next, Action::KeyActivate, stamp).await
         }
-        None => {
-            let fresh = KeyRow {
-                state: fresh.state.sign_at_once(now.unix())?,
-                ..fresh
-            };
-            insert(tx, &fresh, Action::KeyActivate, stamp).await
-        }
+        None => sign_at_once(tx, fresh, stamp).await,
     }
+}
+
+/// Destroys every key and lets `fresh` sign at once: for a store that may have
+/// forgotten which of them was withdrawn.
+pub(crate) async fn replace_all(
+    tx: &mut Tx,
+    fresh: KeyRow,
+    stamp: Stamp<'_>,
+) -> Result<(), AdminError> {
+    for key in tx.keys().await? {
+        destroy(tx, key, stamp).await?;
+    }
+    sign_at_once(tx, fresh, stamp).await
+}
+
+/// Takes a key away before its time, and refuses its tokens.
+async fn destroy(tx: &mut Tx, key: KeyRow, stamp: Stamp<'_>) -> Result<(), AdminError> {
+    let KeyRow { kid, state, .. } = key;
+    let next = state.withdraw(stamp.at.unix())?;
+    transition(tx, &kid, &next, Action::KeyWithdraw, stamp).await?;
+    Ok(revoke(tx, Revocation::Key { kid }, "key_withdrawn", stamp.at).await?)
 }
 
 async fn retire(tx: &mut Tx, key: KeyRow, stamp: Stamp<'_>) -> Result<(), AdminError> {

@@ -6,22 +6,25 @@ use doorward_verify::{
     revocation::{Entry, Revocation},
 };
 
-use super::{Store, Tx, millis, parsed, seconds, unix};
+use super::{PURGE_ROWS, Store, Tx, millis, parsed, seconds, unix};
 use crate::error::StoreError;
 
 type Row = (i64, String, String, Option<i64>, i64);
 
 impl Store {
-    /// Entries after `cursor`, in order, and the cursor after them.
+    /// Entries after `cursor` that have not expired at `alive_at`, in order,
+    /// and the cursor after them.
     pub(crate) async fn revocations_after(
         &self,
         cursor: i64,
+        alive_at: UnixTime,
     ) -> Result<(Vec<Entry>, i64), StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT seq, kind, subject, issued_before, expires_at
-             FROM revocation WHERE seq > $1 ORDER BY seq",
+             FROM revocation WHERE seq > $1 AND expires_at > $2 ORDER BY seq",
         )
         .bind(cursor)
+        .bind(seconds(alive_at))
         .fetch_all(&self.readers)
         .await?;
         let cursor = rows.last().map_or(cursor, |row| row.0);
@@ -58,12 +61,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes entries whose tokens have all expired.
+    /// Deletes up to [`PURGE_ROWS`] entries that expired before `before`; how
+    /// many there were.
     pub(crate) async fn purge_revocations(&mut self, before: UnixTime) -> Result<u64, StoreError> {
-        let purged = sqlx::query("DELETE FROM revocation WHERE expires_at < $1")
-            .bind(seconds(before))
-            .execute(self.connection())
-            .await?;
+        let purged = sqlx::query(
+            "DELETE FROM revocation WHERE seq IN
+                 (SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY seq LIMIT $2)",
+        )
+        .bind(seconds(before))
+        .bind(PURGE_ROWS as i64)
+        .execute(self.connection())
+        .await?;
         Ok(purged.rows_affected())
     }
 }

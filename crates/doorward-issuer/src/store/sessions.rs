@@ -2,7 +2,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, moment, parsed};
+use super::{PURGE_ROWS, Store, Tx, millis, moment, parsed};
 use crate::{
     error::StoreError,
     session::{EndCause, SessionId},
@@ -190,13 +190,15 @@ impl Tx {
         Ok(ended.rows_affected())
     }
 
-    /// Deletes some sessions whose absolute end lies before `before`.
+    /// Deletes up to [`PURGE_ROWS`] sessions whose absolute end lies before
+    /// `before`; how many there were.
     pub(crate) async fn purge_sessions(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         let purged = sqlx::query(
             "DELETE FROM session WHERE id IN
-                 (SELECT id FROM session WHERE absolute_until < $1 LIMIT 1000)",
+                 (SELECT id FROM session WHERE absolute_until < $1 LIMIT $2)",
         )
         .bind(millis(before))
+        .bind(PURGE_ROWS as i64)
         .execute(self.connection())
         .await?;
         Ok(purged.rows_affected())

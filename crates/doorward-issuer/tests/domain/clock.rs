@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward_issuer::session::FIRST_PARTY_CLIENT;
+use doorward_issuer::session::{EndCause, FIRST_PARTY_CLIENT};
 use doorward_policy::decision::Reason;
 use doorward_verify::clock::Clock;
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
@@ -94,5 +94,25 @@ async fn dos_012_a_clock_that_went_back_spares_no_token_of_a_changed_user() {
         world.clock.turn(back);
         let refused = check(&issuer, &world.clock, &refreshed.access_token).unwrap_err();
         assert_eq!(refused, Reason::UserChanged, "{back} s back");
+    }
+}
+
+/// An hour ahead for a moment: everything looks expired, and is forgotten.
+#[tokio::test]
+async fn dos_012_a_clock_that_was_ahead_revives_no_revoked_token() {
+    let (world, issuer) = World::with_alice().await;
+    let session = sign_in(&issuer, "alice").await;
+    let ended = issuer
+        .end_session(session.session_id, EndCause::SignOut)
+        .await;
+    assert!(ended.unwrap());
+    world.clock.turn(3_600);
+    assert!(issuer.poll_changes().await.unwrap().swept > 0);
+    let opened_ahead = world.open().await;
+    world.clock.turn_back(3_599);
+    for process in [&issuer, &opened_ahead] {
+        process.poll_changes().await.unwrap();
+        let refused = check(process, &world.clock, &session.access_token).unwrap_err();
+        assert_eq!(refused, Reason::SessionRevoked);
     }
 }

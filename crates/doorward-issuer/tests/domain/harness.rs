@@ -152,6 +152,17 @@ impl World {
         .unwrap()
     }
 
+    /// What a query counts, read by another process.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+        let options = SqliteConnectOptions::new().filename(self.database());
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// Another process's bare hands on the database.
     pub(crate) async fn tamper(&self, sql: &'static str) {
         use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};

@@ -192,6 +192,12 @@ async fn key_015_a_withdrawn_key_is_refused_everywhere_at_once() {
     drop((server, command));
     let server = world.open().await;
     assert!(check(&server, &world.clock, &session.access_token).is_err());
+
+    // Whoever holds the key writes any `exp`, and a verifier that is cut off
+    // may go on with the old JWKS for hours.
+    world.clock.turn(6 * 24 * 3600);
+    server.poll_changes().await.unwrap();
+    assert!(!server.revocations().is_empty());
 }
 
 #[tokio::test]

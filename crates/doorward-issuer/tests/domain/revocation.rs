@@ -350,11 +350,45 @@ async fn expired_revocations_are_forgotten_and_never_too_early() {
     world.clock.turn(60);
     assert!(issuer.poll_changes().await.unwrap().swept > 0);
     assert!(issuer.revocations().is_empty());
+    let rows = "SELECT COUNT(*) FROM revocation WHERE kind = 'session'";
     world.clock.turn(600);
     issuer.poll_changes().await.unwrap();
-    drop(issuer);
-    let issuer = world.open().await;
-    assert!(issuer.revocations().is_empty(), "purged from the store too");
+    assert_eq!(
+        world.count(rows).await,
+        1,
+        "kept for a clock that goes back"
+    );
+    assert!(world.open().await.revocations().is_empty());
+    world.clock.turn(24 * 3600);
+    issuer.poll_changes().await.unwrap();
+    assert_eq!(world.count(rows).await, 0, "purged from the store too");
+}
+
+/// DOS-009: what expires in ten minutes of a busy day is more than one part.
+#[tokio::test]
+async fn dos_009_expired_rows_go_as_fast_as_they_come() {
+    let (world, issuer) = World::with_alice().await;
+    sign_in(&issuer, "alice").await;
+    world
+        .tamper(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
+             INSERT INTO session
+             SELECT id || n, account_id, tenant, client_id, methods, sealed_key, generation,
+                    rotated_at, idle_until, absolute_until, created_at, ended_at, end_cause
+             FROM session, n;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
+             INSERT INTO revocation
+             SELECT 1000 + n, 'token', 'jti' || n, NULL, r.expires_at, 'sign_out', r.revoked_at
+             FROM (SELECT * FROM revocation ORDER BY seq LIMIT 1) r, n;
+             UPDATE head SET value = 3500 WHERE name = 'revocation';",
+        )
+        .await;
+    world.clock.turn(32 * 24 * 3600);
+    for _ in 0..3 {
+        issuer.poll_changes().await.unwrap();
+    }
+    assert_eq!(world.count("SELECT COUNT(*) FROM session").await, 0);
+    assert_eq!(world.count("SELECT COUNT(*) FROM revocation").await, 0);
 }
 
 #[tokio::test]
@@ -422,6 +456,8 @@ async fn rev_010_one_command_refuses_every_access_token_and_signs_nobody_out() {
 async fn key_021_a_database_that_went_back_ends_everything_that_it_might_have_forgotten() {
     let (world, issuer) = World::with_alice().await;
     let other_process = world.open().await;
+    // It may be one that was withdrawn since the backup.
+    let old_key = issuer.admin().signing_keys().remove(0).kid;
     let ended = sign_in(&issuer, "alice").await;
     let alive = sign_in(&issuer, "alice").await;
     assert!(
@@ -436,6 +472,7 @@ async fn key_021_a_database_that_went_back_ends_everything_that_it_might_have_fo
     world
         .tamper(
             "UPDATE head SET value = value - 1 WHERE name = 'revocation';
+             UPDATE head SET value = value - 2 WHERE name = 'keys';
              DELETE FROM revocation WHERE kind = 'session';
              UPDATE session SET ended_at = NULL, end_cause = NULL;",
         )
@@ -448,18 +485,19 @@ async fn key_021_a_database_that_went_back_ends_everything_that_it_might_have_fo
     for process in [&issuer, &other_process] {
         for session in [&ended, &alive] {
             let refused = check(process, &world.clock, &session.access_token).unwrap_err();
-            assert!(matches!(
-                refused,
-                Reason::TokenRevoked | Reason::SessionRevoked
-            ));
+            assert!(matches!(refused, Reason::UnknownKey | Reason::KeyRevoked));
             let refreshed = process
                 .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
                 .await;
             assert!(matches!(refreshed, Err(RefreshError::Invalid)));
         }
         assert!(!process.poll_changes().await.unwrap().rolled_back);
+        let keys = process.admin().signing_keys();
+        assert!(keys.len() == 1 && keys[0].kid != old_key, "{keys:?}");
+        assert!(!process.jwks_json().contains(&old_key));
     }
     assert_eq!(audited(&issuer, "installation.rolled_back").await, 1);
+    assert_eq!(audited(&issuer, "key.withdraw").await, 1);
     let fresh = sign_in(&other_process, "alice").await;
     for process in [&issuer, &other_process] {
         assert!(check(process, &world.clock, &fresh.access_token).is_ok());
