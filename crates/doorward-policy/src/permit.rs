@@ -11,6 +11,9 @@
 //! ```
 //!
 //! Every way through ends at one of three `allow`s; all else is denied.
+//!
+//! A service that checks tokens in its own handlers has no route table; it asks
+//! the same questions one by one: [`require_permission`], [`require_claim`].
 
 use std::borrow::Cow;
 
@@ -144,6 +147,32 @@ fn check_permission(
         (Some(set), Some(id)) => set.contains(id),
         _ => subject.holds(permission),
     };
+    record_permission(holds, permission, subject, decision)
+}
+
+/// Asks whether `subject` holds `permission`, as a route that `allow`s it
+/// does. For services without a route table; it writes the same check.
+///
+/// # Errors
+///
+/// [`Reason::MissingPermission`], written into `decision`.
+pub fn require_permission(
+    permission: &Permission,
+    subject: &dyn Subject,
+    decision: &mut Decision,
+) -> Result<Reason, Reason> {
+    let holds = subject.holds(permission);
+    let reason = record_permission(holds, permission, subject, decision)?;
+    decision.allow(reason);
+    Ok(reason)
+}
+
+fn record_permission(
+    holds: bool,
+    permission: &Permission,
+    subject: &dyn Subject,
+    decision: &mut Decision,
+) -> Result<Reason, Reason> {
     if !holds {
         return Err(decision.fail(
             Step::Permission,
@@ -163,15 +192,30 @@ fn check_condition(
     decision: &mut Decision,
 ) -> Result<(), Reason> {
     let Condition { claim, parameter } = condition;
+    require_claim(claim, route.parameter(parameter), subject, decision)
+}
+
+/// Asks whether `claim` of the token equals `wanted`, the value of a path
+/// parameter, as a route's `where` does; an absent one equals nothing.
+///
+/// # Errors
+///
+/// [`Reason::WrongTenant`] for the claim `tenant`, else
+/// [`Reason::ConditionFailed`], written into `decision`.
+pub fn require_claim(
+    claim: &str,
+    wanted: Option<&str>,
+    subject: &dyn Subject,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
     let seen = subject.claim(claim);
-    let wanted = route.parameter(parameter);
     if let (Some(seen), Some(wanted)) = (&seen, wanted)
         && **seen == *wanted
     {
         decision.pass(Step::Condition, format!("{claim} is {seen}"));
         return Ok(());
     }
-    let reason = match claim.as_str() {
+    let reason = match claim {
         TENANT => Reason::WrongTenant,
         _ => Reason::ConditionFailed,
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{Subject, permit};
+use super::{Subject, permit, require_claim, require_permission};
 use crate::catalogue::{Catalogue, PermissionSet};
 use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
 use crate::permission::{Permission, PermissionPattern};
@@ -183,6 +183,30 @@ fn auz_003_a_route_bound_to_the_caller_is_closed_to_others() {
         reason("GET /clubs/chess", Some(&caller)),
         Reason::ConditionFailed
     );
+}
+
+/// The questions that a service asks one by one leave the record that a route
+/// of the same words leaves.
+#[test]
+fn asked_one_by_one_the_checks_are_those_of_a_route() {
+    let caller = Caller {
+        tenant: Some("acme"),
+        ..Caller::holding(&["reports:read"])
+    };
+    let read: Permission = "reports:read".parse().unwrap();
+    for path in ["GET /tenants/acme/report", "GET /tenants/evil/report"] {
+        let (reason, by_route) = ask(&table(), path, Some(&caller));
+        let mut asked = Decision::new(TraceId::from_bytes([7; 16]), 1, "GET", "/");
+        let tenant = path.split('/').nth(2);
+        let verdict = require_permission(&read, &caller, &mut asked)
+            .and_then(|_| require_claim("tenant", tenant, &caller, &mut asked));
+        assert_eq!(asked.checks, by_route.checks, "{path}");
+        assert_eq!((asked.outcome, asked.reason), (by_route.outcome, reason));
+        assert_eq!(verdict.is_ok(), asked.outcome == Outcome::Allowed);
+    }
+    let mut asked = Decision::new(TraceId::from_bytes([7; 16]), 1, "GET", "/");
+    let absent = require_claim("tenant", None, &caller, &mut asked);
+    assert_eq!(absent, Err(Reason::WrongTenant));
 }
 
 #[test]
