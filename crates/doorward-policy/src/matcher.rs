@@ -14,6 +14,11 @@
 //! the upstream through a laxer `/{*path}`, so a path that differs from a more
 //! specific route only in letter case matches nothing (GWY-005; test
 //! `gwy_005_another_letter_case_does_not_fall_through_to_a_laxer_route`).
+//!
+//! **Trailing slash.** `/orders` and `/orders/` are two paths, and many
+//! upstreams serve one for the other. So a path that differs from a more
+//! specific route only in a slash at its end matches nothing either (GWY-004;
+//! test `gwy_004_a_slash_at_the_end_does_not_fall_through_to_a_laxer_route`).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -49,6 +54,11 @@ struct Endpoint {
     named: Vec<(MethodSet, RouteId)>,
     any: Option<RouteId>,
 }
+
+static NOTHING: Endpoint = Endpoint {
+    named: Vec::new(),
+    any: None,
+};
 
 /// What the tree says about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +195,8 @@ impl Endpoint {
 enum Visit {
     Found(RouteId),
     Missed,
-    /// A more specific route has this path in another letter case.
+    /// A more specific route has this path in another letter case, or with or
+    /// without a slash at its end.
     Shut,
 }
 
@@ -197,14 +208,14 @@ struct Search<'t, 'p, S> {
     allowed: MethodSet,
 }
 
-impl<S: AsRef<str>> Search<'_, '_, S> {
+impl<'t, S: AsRef<str>> Search<'t, '_, S> {
     /// Looks below `node` for the segments from `depth` on. Recurses at most
     /// as deep as the deepest pattern.
     fn visit(&mut self, node: NodeId, depth: usize) -> Visit {
         let tree = self.tree;
         let node = &tree.nodes[node];
         let Some(segment) = self.segments.get(depth).map(S::as_ref) else {
-            return self.ask(&node.here);
+            return self.ask_or_shut(&node.here, [&node.rest, self.with_slash(node)]);
         };
         let spellings = spellings(node, segment);
         if let Some((_, child)) = spellings.iter().find(|(known, _)| **known == *segment)
@@ -223,7 +234,27 @@ impl<S: AsRef<str>> Search<'_, '_, S> {
         {
             return found;
         }
-        self.ask(&node.rest)
+        match segment.is_empty() && depth + 1 == self.segments.len() {
+            true => self.ask_or_shut(&node.rest, [&node.here]),
+            false => self.ask(&node.rest),
+        }
+    }
+
+    /// The routes of the path that ends at `node` and has a slash after it.
+    fn with_slash(&self, node: &'t Node) -> &'t Endpoint {
+        let slash = spellings(node, "").first();
+        slash.map_or(&NOTHING, |(_, child)| &self.tree.nodes[*child].here)
+    }
+
+    /// Asks `endpoint`; if it has no route, and one of `twins` (the same path
+    /// but for the slash at its end) has one, nothing laxer may take the path.
+    fn ask_or_shut<const N: usize>(&mut self, endpoint: &Endpoint, twins: [&Endpoint; N]) -> Visit {
+        match self.ask(endpoint) {
+            Visit::Missed if twins.iter().any(|twin| twin.find(self.method).is_some()) => {
+                Visit::Shut
+            }
+            answer => answer,
+        }
     }
 
     fn ask(&mut self, endpoint: &Endpoint) -> Visit {
@@ -237,11 +268,15 @@ impl<S: AsRef<str>> Search<'_, '_, S> {
     }
 
     /// Whether any route below `node` matches the segments from `depth` on
-    /// when letter case does not count.
+    /// when neither letter case nor a slash at the end counts.
     fn opens(&self, node: NodeId, depth: usize) -> bool {
         let node = &self.tree.nodes[node];
+        let is_end = self.segments[depth..].iter().all(|s| s.as_ref().is_empty());
+        if is_end && !(node.here.is_empty() && self.with_slash(node).is_empty()) {
+            return true;
+        }
         let Some(segment) = self.segments.get(depth).map(S::as_ref) else {
-            return !node.here.is_empty();
+            return !node.rest.is_empty();
         };
         let below = |child: &NodeId| self.opens(*child, depth + 1);
         !node.rest.is_empty()

@@ -70,7 +70,7 @@ fn gwy_010_literal_goes_before_parameter_before_rest() {
         ("/orders/7/items/3", "GET /orders/{*rest} rest=7/items/3"),
         ("/orders/", "GET /orders/{*rest} rest="),
         ("/users/new", "GET /{collection}/new collection=users"),
-        ("/orders", "GET /{*everything} everything=orders"),
+        ("/orders", "404"),
         ("/users/7", "GET /{*everything} everything=users/7"),
         ("/", "GET /{*everything} everything="),
     ] {
@@ -162,11 +162,14 @@ fn gwy_005_another_letter_case_does_not_fall_through_to_a_laxer_route() {
         "GET /users/me/keys",
         "GET /users/{name}",
         "GET /straße",
+        "GET /keys",
         "GET /{*everything}",
     ]);
     for path in [
         "/Admin/x",
         "/ADMIN/",
+        "/Admin",
+        "/Keys/",
         "/aDmIn/x/y",
         "/USERS/7",
         "/users/ME/keys",
@@ -180,9 +183,36 @@ fn gwy_005_another_letter_case_does_not_fall_through_to_a_laxer_route() {
         "GET /users/{name} name=Me"
     );
     assert_eq!(
-        find(&table, "GET", "/Admin"),
-        "GET /{*everything} everything=Admin"
+        find(&table, "GET", "/Users"),
+        "GET /{*everything} everything=Users"
     );
+}
+
+#[test]
+fn gwy_004_a_slash_at_the_end_does_not_fall_through_to_a_laxer_route() {
+    let table = table(&[
+        "GET /admin",
+        "GET /users/",
+        "GET /files/{*rest}",
+        "GET /orders/{id}",
+        "* /{*everything}",
+    ]);
+    for path in ["/admin/", "/users", "/files", "/orders/7/"] {
+        assert_eq!(find(&table, "GET", path), "404", "{path}");
+        assert_eq!(find(&table, "HEAD", path), "404", "{path}");
+    }
+    // The same decision as the form that is a route: it is none for `POST`.
+    let everything = "* /{*everything} everything=admin";
+    assert_eq!(find(&table, "POST", "/admin"), everything);
+    assert_eq!(find(&table, "POST", "/admin/"), format!("{everything}/"));
+    // What no more specific route means is left alone.
+    for path in ["/", "/other", "/other/", "/admin/x", "/admin/x/"] {
+        assert!(
+            find(&table, "GET", path).starts_with("* /{*everything}"),
+            "{path}"
+        );
+    }
+    assert_eq!(find(&table, "GET", "/files/"), "GET /files/{*rest} rest=");
 }
 
 #[test]
@@ -234,7 +264,8 @@ fn permissions_keep_their_numbers_over_a_reload() {
 }
 
 /// The documented precedence, written without a tree: every route is tried,
-/// and the first difference from the left decides.
+/// and the first difference from the left decides. A route that fits but for
+/// the slash at the end comes after those that fit from there on, and shuts.
 fn by_trying_all(patterns: &[String], method: &str, path: &str) -> Option<usize> {
     let rank = |pattern: &str| -> Option<Vec<u8>> {
         let (named, pattern) = pattern.split_once(' ')?;
@@ -259,11 +290,33 @@ fn by_trying_all(patterns: &[String], method: &str, path: &str) -> Option<usize>
         ranks.push(u8::from(named == "*"));
         path.next().is_none().then_some(ranks)
     };
-    let ranked = patterns
-        .iter()
-        .enumerate()
-        .filter_map(|(number, pattern)| Some((rank(pattern)?, number)));
-    ranked.min().map(|(_, number)| number)
+    let rank_of_twin = |pattern: &str| -> Option<Vec<u8>> {
+        let path = path.strip_prefix('/')?;
+        let (named, pattern) = pattern.split_once(" /")?;
+        let (shorter, pattern) = match path.strip_suffix('/') {
+            Some(shorter) => (shorter, pattern),
+            None => {
+                let (pattern, end) = pattern.rsplit_once('/')?;
+                (end.is_empty() || end.starts_with("{*")).then_some(())?;
+                (path, pattern)
+            }
+        };
+        (named == method || named == "*").then_some(())?;
+        let (path, pattern) = (shorter.split('/'), pattern.split('/'));
+        (path.clone().count() == pattern.clone().count()).then_some(())?;
+        let ranks = path.zip(pattern).map(|(segment, part)| match part {
+            _ if part.starts_with("{*") => None,
+            _ if part.starts_with('{') => (!segment.is_empty()).then_some(1),
+            same => (same == segment).then_some(0),
+        });
+        ranks.chain([Some(3)]).collect()
+    };
+    let ranked = patterns.iter().enumerate().flat_map(|(number, pattern)| {
+        let shut = rank_of_twin(pattern).map(|rank| (rank, None));
+        let found = rank(pattern).map(|rank| (rank, Some(number)));
+        [found, shut]
+    });
+    ranked.flatten().min().and_then(|(_, number)| number)
 }
 
 proptest! {
