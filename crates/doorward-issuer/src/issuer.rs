@@ -184,6 +184,13 @@ impl Issuer {
         }
     }
 
+    /// Closes the database; what is asked of the issuer afterwards fails as
+    /// unavailable. Nothing is lost without it, but the database may then be
+    /// spread over two files.
+    pub async fn close(&self) {
+        self.0.store.close().await;
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.surroundings.clock
     }

@@ -108,6 +108,13 @@ impl Store {
         })
     }
 
+    /// Closes every connection. The last process to leave puts what is still in
+    /// the write-ahead log into the database file.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
     /// Begins a write transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(Tx {

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-pub(crate) use workplace::{Workplace, open_issuer, runtime};
+pub(crate) use workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN, Workplace, open_issuer, runtime};
 
 use crate::exit::{Answer, Failure};
 

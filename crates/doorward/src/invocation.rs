@@ -15,7 +15,7 @@ pub(crate) fn command(data: &Path) -> String {
     let binary = std::env::current_exe().ok();
     let here = std::env::current_dir().ok();
     let command = match (&binary, &here) {
-        (Some(binary), Some(here)) => shell_word(binary.strip_prefix(here).unwrap_or(binary)),
+        (Some(binary), Some(here)) => nearby(binary, here),
         _ => "doorward".to_owned(),
     };
     if data == Path::new(DEFAULT_DATA) {
@@ -24,13 +24,25 @@ pub(crate) fn command(data: &Path) -> String {
     format!("{command} --data {}", shell_word(data))
 }
 
+/// `binary` as a word that a shell in `here` runs.
+fn nearby(binary: &Path, here: &Path) -> String {
+    match binary.strip_prefix(here) {
+        // Without a slash a shell would look for it on its PATH.
+        Ok(relative) if relative.components().count() == 1 => {
+            shell_word(&Path::new(".").join(relative))
+        }
+        Ok(relative) => shell_word(relative),
+        Err(_) => shell_word(binary),
+    }
+}
+
 /// `advice`, which names the binary as `doorward`, for pasting here.
 pub(crate) fn localized(advice: &str, data: &Path) -> String {
     advice.replace("doorward ", &format!("{} ", command(data)))
 }
 
 /// A path as one word for a shell.
-fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:@".contains(&byte);
     if text.bytes().all(plain) {
@@ -43,7 +55,21 @@ fn shell_word(path: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{localized, shell_word};
+    use super::{localized, nearby, shell_word};
+
+    #[test]
+    fn a_binary_is_named_so_that_a_shell_here_finds_it() {
+        let here = Path::new("/home/a");
+        assert_eq!(
+            nearby(Path::new("/home/a/target/doorward"), here),
+            "target/doorward"
+        );
+        assert_eq!(nearby(Path::new("/home/a/doorward"), here), "./doorward");
+        assert_eq!(
+            nearby(Path::new("/usr/bin/doorward"), here),
+            "/usr/bin/doorward"
+        );
+    }
 
     #[test]
     fn paths_are_quoted_when_a_shell_would_split_them() {

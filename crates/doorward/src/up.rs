@@ -18,7 +18,7 @@ use doorward_policy::decision::Decision;
 use http::Uri;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
 };
 
@@ -123,6 +123,8 @@ pub(crate) fn run(settings: Settings) -> Result<Answer, Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<Answer, Failure> {
+    // First, so that a signal that comes with the first screen finds a drain.
+    let signals = Signals::listen()?;
     let listeners = wiring::bind_gateway(settings.listen)?;
     let admin_listener = wiring::bind(settings.admin_listen, "--admin-listen")?;
     let admin_address = admin_listener.local_addr().unwrap_or(settings.admin_listen);
@@ -166,8 +168,10 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         new_people: new_people.as_ref(),
     }
     .show();
-    tokio::spawn(tell(arriving, annotator, journal, settings.json));
-    until_signal(gateway, &settings).await
+    tell(arriving, annotator, journal, settings.json)?;
+    let answer = until_signal(gateway, signals, &settings).await;
+    issuer.close().await;
+    answer
 }
 
 /// The API behind the gateway, started if it is the demo's; and the people of
@@ -217,30 +221,64 @@ fn serve_admin(listener: std::net::TcpListener, admin: Admin) -> Result<(), Fail
     Ok(())
 }
 
-/// Prints and remembers each decision.
-async fn tell(
+/// Prints and remembers each decision, on a thread of its own: a terminal that
+/// does not read must not hold up a sign-in.
+fn tell(
     mut arriving: mpsc::Receiver<Decision>,
     annotator: Arc<Annotator>,
     journal: Arc<Journal>,
     json: bool,
-) {
-    while let Some(decision) = arriving.recv().await {
-        let explained = annotator.annotate(decision).await;
-        journal.record(explained.decision.clone());
-        if json {
-            output::json_line(&explained);
-        } else {
-            let name = explained.caller_name.as_deref();
-            output::data(crate::decision_view::line(&explained.decision, name));
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Handle::current();
+    let telling = async move {
+        while let Some(decision) = arriving.recv().await {
+            let explained = annotator.annotate(decision).await;
+            journal.record(explained.decision.clone());
+            if json {
+                output::json_line(&explained);
+            } else {
+                let name = explained.caller_name.as_deref();
+                output::data(crate::decision_view::line(&explained.decision, name));
+            }
         }
+    };
+    std::thread::Builder::new()
+        .name("decisions".to_owned())
+        .spawn(move || runtime.block_on(telling))
+        .map_err(|error| Failure::unreachable(format!("cannot start a thread: {error}")))?;
+    Ok(())
+}
+
+/// The signals that end a server.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::unreachable(format!("cannot listen for signals: {error}"))
+            })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 }
 
 /// Serves until SIGINT or SIGTERM, then drains. A second SIGINT ends at once.
-async fn until_signal(gateway: BoundGateway, settings: &Settings) -> Result<Answer, Failure> {
-    let no_signals = |error| Failure::unreachable(format!("cannot listen for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+async fn until_signal(
+    gateway: BoundGateway,
+    signals: Signals,
+    settings: &Settings,
+) -> Result<Answer, Failure> {
+    let Signals {
+        mut interrupt,
+        mut terminate,
+    } = signals;
     let (stop, stopping) = oneshot::channel::<()>();
     let mut serving = Box::pin(gateway.serve(async {
         // Dropping the sender stops it as well.

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
-
 use serde_json::{Value, json};
 
 use super::{Place, Workplace, login, workplace::runtime};
@@ -43,50 +42,52 @@ pub(super) struct Curl {
     anonymous: bool,
 }
 
+/// Where a request goes, and with what.
+struct Target {
+    origin: String,
+    token: Option<String>,
+}
+
 impl Curl {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
-        let token = self.token(place)?;
-        let origin = match DataFolder::open(&place.data) {
-            Ok(folder) => login::origin(&folder)?,
-            Err(_) => format!("http://{}", super::workplace::DEFAULT_LISTEN),
-        };
-        let request = self.request(&origin, token.as_deref())?;
+        let target = self.target(place)?;
+        let request = self.request(&target)?;
         let answer = runtime()?.block_on(client::send(request))?;
         Ok(self.print(place, &answer))
     }
 
-    /// The token to send: minted, or that of the kept session.
-    fn token(&self, place: &Place) -> Result<Option<String>, Failure> {
-        if self.anonymous {
-            return Ok(None);
+    /// The server, and the token that was made for it: a token never goes
+    /// anywhere else.
+    fn target(&self, place: &Place) -> Result<Target, Failure> {
+        let folder = DataFolder::open(&place.data);
+        if self.anonymous || self.user.is_some() {
+            let origin = match &folder {
+                Ok(folder) => login::origin(folder)?,
+                Err(_) => format!("http://{}", super::workplace::DEFAULT_LISTEN),
+            };
+            let mint = |user: &String| minted(place, user, self.tenant.as_deref());
+            let token = self.user.as_ref().map(mint).transpose()?;
+            return Ok(Target { origin, token });
         }
-        if let Some(user) = &self.user {
-            return minted(place, user, self.tenant.as_deref()).map(Some);
-        }
-        let folder = DataFolder::open(&place.data)?;
+        let folder = folder?;
         let Some(session) = login::Session::kept(&folder)? else {
             return Err(Failure::usage("there is no session to use").hint(
                 "`doorward login USER` starts one, --as USER mints a token, --anonymous sends none",
             ));
         };
+        let origin = session.url.clone();
         let token = runtime()?.block_on(session.access_token(&folder))?;
-        token.map(Some).ok_or_else(|| {
+        let token = token.ok_or_else(|| {
             Failure::usage("the session has ended").hint("sign in again with `doorward login USER`")
+        })?;
+        Ok(Target {
+            origin,
+            token: Some(token),
         })
     }
 
-    fn request(&self, origin: &str, token: Option<&str>) -> Result<Request<Bytes>, Failure> {
-        let url = if self.url.starts_with('/') {
-            format!("{origin}{}", self.url)
-        } else {
-            self.url.clone()
-        };
-        if token.is_some() && !url.starts_with(&format!("{origin}/")) && url != origin {
-            return Err(
-                Failure::usage(format!("the token is for {origin}, not for {url}"))
-                    .hint("give a path, or --anonymous for another server"),
-            );
-        }
+    fn request(&self, target: &Target) -> Result<Request<Bytes>, Failure> {
+        let url = self.url(target)?;
         let method = match (&self.method, &self.body) {
             (Some(method), _) => method.clone(),
             (None, Some(_)) => Method::POST,
@@ -100,13 +101,36 @@ impl Curl {
         if self.body.is_some() && !self.headers.iter().any(|text| is_content_type(text)) {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(token) = token {
+        if let Some(token) = &target.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let body = Bytes::from(self.body.clone().unwrap_or_default());
-        request
-            .body(body)
-            .map_err(|error| Failure::usage(format!("`{url}` cannot be asked for: {error}")))
+        request.body(body).map_err(|error| {
+            Failure::usage(format!("`{}` cannot be asked for: {error}", safe(&url)))
+                .hint("percent-encode what a path cannot hold, for example %20 for a blank")
+        })
+    }
+
+    /// The whole address; refused when it is not the token's server.
+    fn url(&self, target: &Target) -> Result<String, Failure> {
+        let Target { origin, token } = target;
+        if self.url.starts_with('/') {
+            return Ok(format!("{origin}{}", self.url));
+        }
+        let url = safe(&self.url);
+        if !self.url.contains("://") {
+            return Err(
+                Failure::usage(format!("`{url}` is neither a path nor an address"))
+                    .hint(format!("write `/{url}` or `http://host/{url}`")),
+            );
+        }
+        if token.is_some() && !self.url.starts_with(&format!("{origin}/")) && self.url != *origin {
+            return Err(
+                Failure::usage(format!("the token is for {origin}, not for {url}"))
+                    .hint("give a path, or --anonymous for another server"),
+            );
+        }
+        Ok(self.url.clone())
     }
 
     fn print(&self, place: &Place, answer: &Response<Bytes>) -> Answer {

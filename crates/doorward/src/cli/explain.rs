@@ -79,16 +79,12 @@ impl Explain {
         admin: &str,
         url: &str,
     ) -> Result<http::Result<Request<Bytes>>, Failure> {
-        let target = if url.starts_with('/') {
-            url.to_owned()
-        } else {
-            let uri: Uri = url.parse().map_err(|_| {
-                Failure::usage(format!("`{url}` is neither a path nor an address"))
-                    .hint("write it as `/path` or `http://host/path`")
-            })?;
-            uri.path_and_query()
-                .map_or_else(|| "/".to_owned(), ToString::to_string)
-        };
+        let target = target_of(url)?;
+        if self.what == "last" {
+            return Err(Failure::usage("`last` stands alone").hint(format!(
+                "`doorward explain last`, or `doorward explain GET {target}`"
+            )));
+        }
         let token = match &self.user {
             Some(user) => Some(curl::minted(place, user, self.tenant.as_deref())?),
             None => self.token.given()?,
@@ -104,6 +100,22 @@ impl Explain {
         Ok(Request::post(format!("{admin}/api/explain"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body)))
+    }
+}
+
+/// Path and query of what the person wrote.
+fn target_of(url: &str) -> Result<String, Failure> {
+    if url.starts_with('/') {
+        return Ok(url.to_owned());
+    }
+    match url.parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() => Ok(uri
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), ToString::to_string)),
+        _ => Err(
+            Failure::usage(format!("`{url}` is neither a path nor an address"))
+                .hint(format!("write it as `/{url}` or `http://host/{url}`")),
+        ),
     }
 }
 

@@ -127,7 +127,9 @@ impl Workplace {
                 Arc::new(ArcSwap::from_pointee(roles)),
             )
             .await?;
-            work(issuer).await.map_err(Failure::from)
+            let answer = work(issuer.clone()).await;
+            issuer.close().await;
+            answer.map_err(Failure::from)
         })
     }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Settings, Upstream};
 use crate::{
+    cli::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN},
     data_folder::{DemoUsers, LastUp},
     invocation, output,
     paint::{Tone, paint},
@@ -191,10 +192,28 @@ fn plain(uri: &Uri) -> String {
 /// Where the data is and how to go on.
 pub(super) fn farewell(settings: &Settings) -> String {
     let data = settings.folder.path().display();
-    let how = match &settings.upstream {
-        Upstream::Demo => "--demo".to_owned(),
-        Upstream::Api(url) => format!("--upstream {}", plain(url)),
-    };
-    let doorward = invocation::command(settings.folder.path());
-    format!("  stopped; everything is kept in {data}\n  go on with: {doorward} up {how}")
+    let mut again = format!("{} up", invocation::command(settings.folder.path()));
+    match &settings.upstream {
+        Upstream::Demo => again.push_str(" --demo"),
+        Upstream::Api(url) => {
+            let _ = write!(again, " --upstream {}", plain(url));
+        }
+    }
+    // The same addresses, or the issuer has another name and its tokens die.
+    for (flag, address, default) in [
+        ("--listen", settings.listen, DEFAULT_LISTEN),
+        (
+            "--admin-listen",
+            settings.admin_listen,
+            DEFAULT_ADMIN_LISTEN,
+        ),
+    ] {
+        if address.port() != 0 && address.to_string() != default {
+            let _ = write!(again, " {flag} {address}");
+        }
+    }
+    if let (Upstream::Api(_), Some(file)) = (&settings.upstream, &settings.config_file) {
+        let _ = write!(again, " --config {}", invocation::shell_word(file));
+    }
+    format!("  stopped; everything is kept in {data}\n  go on with: {again}")
 }

@@ -110,3 +110,19 @@ fn auz_004_a_tenants_report_is_for_that_tenant_alone() {
         );
     }
 }
+
+#[test]
+fn gwy_019_a_kept_token_goes_to_its_own_server_alone() {
+    let (home, other) = (Server::demo(), Server::demo());
+    let url = format!("http://{}", other.gateway);
+    let login = ["login", "reader", "--password-stdin", "--url", &url];
+    let login = home.command_with_input(&login, &other.password("reader"));
+    assert!(login.status.success(), "{login:?}");
+    let asked = home.command(&["curl", "--json", "/auth/me"]);
+    assert!(asked.status.success(), "{asked:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(answer["body"]["iss"].as_str().unwrap_or(&url), url, "{answer}");
+    let elsewhere = format!("http://{}/orders", home.gateway);
+    let refused = home.command(&["curl", &elsewhere]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+}

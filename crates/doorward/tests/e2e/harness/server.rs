@@ -119,11 +119,6 @@ impl Server {
             .expect("a decision is printed for each request")
     }
 
-    /// Every decision printed until now.
-    pub(crate) fn decisions(&self) -> Vec<Value> {
-        self.lines.try_iter().collect()
-    }
-
     /// The demo user's password.
     pub(crate) fn password(&self, username: &str) -> String {
         let text = fs::read_to_string(self.data.join("demo.json")).expect("demo.json is there");
