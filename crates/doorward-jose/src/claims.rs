@@ -5,11 +5,14 @@
 //! absent. [`AccessClaims`] are written by an issuer.
 
 mod access;
+mod borrowed;
 mod read;
+pub(crate) mod scan;
 
 use serde::Serialize;
 
 pub use self::access::{AccessClaims, RequiredClaims};
+pub use self::borrowed::{BorrowedClaims, RawClaim};
 pub(crate) use self::read::parse;
 
 use crate::{
@@ -151,6 +154,13 @@ impl Claims {
     pub const fn others(&self) -> &Object {
         &self.others
     }
+}
+
+/// Values separated by single spaces, or nothing (RFC 6749 section 3.3).
+fn is_scope(text: &str) -> bool {
+    let allowed = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let value = |one: &str| !one.is_empty() && one.bytes().all(allowed);
+    text.is_empty() || text.split(' ').all(value)
 }
 
 /// RFC 7519 section 4.1.3: a single audience may stand alone.

@@ -1,12 +1,19 @@
 //! What the tests of this crate share: one issuer, one audience, one moment.
 
-use std::sync::LazyLock;
+use std::{cell::RefCell, sync::LazyLock};
 
 use serde_json::{Value, json};
 
 use crate::{
-    algorithm::Algorithm, base64url, error::TokenErrorKind, signing_key::SigningKey,
-    time::UnixTime, token::UnverifiedToken, validation::Validation,
+    algorithm::Algorithm,
+    base64url,
+    error::{TokenError, TokenErrorKind},
+    jwk_set::KeySet,
+    scratch::Scratch,
+    signing_key::SigningKey,
+    time::UnixTime,
+    token::{UnverifiedToken, VerifiedToken, verify_in},
+    validation::Validation,
 };
 
 pub(crate) const ISSUER: &str = "https://id.example";
@@ -90,12 +97,58 @@ pub(crate) fn refusal(key: &SigningKey, token: &str) -> TokenErrorKind {
     verify(key, token, &validation(key.algorithm())).expect_err(token)
 }
 
+/// Verifies by both paths, which must agree to the letter.
 pub(crate) fn verify(
     key: &SigningKey,
     token: &str,
     validation: &Validation,
-) -> Result<crate::token::VerifiedToken, TokenErrorKind> {
-    UnverifiedToken::parse(token)
-        .and_then(|token| token.verify(&key.verifying_key(), validation, NOW))
-        .map_err(|error| error.kind())
+) -> Result<VerifiedToken, TokenErrorKind> {
+    let key = key.verifying_key();
+    let owned = UnverifiedToken::parse(token).and_then(|token| token.verify(&key, validation, NOW));
+    SCRATCH.with_borrow_mut(|used| {
+        for scratch in [&mut Scratch::new(), used] {
+            let borrowed = UnverifiedToken::parse(token)
+                .and_then(|token| token.verify_in(&key, validation, NOW, scratch)?.to_owned());
+            assert_same(token, &owned, borrowed);
+        }
+    });
+    assert_same_with(token, &KeySet::from_iter([key]), validation);
+    owned.map_err(|error| error.kind())
+}
+
+/// Verifies by both paths with a set of keys.
+pub(crate) fn assert_same_with(token: &str, keys: &KeySet, validation: &Validation) {
+    let owned =
+        UnverifiedToken::parse(token).and_then(|token| token.verify_with(keys, validation, NOW));
+    SCRATCH.with_borrow_mut(|used| {
+        for scratch in [&mut Scratch::new(), used] {
+            // Twice: the second time a good token's header is known.
+            for _ in 0..2 {
+                let borrowed = verify_in(token, keys, validation, NOW, scratch)
+                    .and_then(|token| token.to_owned());
+                assert_same(token, &owned, borrowed);
+            }
+        }
+    });
+}
+
+thread_local! {
+    /// One for all tokens of a test, so that what one leaves behind would show
+    /// in the next.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+fn assert_same(
+    token: &str,
+    owned: &Result<VerifiedToken, TokenError>,
+    borrowed: Result<VerifiedToken, TokenError>,
+) {
+    match (owned, borrowed) {
+        (Ok(owned), Ok(borrowed)) => {
+            assert_eq!(owned.claims(), borrowed.claims(), "{token}");
+            assert_eq!(owned.key_id(), borrowed.key_id(), "{token}");
+        }
+        (Err(owned), Err(borrowed)) => assert_eq!(*owned, borrowed, "{token}"),
+        (owned, borrowed) => panic!("{token}: owned {owned:?}, borrowed {borrowed:?}"),
+    }
 }

@@ -5,6 +5,8 @@
 //! valid UTF-8 without a byte order mark, nothing follows the value, and a
 //! number that a double cannot hold exactly is refused rather than rounded.
 
+pub(crate) mod scan;
+
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -72,13 +74,14 @@ pub enum JsonError {
 /// [`JsonError`] when the text is longer or deeper than `limits`, is not
 /// strict JSON, or is another value than an object.
 pub fn parse_object(bytes: &[u8], limits: Limits) -> Result<Object, JsonError> {
-    match parse(bytes, limits)? {
+    match strict_value(bytes, limits)? {
         Value::Object(object) => Ok(object),
         _ => Err(JsonError::NotAnObject),
     }
 }
 
-fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
+/// Parses one JSON value.
+pub(crate) fn strict_value(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.len() > limits.max_bytes {
         return Err(JsonError::TooLarge);
     }

@@ -17,15 +17,13 @@ use crate::{
 pub const MAX_BYTES: usize = 8 * 1024;
 
 /// Room for the longest signature, RSA with 8192 bits.
-const MAX_SIGNATURE_BYTES: usize = 1024;
+pub(crate) const MAX_SIGNATURE_BYTES: usize = 1024;
 
 /// A compact JWS whose signature has not been checked.
 #[derive(Clone, Debug)]
 pub struct UnverifiedJws<'t> {
     header: Header,
-    signing_input: &'t str,
-    payload: &'t str,
-    signature: &'t str,
+    parts: Parts<'t>,
 }
 
 impl<'t> UnverifiedJws<'t> {
@@ -39,12 +37,7 @@ impl<'t> UnverifiedJws<'t> {
     pub fn parse(text: &'t str) -> Result<Self, TokenError> {
         let parts = Parts::split(text)?;
         let header = Header::parse(&parts.header()?)?;
-        Ok(Self {
-            header,
-            signing_input: parts.signing_input,
-            payload: parts.payload,
-            signature: parts.signature,
-        })
+        Ok(Self { header, parts })
     }
 
     /// The unproven header.
@@ -70,27 +63,26 @@ impl<'t> UnverifiedJws<'t> {
     /// [`TokenErrorKind::BadSignature`], or [`TokenErrorKind::Malformed`] if a
     /// part is not strict base64url.
     pub fn verify(&self, key: &VerifyingKey) -> Result<Vec<u8>, TokenError> {
-        if self.algorithm() != key.algorithm() {
-            return Err(TokenErrorKind::AlgorithmNotAllowed.into());
-        }
         let mut buffer = [0; MAX_SIGNATURE_BYTES];
-        let signature = base64url::decode_into(self.signature, &mut buffer)
-            .map_err(|_| TokenErrorKind::Malformed)?;
-        if !key.accepts(self.signing_input.as_bytes(), signature) {
-            return Err(TokenErrorKind::BadSignature.into());
-        }
-        base64url::decode(self.payload).map_err(|_| TokenErrorKind::Malformed.into())
+        self.parts
+            .check_signature(self.algorithm(), key, &mut buffer)?;
+        base64url::decode(self.parts.payload).map_err(|_| TokenErrorKind::Malformed.into())
+    }
+
+    pub(crate) const fn parts(&self) -> &Parts<'t> {
+        &self.parts
     }
 
     /// The payload's bytes, unproven.
     pub(crate) fn unproven_payload(&self) -> Option<Vec<u8>> {
-        base64url::decode(self.payload).ok()
+        base64url::decode(self.parts.payload).ok()
     }
 }
 
 /// The three parts of a compact JWS, still encoded.
+#[derive(Clone, Debug)]
 pub(crate) struct Parts<'t> {
-    header: &'t str,
+    pub(crate) header: &'t str,
     pub(crate) payload: &'t str,
     signature: &'t str,
     signing_input: &'t str,
@@ -117,6 +109,25 @@ impl<'t> Parts<'t> {
             signature,
             signing_input,
         })
+    }
+
+    /// Checks the signature with `key`, whose algorithm must be the header's;
+    /// `buffer` has room for the longest one.
+    pub(crate) fn check_signature(
+        &self,
+        algorithm: Algorithm,
+        key: &VerifyingKey,
+        buffer: &mut [u8],
+    ) -> Result<(), TokenError> {
+        if algorithm != key.algorithm() {
+            return Err(TokenErrorKind::AlgorithmNotAllowed.into());
+        }
+        let signature = base64url::decode_into(self.signature, buffer)
+            .map_err(|_| TokenErrorKind::Malformed)?;
+        match key.accepts(self.signing_input.as_bytes(), signature) {
+            true => Ok(()),
+            false => Err(TokenErrorKind::BadSignature.into()),
+        }
     }
 
     /// The decoded header, at most as long as a header may be.

@@ -26,6 +26,7 @@ pub mod jwk_set;
 pub mod jws;
 pub mod manual;
 mod public_key;
+pub mod scratch;
 pub mod signing_key;
 pub mod time;
 pub mod token;

@@ -4,6 +4,10 @@
 //! [`VerifiedToken`] is made only by [`UnverifiedToken::verify`], and what is
 //! decoded without proof is called [`Inspected`].
 
+mod borrowed;
+
+pub use self::borrowed::{BorrowedToken, verify_in};
+
 use crate::{
     algorithm::Algorithm,
     claims::{self, Claims},

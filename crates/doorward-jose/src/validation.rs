@@ -6,7 +6,7 @@
 
 use crate::{
     algorithm::Algorithm,
-    claims::Claims,
+    claims::{BorrowedClaims, Claims},
     error::{TokenError, TokenErrorKind},
     time::UnixTime,
 };
@@ -167,26 +167,30 @@ impl Validation {
     }
 
     /// Compares issuer and audience, then judges the lifetime at `now`.
-    pub(crate) fn check_claims(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+    pub(crate) fn check_claims(
+        &self,
+        claims: &impl Judged,
+        now: UnixTime,
+    ) -> Result<(), TokenError> {
         if claims.issuer() != self.issuer {
             return Err(TokenError::with_seen(
                 TokenErrorKind::WrongIssuer,
                 claims.issuer(),
             ));
         }
-        if !claims.audience().contains(&self.audience) {
-            let seen = claims.audience().join(" ");
+        if !claims.audiences().any(|audience| audience == self.audience) {
+            let seen = claims.audiences().collect::<Vec<_>>().join(" ");
             return Err(TokenError::with_seen(TokenErrorKind::WrongAudience, seen));
         }
         // RFC 9068 section 2.2; other types of token need not know a client.
-        if bare(&self.token_type).eq_ignore_ascii_case("at+jwt") && claims.client_id().is_none() {
+        if !claims.names_client() && bare(&self.token_type).eq_ignore_ascii_case("at+jwt") {
             return Err(TokenErrorKind::MissingClaim("client_id").into());
         }
         self.check_lifetime(claims, now)
     }
 
     /// `exp` is the first second that is too late (RFC 7519 section 4.1.4).
-    fn check_lifetime(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+    fn check_lifetime(&self, claims: &impl Judged, now: UnixTime) -> Result<(), TokenError> {
         let (exp, iat) = (claims.expires_at(), claims.issued_at());
         let dated = |kind, date: UnixTime| Err(TokenError::with_seen(kind, date.to_string()));
         if now >= exp.saturating_add(self.leeway) {
@@ -209,6 +213,50 @@ impl Validation {
         Ok(())
     }
 }
+
+/// The claims that are judged, wherever they lie.
+pub(crate) trait Judged {
+    fn issuer(&self) -> &str;
+    fn audiences(&self) -> impl Iterator<Item = &str>;
+    fn names_client(&self) -> bool;
+    fn expires_at(&self) -> UnixTime;
+    fn issued_at(&self) -> UnixTime;
+    fn not_before(&self) -> Option<UnixTime>;
+}
+
+macro_rules! judged {
+    ($type:ty, $claims:ident => $audiences:expr) => {
+        impl Judged for $type {
+            fn issuer(&self) -> &str {
+                self.issuer()
+            }
+
+            fn audiences(&self) -> impl Iterator<Item = &str> {
+                let $claims = self;
+                $audiences
+            }
+
+            fn names_client(&self) -> bool {
+                self.client_id().is_some()
+            }
+
+            fn expires_at(&self) -> UnixTime {
+                self.expires_at()
+            }
+
+            fn issued_at(&self) -> UnixTime {
+                self.issued_at()
+            }
+
+            fn not_before(&self) -> Option<UnixTime> {
+                self.not_before()
+            }
+        }
+    };
+}
+
+judged!(Claims, claims => claims.audience().iter().map(String::as_str));
+judged!(BorrowedClaims<'_>, claims => claims.audience());
 
 /// A media type without its `application/`, which may be left out when nothing
 /// after it has a slash (RFC 7515 section 4.1.9).

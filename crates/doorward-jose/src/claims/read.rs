@@ -277,9 +277,7 @@ impl Visitor<'_> for Scope {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-        let allowed = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        let value = |one: &str| !one.is_empty() && one.bytes().all(allowed);
-        if !text.is_empty() && !text.split(' ').all(value) {
+        if !super::is_scope(text) {
             return Err(E::invalid_value(de::Unexpected::Str(""), &self));
         }
         Ok(text.to_owned())

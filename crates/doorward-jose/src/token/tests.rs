@@ -1,5 +1,6 @@
 //! Hostile tokens against the whole verification.
 
+mod borrowed;
 mod signature;
 
 use proptest::prelude::{ProptestConfig, proptest};
@@ -11,8 +12,8 @@ use crate::{
     base64url,
     error::TokenErrorKind,
     harness::{
-        AUDIENCE, ES256, ISSUER, NOW, claims, claims_with, compact, good, header, key, refusal,
-        validation, verify,
+        AUDIENCE, ES256, ISSUER, NOW, assert_same_with, claims, claims_with, compact, good, header,
+        key, refusal, validation, verify,
     },
     jwk_set::KeySet,
     validation::Validation,
@@ -91,24 +92,27 @@ fn hdr_007_hdr_008_injections_by_kid_are_refused_even_when_properly_signed() {
 #[test]
 fn hdr_009_a_token_without_key_id_is_tried_with_few_keys() {
     let header = r#"{"alg":"ES256","typ":"at+jwt"}"#;
-    let token = compact(&ES256, header, &claims().to_string());
-    let token = UnverifiedToken::parse(&token).expect("a token");
+    let text = compact(&ES256, header, &claims().to_string());
+    let token = UnverifiedToken::parse(&text).expect("a token");
     let others: Vec<_> = (0..3)
         .map(|_| key(Algorithm::Es256).verifying_key())
         .collect();
     let few = KeySet::from_iter([others[0].clone(), ES256.verifying_key()]);
+    assert_same_with(&text, &few, &validation(Algorithm::Es256));
     assert!(
         token
             .verify_with(&few, &validation(Algorithm::Es256), NOW)
             .is_ok()
     );
     let many: KeySet = others.into_iter().chain([ES256.verifying_key()]).collect();
+    assert_same_with(&text, &many, &validation(Algorithm::Es256));
     let refused = token.verify_with(&many, &validation(Algorithm::Es256), NOW);
     assert_eq!(
         refused.expect_err("the fourth").kind(),
         TokenErrorKind::BadSignature
     );
     let none = KeySet::default();
+    assert_same_with(&text, &none, &validation(Algorithm::Es256));
     let refused = token.verify_with(&none, &validation(Algorithm::Es256), NOW);
     assert_eq!(
         refused.expect_err("no key").kind(),

@@ -1,0 +1,303 @@
+//! One pass over JSON text in place: strict, without copies, without an
+//! allocation once its buffers have grown.
+//!
+//! Accepts exactly what [`StrictValue`](super::StrictValue) accepts, and says
+//! nothing about why it refuses: who needs to know asks the reader that is
+//! built on `serde_json`. That the two agree is held by property tests
+//! (`claims::scan::tests`).
+
+mod string;
+
+use super::Limits;
+use crate::time::UnixTime;
+
+/// Zero bytes behind the text, so that eight bytes can be read at any place
+/// of it. Zero ends every token, so the scanner cannot walk out.
+pub(crate) const PADDING: usize = 8;
+
+/// Longest text that [`Span`] can point into.
+const MAX_TEXT_BYTES: usize = Span::UNESCAPED as usize - 1;
+
+/// Not strict JSON, or not what the caller asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+/// Where a string lies: in the scanned text, or among the unescaped ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: u16,
+    length: u16,
+}
+
+impl Span {
+    /// Marks a start that counts in the unescaped text.
+    const UNESCAPED: u16 = 1 << 15;
+
+    fn new(start: usize, end: usize) -> Result<Self, Refused> {
+        let start = u16::try_from(start).map_err(|_| Refused)?;
+        let end = u16::try_from(end).map_err(|_| Refused)?;
+        match end < Self::UNESCAPED {
+            true => Ok(Self {
+                start,
+                length: end - start,
+            }),
+            false => Err(Refused),
+        }
+    }
+
+    fn unescaped(start: usize, end: usize) -> Result<Self, Refused> {
+        let mut span = Self::new(start, end)?;
+        span.start |= Self::UNESCAPED;
+        Ok(span)
+    }
+
+    /// The string, given the two texts that it can lie in.
+    pub(crate) fn resolve<'t>(self, text: &'t str, unescaped: &'t str) -> &'t str {
+        let within = match self.start & Self::UNESCAPED {
+            0 => text,
+            _ => unescaped,
+        };
+        let start = usize::from(self.start & !Self::UNESCAPED);
+        within
+            .get(start..start + usize::from(self.length))
+            .unwrap_or_default()
+    }
+}
+
+/// A string, and whether it is printable ASCII as it stands, which nearly all
+/// are: then nothing about its characters needs a second look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    pub(crate) span: Span,
+    pub(crate) is_plain: bool,
+}
+
+/// What a scan leaves behind, grown once and used again.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    /// Strings that had escapes, one after the other.
+    pub(crate) unescaped: String,
+    /// Names of the objects that are being read, innermost last.
+    names: Vec<Span>,
+}
+
+impl Buffers {
+    fn clear(&mut self) {
+        self.unescaped.clear();
+        self.names.clear();
+    }
+}
+
+/// A place in a text.
+pub(crate) struct Scanner<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+    pub(crate) buffers: &'t mut Buffers,
+}
+
+/// From this many names on they are sorted instead of compared in pairs.
+const MANY_NAMES: usize = 24;
+
+impl<'t> Scanner<'t> {
+    /// `padded` ends in [`PADDING`] zero bytes, which are not part of the text.
+    /// Depth is the caller's to count, with [`Self::value`].
+    pub(crate) fn new(
+        padded: &'t str,
+        limits: Limits,
+        buffers: &'t mut Buffers,
+    ) -> Result<Self, Refused> {
+        let end = padded.len().checked_sub(PADDING).ok_or(Refused)?;
+        if end > limits.max_bytes.min(MAX_TEXT_BYTES) || padded.as_bytes()[end..] != [0; PADDING] {
+            return Err(Refused);
+        }
+        buffers.clear();
+        Ok(Self {
+            text: &padded[..end],
+            bytes: padded.as_bytes(),
+            at: 0,
+            buffers,
+        })
+    }
+
+    /// The next byte, zero at the end.
+    #[inline]
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or_default()
+    }
+
+    fn rest(&self) -> &'t [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next byte that is no white space.
+    #[inline]
+    pub(crate) fn next_token(&mut self) -> u8 {
+        while matches!(self.peek(), b' ' | b'\n' | b'\t' | b'\r') {
+            self.at += 1;
+        }
+        self.peek()
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, byte: u8) -> Result<(), Refused> {
+        match self.next_token() == byte {
+            true => {
+                self.at += 1;
+                Ok(())
+            }
+            false => Err(Refused),
+        }
+    }
+
+    /// Nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Refused> {
+        self.next_token();
+        match self.at == self.text.len() {
+            true => Ok(()),
+            false => Err(Refused),
+        }
+    }
+
+    pub(crate) fn resolve(&self, span: Span) -> &str {
+        span.resolve(self.text, &self.buffers.unescaped)
+    }
+
+    /// An exact integer from 0 to 2^53 - 1; see [`UnixTime`].
+    pub(crate) fn date(&mut self) -> Result<UnixTime, Refused> {
+        self.next_token();
+        let start = self.at;
+        let mut seconds: u64 = 0;
+        while self.peek().is_ascii_digit() && self.at - start < 17 {
+            seconds = seconds * 10 + u64::from(self.peek() - b'0');
+            self.at += 1;
+        }
+        let digits = self.at - start;
+        let leading_zero = digits > 1 && self.bytes[start] == b'0';
+        // A dot, an exponent or an 18th digit is no end of a member.
+        if digits == 0 || leading_zero || seconds > UnixTime::MAX.as_secs() {
+            return Err(Refused);
+        }
+        Ok(UnixTime::from_secs(seconds))
+    }
+
+    /// Calls `member` with each name of the object that is next, which must
+    /// read the value; refuses names that come twice.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        self.take(b'{')?;
+        let first = self.buffers.names.len();
+        if self.next_token() != b'}' {
+            loop {
+                let name = self.string()?;
+                self.take(b':')?;
+                self.buffers.names.push(name.span);
+                member(self, name)?;
+                if self.next_token() != b',' {
+                    break;
+                }
+                self.at += 1;
+            }
+        }
+        self.take(b'}')?;
+        self.refuse_duplicates(first)?;
+        self.buffers.names.truncate(first);
+        Ok(())
+    }
+
+    /// Calls `item` before each item of the array that is next, which must
+    /// read it.
+    pub(crate) fn array(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        self.take(b'[')?;
+        if self.next_token() != b']' {
+            loop {
+                item(self)?;
+                if self.next_token() != b',' {
+                    break;
+                }
+                self.at += 1;
+            }
+        }
+        self.take(b']')
+    }
+
+    /// Forgets the last name: the caller keeps it from coming twice.
+    pub(crate) fn forget_name(&mut self) {
+        self.buffers.names.pop();
+    }
+
+    /// Names are compared after unescaping.
+    fn refuse_duplicates(&mut self, first: usize) -> Result<(), Refused> {
+        let Buffers { unescaped, names } = &mut *self.buffers;
+        let names = &mut names[first..];
+        let resolve = |span: &Span| span.resolve(self.text, unescaped);
+        let twice = if names.len() < MANY_NAMES {
+            (1..names.len()).any(|later| {
+                let name = resolve(&names[later]);
+                names[..later]
+                    .iter()
+                    .any(|earlier| resolve(earlier) == name)
+            })
+        } else {
+            names.sort_unstable_by(|a, b| resolve(a).cmp(resolve(b)));
+            names
+                .windows(2)
+                .any(|pair| resolve(&pair[0]) == resolve(&pair[1]))
+        };
+        match twice {
+            true => Err(Refused),
+            false => Ok(()),
+        }
+    }
+
+    /// Walks over any value and tells where it lies; nothing of it is kept.
+    pub(crate) fn value(&mut self, depth_left: usize) -> Result<Span, Refused> {
+        let token = self.next_token();
+        let start = self.at;
+        let kept = self.buffers.unescaped.len();
+        match token {
+            b'"' => self.string().map(drop)?,
+            b'{' => {
+                let inner = depth_left.checked_sub(1).ok_or(Refused)?;
+                self.object(|scanner, _| scanner.value(inner).map(drop))?;
+            }
+            b'[' => {
+                let inner = depth_left.checked_sub(1).ok_or(Refused)?;
+                self.array(|scanner| scanner.value(inner).map(drop))?;
+            }
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            b'n' => self.literal(b"null")?,
+            _ => self.number()?,
+        }
+        self.buffers.unescaped.truncate(kept);
+        Span::new(start, self.at)
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), Refused> {
+        match self.rest().starts_with(word) {
+            true => {
+                self.at += word.len();
+                Ok(())
+            }
+            false => Err(Refused),
+        }
+    }
+
+    /// The slow reader's own rule, by the slow reader's own parser: a number
+    /// is rare among the claims that are not registered.
+    fn number(&mut self) -> Result<(), Refused> {
+        let start = self.at;
+        while matches!(self.peek(), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+            self.at += 1;
+        }
+        super::strict_value(&self.bytes[start..self.at], Limits::CLAIMS)
+            .map(drop)
+            .map_err(|_| Refused)
+    }
+}

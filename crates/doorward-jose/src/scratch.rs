@@ -1,0 +1,94 @@
+//! Memory for verifying token after token without asking for more.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use crate::{
+    claims::scan::Tape,
+    header::Header,
+    json::scan::PADDING,
+    jws::{MAX_BYTES, MAX_SIGNATURE_BYTES, Parts},
+};
+
+/// Room for the longest decoded payload and what the scanner wants behind it.
+const PAYLOAD_BYTES: usize = MAX_BYTES / 4 * 3 + PADDING;
+
+/// How many headers are remembered. An issuer sends one for each key.
+const KNOWN_HEADERS: usize = 8;
+
+/// Working memory of [`verify_in`](crate::token::verify_in), about 8 KiB. Keep
+/// one for each thread or task; it is wiped when dropped.
+pub struct Scratch {
+    pub(crate) signature: Box<[u8; MAX_SIGNATURE_BYTES]>,
+    pub(crate) payload: Box<[u8; PAYLOAD_BYTES]>,
+    pub(crate) tape: Tape,
+    pub(crate) headers: KnownHeaders,
+}
+
+impl Scratch {
+    /// Nothing in it, nothing remembered.
+    pub fn new() -> Self {
+        Self {
+            signature: Box::new([0; MAX_SIGNATURE_BYTES]),
+            payload: Box::new([0; PAYLOAD_BYTES]),
+            tape: Tape::default(),
+            headers: KnownHeaders::default(),
+        }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.payload.zeroize();
+        self.tape.buffers.unescaped.zeroize();
+    }
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// Headers that were parsed before, by their encoded bytes.
+///
+/// A header means the same whichever key and issuer it comes with, so this
+/// remembers what a pure function returned, and a fast path and a slow one
+/// cannot differ. A header gets in only behind a signature that held, so
+/// strangers cannot push out the good ones.
+#[derive(Default)]
+pub(crate) struct KnownHeaders {
+    known: Vec<(Box<str>, Header)>,
+    oldest: usize,
+}
+
+impl KnownHeaders {
+    /// The token's header, if it is one of them.
+    pub(crate) fn find(&self, parts: &Parts<'_>) -> Option<&Header> {
+        let same = |(encoded, _): &&(Box<str>, Header)| **encoded == *parts.header;
+        self.known.iter().find(same).map(|(_, header)| header)
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// INVARIANT: only called after the signature held.
+    pub(crate) fn remember(&mut self, parts: &Parts<'_>, header: Header) {
+        let entry = (parts.header.into(), header);
+        if self.known.len() < KNOWN_HEADERS {
+            self.known.push(entry);
+        } else {
+            self.known[self.oldest] = entry;
+            self.oldest = (self.oldest + 1) % KNOWN_HEADERS;
+        }
+    }
+}
