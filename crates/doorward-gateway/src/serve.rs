@@ -155,7 +155,9 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
         decision.prove(caller);
     }
     let told = answer.extensions_mut().remove::<Decision>();
-    decision.checks.extend(told.into_iter().flat_map(|told| told.checks));
+    decision
+        .checks
+        .extend(told.into_iter().flat_map(|told| told.checks));
     if status.is_success() || status.is_redirection() {
         decision.allow(reason);
     } else if decision.failed_check().is_none() {
