@@ -4,7 +4,10 @@
 //! Every reason has its page, also those that strangers never hear by name:
 //! the list of reasons is public, only which of them applied is not.
 
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    response::Response,
+};
 use doorward_policy::decision::{Audience, Reason};
 use http::HeaderMap;
 
@@ -16,8 +19,13 @@ pub(super) const PATH: &str = "/.well-known/doorward/reasons/{code}";
 /// Pages change with the version of Doorward, not in between.
 const MAX_AGE: u64 = 24 * 3600;
 
-pub(super) async fn get(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let text = page(&code).ok_or(Refusal::new(Reason::NoRoute))?;
+pub(super) async fn get(
+    code: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    // A code that is not UTF-8 is one that does not exist.
+    let text = code.ok().and_then(|Path(code)| page(&code));
+    let text = text.ok_or(Refusal::new(Reason::NoRoute))?;
     let document = Document {
         media_type: "text/plain; charset=utf-8",
         max_age: MAX_AGE,

@@ -64,3 +64,22 @@ async fn head_follows_get() {
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.body.is_empty() && answer.header("etag").is_some());
 }
+
+/// Also a path that is no text: the page is missing, and nothing is at fault.
+#[tokio::test]
+async fn a_reason_that_does_not_exist_is_404() {
+    let house = House::new().await;
+    let pages = "/.well-known/doorward/reasons";
+    let known = house.get(&format!("{pages}/token_expired"), None).await;
+    assert_eq!(known.verdict(), (200, "served"));
+    for code in [
+        "nonsense",
+        "%ff",
+        "token_expired%00",
+        "Token_Expired",
+        "%2e%2e",
+    ] {
+        let answer = house.get(&format!("{pages}/{code}"), None).await;
+        assert_eq!(answer.verdict(), (404, "no_route"), "{code}");
+    }
+}
