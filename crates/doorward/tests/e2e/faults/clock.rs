@@ -9,8 +9,8 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::observed::{Observed, PATIENCE, access_token, through, until, up};
-use crate::harness::{Answer, find};
+use super::observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, through, until, up};
+use crate::harness::{Answer, doorward, find};
 
 struct Turned {
     server: Observed,
@@ -161,5 +161,35 @@ fn dos_012_an_hour_back_stretches_no_lifetime() {
         "{:?}",
         turned.call(&anew)
     );
+    turned.server.assert_well();
+}
+
+/// What is swept in an hour that was none must not come back to life.
+#[test]
+fn dos_012_rev_012_what_was_revoked_stays_revoked_when_the_clock_comes_back() {
+    let Some(mut turned) = turned() else { return };
+    let ended = turned.server.sign_in("reader");
+    let out = turned
+        .server
+        .post("/auth/sign-out", &json!({}), Some(access_token(&ended)));
+    assert_eq!(out.status, 204);
+    assert!(is(&turned.call(&ended), 401, "session_revoked"));
+    turned.jump(3600);
+    // What a command changes is noticed by the same look at the store that
+    // forgets what has expired.
+    let visitor = turned.server.sign_in("visitor");
+    let data = turned.server.data();
+    let disabled = doorward(&data)
+        .args(["user", "disable", "visitor"])
+        .output()
+        .unwrap();
+    assert!(disabled.status.success(), "{disabled:?}");
+    until(PATIENCE, "a look at the store", || {
+        (turned.call(&visitor).0 == 401).then_some(())
+    });
+    turned.jump(0);
+    until(WITHIN_A_SECOND, "a refusal of what was revoked", || {
+        is(&turned.call(&ended), 401, "session_revoked").then_some(())
+    });
     turned.server.assert_well();
 }

@@ -296,3 +296,49 @@ fn a_start_on_a_read_only_disk_is_refused_with_what_to_do() {
         "{said}"
     );
 }
+
+fn remove_database(data: &Path) {
+    for side in ["doorward.db", "doorward.db-wal", "doorward.db-shm"] {
+        // Without its side files the database is whole, too.
+        let _ = fs::remove_file(data.join(side));
+    }
+}
+
+#[test]
+fn a_command_on_a_folder_without_its_database_makes_no_empty_one() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    drop(Observed::start(&data, up(&data, &["--demo", "--json"])));
+    remove_database(&data);
+    let listed = doorward(&data).args(["user", "list"]).output().unwrap();
+    let said = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert_eq!(listed.status.code(), Some(3), "{said}");
+    assert!(said.contains("doorward.db"), "{said}");
+    assert!(!data.join("doorward.db").exists());
+}
+
+/// The file with the passwords is there, so the users must be.
+#[test]
+fn a_demo_on_a_folder_without_its_database_keeps_its_word() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    drop(Observed::start(&data, up(&data, &["--demo", "--json"])));
+    remove_database(&data);
+    // Either the start is refused with what to do, or the passwords open.
+    let mut start = up(&data, &["--demo", "--json"]);
+    let mut child = start
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let refused = (0..200).find_map(|_| {
+        thread::park_timeout(std::time::Duration::from_millis(10));
+        child.try_wait().unwrap()
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    match refused {
+        Some(ended) => assert_eq!(ended.code(), Some(3)),
+        None => _ = Observed::start(&data, up(&data, &["--demo", "--json"])).sign_in("reader"),
+    }
+}
