@@ -1,15 +1,20 @@
 //! A clock that jumps an hour and back, under a server that runs.
 //!
-//! `faketime` stands between the process and its clock; the jumps are written
-//! into a file that it reads. The monotonic clock is left alone, as a real
-//! jump leaves it.
+//! `faketime`'s library stands between the process and its clock; the jumps
+//! are written into a file that it reads. The monotonic clock is left alone,
+//! as a real jump leaves it.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, through, until, up};
+use super::observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, until, up};
 use crate::harness::{Answer, doorward, find};
 
 struct Turned {
@@ -18,31 +23,47 @@ struct Turned {
     _place: TempDir,
 }
 
+/// A clean end, because `faketime` cleans up only then.
+impl Drop for Turned {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            stop(&mut self.server);
+        }
+    }
+}
+
+fn stop(server: &mut Observed) {
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+}
+
+/// The library behind the program: the program itself would stand between the
+/// test and the process that it starts.
+fn library(faketime: &Path) -> String {
+    let printed = Command::new(faketime)
+        .args(["-f", "+0", "printenv", "LD_PRELOAD"])
+        .output()
+        .unwrap();
+    String::from_utf8(printed.stdout).unwrap().trim().to_owned()
+}
+
 fn turned() -> Option<Turned> {
-    let (faketime, env) = (find("faketime")?, find("env")?);
+    let library = library(&find("faketime")?);
     let place = tempfile::tempdir().unwrap();
     let jump = place.path().join("jump");
     let data = place.path().join("data");
-    let file = format!("FAKETIME_TIMESTAMP_FILE={}", jump.display());
-    let arguments = [
-        "-f",
-        "+0",
-        env.to_str().unwrap(),
-        // The file counts only without it.
-        "-u",
-        "FAKETIME",
-        &file,
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ];
     let start = |seconds: &str| {
         fs::write(&jump, seconds).unwrap();
-        let up = up(&data, &["--demo", "--json"]);
-        Observed::start(&data, through(&faketime, &arguments, &up))
+        let mut up = up(&data, &["--demo", "--json"]);
+        up.env("LD_PRELOAD", &library)
+            .env("FAKETIME_TIMESTAMP_FILE", &jump)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        Observed::start(&data, up)
     };
     // The users are two hours old: whoever was changed in the hour before a
     // jump back waits until the clock has come up with the change.
-    drop(start("-7200"));
+    stop(&mut start("-7200"));
     let server = start("+0");
     Some(Turned {
         server,
