@@ -11,9 +11,11 @@
 pub mod bearer;
 pub mod challenge;
 pub mod clock;
+pub mod jwks;
 pub mod key_source;
 pub mod principal;
 pub mod problem;
+pub mod proof;
 pub mod revocation;
 pub mod verifier;
 

@@ -4,9 +4,13 @@
 //! against the issuer that it names and no other, so a key of one issuer can
 //! never vouch for another (RFC 8725 section 3.8).
 
+#[cfg(feature = "fetch")]
+mod refresh;
+
 use std::sync::Arc;
 
 use doorward_jose::{
+    claims::Claims,
     error::{TokenError, TokenErrorKind},
     time::UnixTime,
     token::{UnverifiedToken, VerifiedToken},
@@ -14,7 +18,12 @@ use doorward_jose::{
 };
 use doorward_policy::decision::{Decision, Reason, Step};
 
-use crate::{key_source::KeySource, principal::Principal, revocation::RevocationSet};
+use crate::{
+    key_source::KeySource,
+    principal::Principal,
+    proof::{self, Presented, Proofs},
+    revocation::RevocationSet,
+};
 
 /// An issuer whose tokens are accepted, for one audience.
 #[derive(Clone, Debug)]
@@ -46,27 +55,78 @@ impl TrustedIssuer {
 pub struct Verifier {
     issuers: Vec<TrustedIssuer>,
     revocations: Arc<RevocationSet>,
+    proofs: Proofs,
 }
 
 impl Verifier {
     /// Trusts `issuers` and refuses what `revocations` holds.
-    pub const fn new(issuers: Vec<TrustedIssuer>, revocations: Arc<RevocationSet>) -> Self {
+    pub fn new(issuers: Vec<TrustedIssuer>, revocations: Arc<RevocationSet>) -> Self {
         Self {
             issuers,
             revocations,
+            proofs: Proofs::default(),
         }
     }
 
+    /// Checks proofs of possession with `proofs` instead of their defaults.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: Proofs) -> Self {
+        self.proofs = proofs;
+        self
+    }
+
+    /// What proofs of possession are checked with.
+    pub const fn proofs(&self) -> &Proofs {
+        &self.proofs
+    }
+
     /// Checks `bearer` at `now`, writing each check into `decision`.
+    ///
+    /// Never waits: a token that names an unknown key is refused, and newer
+    /// keys are asked for in the background where the source can.
     ///
     /// # Errors
     ///
     /// The reason of the first check that failed; it is also the last failing
     /// check in `decision`. A key that is unknown, a claim that is absent and
-    /// anything else that cannot be decided is refused.
+    /// anything else that cannot be decided is refused; so is a token that is
+    /// bound to a key, see [`Self::verify_presented`].
     pub fn verify(
         &self,
         bearer: &str,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
+        let possession = |claims: &Claims, decision: &mut Decision| match proof::is_bound(claims) {
+            // Worth nothing without its proof: refuse rather than downgrade.
+            true => Err(proof::proof_missing(decision)),
+            false => Ok(()),
+        };
+        self.verify_with(bearer, possession, now, decision)
+    }
+
+    /// As [`Self::verify`], for a request that may bring a proof of possession.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`]; a bound token is accepted only with its proof, and
+    /// a proof only once.
+    pub fn verify_presented(
+        &self,
+        presented: &Presented<'_>,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
+        let possession = |claims: &Claims, decision: &mut Decision| {
+            self.proofs.check(claims, presented, now, decision)
+        };
+        self.verify_with(presented.token(), possession, now, decision)
+    }
+
+    fn verify_with(
+        &self,
+        bearer: &str,
+        possession: impl FnOnce(&Claims, &mut Decision) -> Result<(), Reason>,
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
@@ -78,16 +138,7 @@ impl Verifier {
         decision.pass(Step::Time, lifetime_left(&verified, now));
         let principal = Principal::new(verified.clone());
         decision.prove(principal.caller());
-        if verified.claims().confirmation().is_some() {
-            // Bound tokens are worth nothing without their proof, and this
-            // verifier reads none yet: refuse rather than downgrade.
-            return Err(decision.fail(
-                Step::Credential,
-                Reason::ProofMissing,
-                "a bound token sent as plain bearer",
-                "a proof of possession",
-            ));
-        }
+        possession(verified.claims(), decision)?;
         if let Err(reason) = self.revocations.check(&verified) {
             return Err(decision.fail(Step::Revocation, reason, reason.title(), "a live session"));
         }
@@ -100,6 +151,18 @@ impl Verifier {
         token: &UnverifiedToken<'_>,
         decision: &mut Decision,
     ) -> Result<&TrustedIssuer, Reason> {
+        self.find_issuer(token).map_err(|hint| {
+            decision.fail(
+                Step::Audience,
+                Reason::WrongIssuer,
+                shown(hint),
+                "a trusted issuer",
+            )
+        })
+    }
+
+    /// The issuer to check the token against, or the name of the unknown one.
+    fn find_issuer(&self, token: &UnverifiedToken<'_>) -> Result<&TrustedIssuer, Option<String>> {
         // With one issuer the hint is not needed: the claim is compared after
         // the signature anyway. With several it picks, and proves nothing.
         if let [only] = self.issuers.as_slice() {
@@ -110,14 +173,7 @@ impl Verifier {
             .issuers
             .iter()
             .find(|trusted| Some(trusted.issuer()) == hint.as_deref());
-        found.ok_or_else(|| {
-            decision.fail(
-                Step::Audience,
-                Reason::WrongIssuer,
-                shown(hint),
-                "a trusted issuer",
-            )
-        })
+        found.ok_or(hint)
     }
 }
 
@@ -129,9 +185,18 @@ fn check_with_keys(
     now: UnixTime,
     decision: &mut Decision,
 ) -> Result<VerifiedToken, Reason> {
-    let keys = issuer.keys.current();
+    let snapshot = issuer.keys.snapshot();
+    if !snapshot.holds(now) {
+        issuer.keys.missed(token.key_id(), now);
+        return Err(decision.fail(
+            Step::Signature,
+            Reason::KeysUnavailable,
+            "no keys, or keys that are too old to be relied on",
+            "keys fetched from the issuer",
+        ));
+    }
     let mut last = None;
-    for key in keys.candidates(token.algorithm(), token.key_id()) {
+    for key in snapshot.keys.candidates(token.algorithm(), token.key_id()) {
         match token.verify(key, &issuer.validation, now) {
             Ok(verified) => {
                 decision.pass(
@@ -149,12 +214,15 @@ fn check_with_keys(
     }
     Err(match last {
         Some(error) => refuse(decision, &error),
-        None => decision.fail(
-            Step::Signature,
-            Reason::UnknownKey,
-            format!("kid {}, {}", shown(token.key_id()), token.algorithm()),
-            "a published key of this issuer for this algorithm",
-        ),
+        None => {
+            issuer.keys.missed(token.key_id(), now);
+            decision.fail(
+                Step::Signature,
+                Reason::UnknownKey,
+                format!("kid {}, {}", shown(token.key_id()), token.algorithm()),
+                "a published key of this issuer for this algorithm",
+            )
+        }
     })
 }
 
@@ -174,7 +242,9 @@ fn refuse_after_signature(
 
 fn refuse(decision: &mut Decision, error: &TokenError) -> Reason {
     let (step, reason) = reason_of(error);
-    let seen = error.seen().map_or_else(|| error.to_string(), |seen| shown(Some(seen)));
+    let seen = error
+        .seen()
+        .map_or_else(|| error.to_string(), |seen| shown(Some(seen)));
     decision.fail(step, reason, seen, wanted(reason))
 }
 

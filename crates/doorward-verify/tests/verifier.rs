@@ -311,7 +311,13 @@ fn a_second_entry_only_widens_the_first() {
 #[test]
 fn clm_012_clm_013_tokens_made_for_something_else_are_refused() {
     let bench = bench();
-    for typ in ["JWT", "id_token+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt"] {
+    for typ in [
+        "JWT",
+        "id_token+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+    ] {
         let token = bench.key.sign(typ, &claims(ISSUER, NOW)).unwrap();
         let (verdict, decision) = verify(&bench.verifier, &token, NOW);
         assert_eq!(verdict.unwrap_err(), Reason::WrongTokenType, "{typ}");

@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     Build,
     /// Used by its tests only.
     Dev,
+    /// Compiled into the crate where one of its features asks for it; cargo
+    /// calls it normal and optional.
+    #[serde(skip)]
+    Optional,
 }
 
 /// One package in one version; two versions of a crate are two packages.
@@ -112,11 +116,21 @@ impl Graph {
             .collect();
 
         let mut graph = Self::default();
+        let optional = metadata.optional_of_members();
         for node in &metadata.resolve.nodes {
             for dependency in &node.deps {
                 for kind in &dependency.dep_kinds {
                     let (from, to) = (&names[node.id.as_str()], &names[dependency.pkg.as_str()]);
-                    graph.add_edge(from.clone(), to.clone(), kind.kind.unwrap_or_default());
+                    let kind = match kind.kind.unwrap_or_default() {
+                        // Another member may have turned the feature on.
+                        Kind::Normal
+                            if optional.contains(&(node.id.as_str(), to.name.as_str())) =>
+                        {
+                            Kind::Optional
+                        }
+                        kind => kind,
+                    };
+                    graph.add_edge(from.clone(), to.clone(), kind);
                 }
             }
         }
@@ -133,7 +147,7 @@ impl Graph {
 
     fn add_declared(&mut self, from: &Package, declared: &[Declared]) {
         for dependency in declared {
-            let kind = dependency.kind.unwrap_or_default();
+            let kind = dependency.kind();
             let resolved = self
                 .direct(from)
                 .any(|(package, of)| package.name == dependency.name && *of == kind);
@@ -152,6 +166,26 @@ struct Metadata {
     resolve: Resolve,
 }
 
+impl Metadata {
+    /// What members name only behind a feature: package id, dependency.
+    fn optional_of_members(&self) -> BTreeSet<(&str, &str)> {
+        let members = self
+            .packages
+            .iter()
+            .filter(|package| self.workspace_members.contains(&package.id));
+        members
+            .flat_map(|package| {
+                package
+                    .dependencies
+                    .iter()
+                    .map(move |named| (package, named))
+            })
+            .filter(|(_, named)| named.kind() == Kind::Optional)
+            .map(|(package, named)| (package.id.as_str(), named.name.as_str()))
+            .collect()
+    }
+}
+
 #[derive(Deserialize)]
 struct MetadataPackage {
     id: String,
@@ -164,6 +198,17 @@ struct MetadataPackage {
 struct Declared {
     name: String,
     kind: Option<Kind>,
+    #[serde(default)]
+    optional: bool,
+}
+
+impl Declared {
+    fn kind(&self) -> Kind {
+        match self.kind.unwrap_or_default() {
+            Kind::Normal if self.optional => Kind::Optional,
+            kind => kind,
+        }
+    }
 }
 
 #[derive(Deserialize)]

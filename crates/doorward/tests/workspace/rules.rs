@@ -86,7 +86,7 @@ const RESERVED: &[(&str, &[&str])] = &[("anyhow", &["doorward"])];
 /// it: what it links and what its build scripts need.
 pub(crate) const BUDGETS: &[(&str, usize)] = &[("doorward-verify", 40)];
 
-/// What a user of a crate has to compile.
+/// What a user of a crate has to compile who turns no feature on.
 pub(crate) const COMPILED: &[Kind] = &[Kind::Normal, Kind::Build];
 
 /// Everything in `graph` that breaks the plan or a rule; empty means that the
@@ -143,7 +143,7 @@ fn edges_as_drawn(graph: &Graph, plan: &Plan) -> Vec<Violation> {
 }
 
 fn banned_reach(graph: &Graph, member: &Package) -> Vec<Violation> {
-    let ways = graph.reachable(member, &[Kind::Normal]);
+    let ways = graph.reachable(member, &[Kind::Normal, Kind::Optional]);
     let bans = BANS
         .iter()
         .filter(|ban| ban.crates.contains(&member.name.as_str()));
@@ -330,6 +330,19 @@ mod tests {
             said[1].starts_with("doorward-verify -> argon2: "),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn what_a_feature_brings_is_banned_as_well_but_counts_for_no_budget() {
+        let said = after(|graph| {
+            graph.add_edge(ours("doorward-verify"), foreign("argon2"), Kind::Optional);
+            for number in 0..40 {
+                let one = foreign(&format!("feature-{number}"));
+                graph.add_edge(ours("doorward-verify"), one, Kind::Optional);
+            }
+        });
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said.iter().all(|line| line.contains("argon2")), "{said:?}");
     }
 
     #[test]

@@ -1,0 +1,233 @@
+//! What requests tell the follower of a key set: that a key is missing.
+//!
+//! A request never fetches and never waits for a lock that a fetch holds; it
+//! leaves a note here and goes on. A key id asked for once is not asked for
+//! again for a minute, and only [`MAX_UNKNOWN`] ids are remembered, so that
+//! made-up ids cost the same small memory however many there are.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use doorward_jose::time::UnixTime;
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    time::timeout,
+};
+
+use super::schedule::COOL_DOWN_MS;
+use crate::clock::Timestamp;
+
+/// Unknown key ids remembered.
+const MAX_UNKNOWN: usize = 1024;
+/// How long, in seconds.
+const REMEMBERED_SECONDS: u64 = 60;
+/// Requests that may wait for a refresh at once, per issuer.
+const MAX_WAITERS: usize = 256;
+
+/// Shared by a source's readers and its follower.
+#[derive(Debug)]
+pub(crate) struct Demand {
+    unknown: Mutex<UnknownKeys>,
+    is_asked: AtomicBool,
+    wake: Notify,
+    attempts: watch::Sender<Attempts>,
+    waiters: Semaphore,
+}
+
+/// The follower's attempts so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    begun: u64,
+    finished: u64,
+    last_begun: Option<Timestamp>,
+}
+
+impl Demand {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            unknown: Mutex::default(),
+            is_asked: AtomicBool::new(false),
+            wake: Notify::new(),
+            attempts: watch::Sender::default(),
+            waiters: Semaphore::new(MAX_WAITERS),
+        })
+    }
+
+    /// A token named a key that is not there.
+    pub(crate) fn miss(&self, key_id: Option<&str>, now: UnixTime) {
+        let begun = self.attempts.borrow().begun;
+        // No key id is empty, so the empty one stands for none.
+        let is_new = self.unknown().ask(key_id.unwrap_or_default(), now, begun);
+        if is_new && !self.is_asked.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits, at most `limit`, until an attempt has ended that may have brought
+    /// the key; at once if none can end in that time or too many wait already.
+    pub(crate) async fn settled(&self, key_id: Option<&str>, now: UnixTime, limit: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        let at_first = *attempts.borrow_and_update();
+        let key_id = key_id.unwrap_or_default();
+        if self.unknown().is_settled(key_id, at_first.finished)
+            || !at_first.may_end_within(now, limit)
+        {
+            return;
+        }
+        if let Ok(_place) = self.waiters.try_acquire() {
+            let ended = attempts.wait_for(|attempts| attempts.finished > at_first.finished);
+            let _ = timeout(limit, ended).await;
+        }
+    }
+
+    /// Ends the follower's pause.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Acquire)
+    }
+
+    /// From here on a miss asks for another attempt: this one may have read
+    /// the issuer's keys already.
+    pub(super) fn begin(&self, now: Timestamp) {
+        self.is_asked.store(false, Ordering::Release);
+        self.attempts.send_modify(|attempts| {
+            attempts.begun += 1;
+            attempts.last_begun = Some(now);
+        });
+    }
+
+    /// The attempt ended, and its keys, if any, are in place. `forget` if it
+    /// leaves no id settled: it failed, or the keys are others now.
+    pub(super) fn end(&self, forget: bool) {
+        if forget {
+            *self.unknown() = UnknownKeys::default();
+        }
+        self.attempts
+            .send_modify(|attempts| attempts.finished = attempts.begun);
+    }
+
+    // Every change to the table is made whole under the lock or not seen by
+    // the next: a remembered id too many or too few decides nothing.
+    fn unknown(&self) -> MutexGuard<'_, UnknownKeys> {
+        self.unknown
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Attempts {
+    fn may_end_within(self, now: UnixTime, limit: Duration) -> bool {
+        let Some(last) = self.last_begun else {
+            return true;
+        };
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let latest = Timestamp::from_millis(now.as_secs().saturating_mul(1000)).plus_millis(limit);
+        self.begun > self.finished || last.plus_millis(COOL_DOWN_MS) <= latest
+    }
+}
+
+/// Key ids that were asked for and not found, oldest first.
+#[derive(Debug, Default)]
+struct UnknownKeys {
+    asked: HashMap<Arc<str>, u64>,
+    order: VecDeque<(Arc<str>, UnixTime)>,
+}
+
+impl UnknownKeys {
+    /// Remembers `key_id`, asked for after `begun` attempts; whether it is new.
+    fn ask(&mut self, key_id: &str, now: UnixTime, begun: u64) -> bool {
+        self.forget_old(now);
+        if self.asked.contains_key(key_id) {
+            return false;
+        }
+        if self.order.len() == MAX_UNKNOWN {
+            self.forget_oldest();
+        }
+        let key_id: Arc<str> = key_id.into();
+        self.asked.insert(Arc::clone(&key_id), begun);
+        self.order.push_back((key_id, now));
+        true
+    }
+
+    /// Whether an attempt that began after the question has ended.
+    fn is_settled(&self, key_id: &str, finished: u64) -> bool {
+        self.asked
+            .get(key_id)
+            .is_some_and(|begun| finished > *begun)
+    }
+
+    fn forget_old(&mut self, now: UnixTime) {
+        while let Some((_, at)) = self.order.front() {
+            // An id from the future was noted before the clock went back.
+            let is_current = *at <= now && now < at.saturating_add(REMEMBERED_SECONDS);
+            if is_current {
+                break;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((key_id, _)) = self.order.pop_front() {
+            self.asked.remove(&key_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use doorward_jose::time::UnixTime;
+
+    use super::{Demand, MAX_UNKNOWN, UnknownKeys};
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_secs(1_800_000_000 + seconds)
+    }
+
+    #[test]
+    fn key_009_the_memory_of_unknown_keys_is_bounded() {
+        let mut unknown = UnknownKeys::default();
+        for number in 0..100_000 {
+            assert!(unknown.ask(&format!("made-up-{number}"), at(0), 0));
+            assert!(unknown.order.len() <= MAX_UNKNOWN);
+            assert_eq!(unknown.order.len(), unknown.asked.len());
+        }
+        assert!(!unknown.ask("made-up-99999", at(59), 0));
+        assert!(unknown.ask("made-up-99999", at(60), 0));
+        assert_eq!(unknown.order.len(), 1, "the rest is a minute old");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_leaves_nothing_unasked() {
+        let mut unknown = UnknownKeys::default();
+        assert!(unknown.ask("a", at(1000), 0));
+        assert!(unknown.ask("a", at(0), 0));
+    }
+
+    #[test]
+    fn a_failed_attempt_settles_nothing() {
+        let demand = Demand::new();
+        demand.miss(Some("a"), at(0));
+        assert!(demand.is_asked());
+        demand.begin(crate::clock::Timestamp::from_millis(1));
+        assert!(!demand.is_asked());
+        demand.miss(Some("a"), at(0));
+        assert!(!demand.is_asked(), "asked for already");
+        demand.end(true);
+        demand.miss(Some("a"), at(0));
+        assert!(demand.is_asked());
+    }
+}

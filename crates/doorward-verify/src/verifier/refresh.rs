@@ -1,0 +1,48 @@
+//! Verifying with a short wait for newer keys.
+
+use std::time::Duration;
+
+use doorward_jose::{time::UnixTime, token::UnverifiedToken};
+use doorward_policy::decision::{Decision, Reason};
+
+use super::Verifier;
+use crate::{key_source::KeySource, principal::Principal};
+
+/// Longest wait for newer keys.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+impl Verifier {
+    /// As [`Self::verify`], but a token that names an unknown key waits, at
+    /// most two seconds, for the refresh that it caused. At once where there is
+    /// none to wait for: the cool-down lasts longer than that, the key id was
+    /// asked for already, or too many requests wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub async fn verify_or_refresh(
+        &self,
+        bearer: &str,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
+        let before = decision.clone();
+        let verdict = self.verify(bearer, now, decision);
+        let Err(Reason::UnknownKey | Reason::KeysUnavailable) = verdict else {
+            return verdict;
+        };
+        let Ok(token) = UnverifiedToken::parse(bearer) else {
+            return verdict;
+        };
+        let source = self
+            .find_issuer(&token)
+            .ok()
+            .map(super::TrustedIssuer::keys);
+        let Some(demand) = source.and_then(KeySource::demand) else {
+            return verdict;
+        };
+        demand.settled(token.key_id(), now, LONGEST_WAIT).await;
+        *decision = before;
+        self.verify(bearer, now, decision)
+    }
+}
