@@ -5,11 +5,14 @@
 //! issue have an order: either the token shows the change, or the change's
 //! revocation refuses the token.
 
+use std::collections::BTreeSet;
+
 use base64_simd::URL_SAFE_NO_PAD;
 use doorward_jose::{
     claims::{AccessClaims, RequiredClaims},
     time::UnixTime,
 };
+use doorward_policy::permission::PermissionPattern;
 use doorward_verify::clock::Timestamp;
 
 use crate::{
@@ -145,23 +148,10 @@ impl Issuer {
             .sign(TOKEN_TYPE, &claims)
             .map_err(|_| MintError::Signing)?;
         if access_token.len() > MAX_ACCESS_TOKEN_BYTES {
-            let bytes = |names: usize, lengths: usize| names * 3 + lengths;
-            let roles = bytes(
-                entitled.roles.len(),
-                entitled.roles.iter().map(String::len).sum(),
-            );
-            let names = permissions
-                .iter()
-                .map(|permission| permission.to_string().len());
-            let permissions = bytes(permissions.len(), names.sum());
             return Err(MintError::TooLarge {
                 size: access_token.len(),
                 limit: MAX_ACCESS_TOKEN_BYTES,
-                claim: if roles > permissions {
-                    "roles"
-                } else {
-                    "permissions"
-                },
+                claim: larger_claim(&entitled.roles, &permissions),
             });
         }
         Ok(MintedToken {
@@ -169,5 +159,20 @@ impl Issuer {
             token_id,
             expires_at: claims.expires_at(),
         })
+    }
+}
+
+/// Which of the two lists takes more room: each name has two quotes and a
+/// comma around it.
+fn larger_claim(roles: &[String], permissions: &BTreeSet<PermissionPattern>) -> &'static str {
+    let roles: usize = roles.iter().map(|role| role.len() + 3).sum();
+    let permissions: usize = permissions
+        .iter()
+        .map(|permission| permission.as_str().len() + 3)
+        .sum();
+    if roles > permissions {
+        "roles"
+    } else {
+        "permissions"
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest permission or pattern, in bytes. Names travel in tokens, whose
-/// whole budget is 1 KiB.
+/// Longest permission or pattern, in bytes. Names travel in tokens, which are
+/// bounded as a whole.
 pub const MAX_LENGTH: usize = 128;
 
 /// Most segments of one permission.
