@@ -1,4 +1,5 @@
-//! The `WWW-Authenticate` field of 401 and 403 answers (RFC 6750 section 3).
+//! The `WWW-Authenticate` field of 401 and 403 answers (RFC 6750 section 3,
+//! RFC 9449 section 7.1).
 
 use doorward_policy::decision::{Decision, Reason};
 use http::HeaderValue;
@@ -16,10 +17,13 @@ pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<Head
         401 if decision.reason == Reason::MalformedCredential => {
             "Bearer error=\"invalid_request\"".to_owned()
         }
-        401 => format!(
-            "Bearer error=\"invalid_token\", error_description=\"{}\"",
-            decision.reason.public(proven).title()
-        ),
+        401 => {
+            let proof = proof_error(decision.reason).filter(|_| proven);
+            let (scheme, error) =
+                proof.map_or(("Bearer", "invalid_token"), |error| ("DPoP", error));
+            let title = decision.reason.public(proven).title();
+            format!("{scheme} error=\"{error}\", error_description=\"{title}\"")
+        }
         403 => {
             let scope = scope
                 .filter(|_| proven)
@@ -35,6 +39,18 @@ pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<Head
     // Titles are our own ASCII and a permission has a checked alphabet, so
     // this holds; if it ever does not, the challenge is the bare scheme.
     Some(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer")))
+}
+
+/// What is wrong with a proof of possession, in the words of RFC 9449
+/// sections 7.1 and 9.
+const fn proof_error(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => {
+            Some("invalid_dpop_proof")
+        }
+        Reason::ProofNonce => Some("use_dpop_nonce"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -67,15 +67,12 @@ impl JwksUrl {
         if text.contains('#') {
             return Err(JwksUrlError::Fragment);
         }
+        let (scheme, _) = text.split_once("://").ok_or(JwksUrlError::Malformed)?;
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        if !is_https && !scheme.eq_ignore_ascii_case("http") {
+            return Err(JwksUrlError::Scheme);
+        }
         let uri: Uri = text.parse().map_err(|_| JwksUrlError::Malformed)?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            Some(_) => return Err(JwksUrlError::Scheme),
-            // `http` reads `file:///x` as having no host and no scheme.
-            None if text.contains("://") => return Err(JwksUrlError::Scheme),
-            None => return Err(JwksUrlError::Malformed),
-        };
         let authority = uri.authority().ok_or(JwksUrlError::Malformed)?;
         if authority.as_str().contains('@') {
             return Err(JwksUrlError::Credentials);
