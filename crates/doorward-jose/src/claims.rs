@@ -158,9 +158,16 @@ impl Claims {
 
 /// Values separated by single spaces, or nothing (RFC 6749 section 3.3).
 fn is_scope(text: &str) -> bool {
-    let allowed = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    let value = |one: &str| !one.is_empty() && one.bytes().all(allowed);
-    text.is_empty() || text.split(' ').all(value)
+    let mut last = b' ';
+    for byte in text.bytes() {
+        match byte {
+            0x21 | 0x23..=0x5b | 0x5d..=0x7e => {}
+            b' ' if last != b' ' => {}
+            _ => return false,
+        }
+        last = byte;
+    }
+    text.is_empty() || last != b' '
 }
 
 /// RFC 7519 section 4.1.3: a single audience may stand alone.

@@ -5,6 +5,8 @@
 //! read, or that brings a key along, refuses it. Unknown parameters are ignored
 //! as RFC 7515 section 4 demands, unless `crit` names any.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::Serialize;
 
 use crate::{
@@ -104,12 +106,34 @@ pub(crate) fn is_key_id(text: &str) -> bool {
     (1..=MAX_KEY_ID_BYTES).contains(&text.len()) && text.bytes().all(safe)
 }
 
+/// The encoded headers of a key's tokens: that of the first type is kept, and
+/// a key that signs tokens of another type encodes each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EncodedHeader(Arc<OnceLock<(Box<str>, Box<str>)>>);
+
+impl EncodedHeader {
+    /// Appends the header to a token to be signed. The key that this belongs
+    /// to has always the same algorithm and id.
+    pub(crate) fn append(
+        &self,
+        algorithm: Algorithm,
+        token_type: &str,
+        key_id: &str,
+        token: &mut String,
+    ) -> Result<(), SignError> {
+        if let Some((_, encoded)) = self.0.get().filter(|(kept, _)| **kept == *token_type) {
+            token.push_str(encoded);
+            return Ok(());
+        }
+        let encoded = encode(algorithm, token_type, key_id)?;
+        token.push_str(&encoded);
+        self.0.get_or_init(|| (token_type.into(), encoded.into()));
+        Ok(())
+    }
+}
+
 /// The encoded header of a token to be signed.
-pub(crate) fn encode(
-    algorithm: Algorithm,
-    token_type: &str,
-    key_id: &str,
-) -> Result<String, SignError> {
+fn encode(algorithm: Algorithm, token_type: &str, key_id: &str) -> Result<String, SignError> {
     #[derive(Serialize)]
     struct Written<'h> {
         alg: Algorithm,

@@ -4,6 +4,8 @@
 //! inside. This is the layer below tokens, and enough for signed documents that
 //! are no tokens.
 
+use memchr::memchr_iter;
+
 use crate::{
     algorithm::Algorithm,
     base64url,
@@ -96,13 +98,16 @@ impl<'t> Parts<'t> {
             return Err(TokenErrorKind::TooLarge.into());
         }
         let malformed = TokenErrorKind::Malformed;
-        let (header, rest) = text.split_once('.').ok_or(malformed)?;
-        let (payload, signature) = rest.split_once('.').ok_or(malformed)?;
+        let mut dots = memchr_iter(b'.', text.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+            return Err(malformed.into());
+        };
+        let (signing_input, signature) = (&text[..second], &text[second + 1..]);
+        let (header, payload) = (&text[..first], &text[first + 1..second]);
         // An empty payload is a payload (RFC 7515), though no token's.
-        if signature.contains('.') || header.is_empty() || signature.is_empty() {
+        if header.is_empty() || signature.is_empty() {
             return Err(malformed.into());
         }
-        let signing_input = &text[..header.len() + 1 + payload.len()];
         Ok(Self {
             header,
             payload,

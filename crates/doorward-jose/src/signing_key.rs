@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc};
 use aws_lc_rs::{
     digest,
     encoding::{AsDer, Pkcs8V1Der},
+    error::Unspecified,
     hmac,
     rand::{SecureRandom, SystemRandom},
     rsa,
@@ -21,17 +22,25 @@ use crate::{
     algorithm::{Algorithm, Curve, Family},
     base64url,
     error::{KeyError, KeyErrorKind, SignError},
-    header::{self, is_key_id},
+    header::{EncodedHeader, is_key_id},
     jwk::thumbprint,
+    jws::MAX_SIGNATURE_BYTES,
     public_key::PublicKey,
     verifying_key::{VerifyingKey, hmac_key},
 };
+
+/// Room for the claims of most tokens; more is grown into.
+const USUAL_CLAIMS_BYTES: usize = 512;
+
+/// Room for the header of most tokens and for the dots.
+const USUAL_HEADER_BYTES: usize = 128;
 
 /// A private key or shared secret, bound to exactly one algorithm. Cheap to
 /// clone; parsed once.
 #[derive(Clone)]
 pub struct SigningKey {
     key_id: Arc<str>,
+    header: EncodedHeader,
     verifying_key: VerifyingKey,
     material: Arc<Material>,
 }
@@ -115,6 +124,7 @@ impl SigningKey {
         let material = Arc::new(Material::Hmac { key, secret });
         Ok(Self {
             key_id: key_id.into(),
+            header: EncodedHeader::default(),
             verifying_key,
             material,
         })
@@ -133,6 +143,7 @@ impl SigningKey {
         let verifying_key = VerifyingKey::public(algorithm, public, Arc::clone(&key_id))?;
         Ok(Self {
             key_id,
+            header: EncodedHeader::default(),
             verifying_key,
             material: Arc::new(material),
         })
@@ -179,6 +190,7 @@ impl SigningKey {
         }
         self.verifying_key = self.verifying_key.with_key_id(&key_id)?;
         self.key_id = key_id.into();
+        self.header = EncodedHeader::default();
         Ok(self)
     }
 
@@ -206,35 +218,71 @@ impl SigningKey {
     /// [`SignError`] if the claims are not a JSON object, or the type is not a
     /// media type.
     pub fn sign(&self, token_type: &str, claims: &impl Serialize) -> Result<String, SignError> {
-        let payload = serde_json::to_vec(claims).map_err(|_| SignError::Unserializable)?;
+        let mut payload = Vec::with_capacity(USUAL_CLAIMS_BYTES);
+        serde_json::to_writer(&mut payload, claims).map_err(|_| SignError::Unserializable)?;
         if payload.first() != Some(&b'{') {
             return Err(SignError::Unserializable);
         }
-        let mut token = header::encode(self.algorithm(), token_type, &self.key_id)?;
+        let room = payload.len() + self.signature_len() + USUAL_HEADER_BYTES;
+        let mut token = String::with_capacity(room.div_ceil(3) * 4);
+        self.header
+            .append(self.algorithm(), token_type, &self.key_id, &mut token)?;
         token.push('.');
         base64url::encode_into(&payload, &mut token);
-        let signature = self.sign_bytes(token.as_bytes())?;
-        token.push('.');
-        base64url::encode_into(&signature, &mut token);
+        self.append_signature(&mut token)?;
         Ok(token)
     }
 
-    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let random = SystemRandom::new();
-        let signature = match &*self.material {
-            Material::Ecdsa(pair) => pair
-                .sign(&random, message)
-                .map(|made| made.as_ref().to_vec()),
-            Material::Ed25519(pair) => pair.try_sign(message).map(|made| made.as_ref().to_vec()),
-            Material::Rsa(pair, encoding) => {
-                let mut made = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut made)
-                    .map(|()| made)
-            }
-            Material::Hmac { key, .. } => Ok(hmac::sign(key, message).as_ref().to_vec()),
-        };
-        signature.map_err(|_| SignError::Crypto)
+    fn append_signature(&self, token: &mut String) -> Result<(), SignError> {
+        let mut room = [0; MAX_SIGNATURE_BYTES];
+        let signature = self.sign_into(token.as_bytes(), &mut room)?;
+        token.push('.');
+        base64url::encode_into(signature, token);
+        Ok(())
     }
+
+    const fn signature_len(&self) -> usize {
+        match self.algorithm().family() {
+            Family::Rsa => 512,
+            _ => 132,
+        }
+    }
+
+    #[cfg(any(feature = "dangerous", test))]
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let mut room = [0; MAX_SIGNATURE_BYTES];
+        self.sign_into(message, &mut room).map(<[u8]>::to_vec)
+    }
+
+    /// Writes the signature into `room` and returns the part that it takes.
+    fn sign_into<'r>(
+        &self,
+        message: &[u8],
+        room: &'r mut [u8; MAX_SIGNATURE_BYTES],
+    ) -> Result<&'r [u8], SignError> {
+        let random = SystemRandom::new();
+        let made: &dyn AsRef<[u8]> = match &*self.material {
+            Material::Ecdsa(pair) => &pair.sign(&random, message).map_err(crypto)?,
+            Material::Ed25519(pair) => &pair.try_sign(message).map_err(crypto)?,
+            Material::Hmac { key, .. } => &hmac::sign(key, message),
+            Material::Rsa(pair, encoding) => {
+                let place = room
+                    .get_mut(..pair.public_modulus_len())
+                    .ok_or(SignError::Crypto)?;
+                pair.sign(*encoding, &random, message, place)
+                    .map_err(crypto)?;
+                return Ok(place);
+            }
+        };
+        let made = made.as_ref();
+        let place = room.get_mut(..made.len()).ok_or(SignError::Crypto)?;
+        place.copy_from_slice(made);
+        Ok(place)
+    }
+}
+
+fn crypto(_: Unspecified) -> SignError {
+    SignError::Crypto
 }
 
 impl fmt::Debug for SigningKey {

@@ -160,6 +160,9 @@ impl Validation {
     /// its signature holds (RFC 8725 section 3.11).
     pub(crate) fn check_type(&self, token_type: Option<&str>) -> Result<(), TokenError> {
         let found = token_type.unwrap_or_default();
+        if token_type == Some(&self.token_type) {
+            return Ok(());
+        }
         if token_type.is_some() && bare(found).eq_ignore_ascii_case(bare(&self.token_type)) {
             return Ok(());
         }

@@ -26,7 +26,8 @@ pub struct BorrowedClaims<'s> {
 pub struct RawClaim<'s>(&'s str);
 
 impl<'s> BorrowedClaims<'s> {
-    /// `found` in `text` and on `tape`, by the same scan.
+    /// `found` in `text` and on `tape`, by the same scan. What may follow the
+    /// JSON in `text` is never looked at.
     pub(crate) const fn new(text: &'s str, tape: &'s Tape, found: Found) -> Self {
         Self { text, tape, found }
     }
@@ -172,9 +173,7 @@ impl<'s> BorrowedClaims<'s> {
 
     fn many(&self, many: Many) -> impl Iterator<Item = &'s str> + use<'s> {
         let claims = *self;
-        let spans = self.tape.items.get(many.start..many.end);
-        spans
-            .unwrap_or_default()
+        many.of(&self.tape.items)
             .iter()
             .map(move |span| claims.resolve(*span))
     }

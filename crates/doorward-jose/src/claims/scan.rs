@@ -41,8 +41,26 @@ pub(crate) struct Found {
 /// A stretch of [`Tape::items`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Many {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    start: u16,
+    end: u16,
+}
+
+impl Many {
+    /// The items from `start` on. A text has fewer strings than bytes, so
+    /// their number fits.
+    fn since(start: usize, items: &[Span]) -> Result<Self, Refused> {
+        let fitting = |number| u16::try_from(number).map_err(|_| Refused);
+        Ok(Self {
+            start: fitting(start)?,
+            end: fitting(items.len())?,
+        })
+    }
+
+    pub(crate) fn of(self, items: &[Span]) -> &[Span] {
+        items
+            .get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or_default()
+    }
 }
 
 /// What the claims point into, besides the text; grown once and used again.
@@ -55,18 +73,22 @@ pub(crate) struct Tape {
     pub(crate) others: Vec<(Span, Span)>,
 }
 
-/// Reads the payload of a proven token: `padded` up to its [`PADDING`].
-pub(crate) fn scan(padded: &[u8], tape: &mut Tape) -> Result<Found, TokenError> {
-    let found = std::str::from_utf8(padded)
+/// Reads the payload of a proven token: `padded` up to its [`PADDING`], which
+/// is returned as the text that the claims lie in.
+pub(crate) fn scan<'p>(padded: &'p [u8], tape: &mut Tape) -> Result<(&'p str, Found), TokenError> {
+    std::str::from_utf8(padded)
         .map_err(|_| Refused)
-        .and_then(|padded| find(padded, tape));
-    found.map_err(|Refused| {
-        let end = padded.len().saturating_sub(PADDING);
-        match super::parse(&padded[..end]) {
-            Err(error) => error,
-            Ok(_) => TokenErrorKind::Malformed.into(),
-        }
-    })
+        .and_then(|text| Ok((text, find(text, tape)?)))
+        .map_err(|Refused| reason(padded))
+}
+
+#[cold]
+fn reason(padded: &[u8]) -> TokenError {
+    let end = padded.len().saturating_sub(PADDING);
+    match super::parse(&padded[..end]) {
+        Err(error) => error,
+        Ok(_) => TokenErrorKind::Malformed.into(),
+    }
 }
 
 fn find(padded: &str, tape: &mut Tape) -> Result<Found, Refused> {
@@ -136,29 +158,31 @@ impl<'s> Slots<'s> {
     /// from coming twice by its slot.
     fn claim(&mut self, scanner: &mut Scanner<'_>, name: Text) -> Result<(), Refused> {
         let items = &mut *self.items;
-        match scanner.resolve(name.span) {
-            "iss" => once(&mut self.iss, scanner, text),
-            "sub" => once(&mut self.sub, scanner, text),
-            "aud" => once(&mut self.aud, scanner, |scanner| {
+        // As bytes: compared without a call for each.
+        match scanner.name(name) {
+            b"iss" => once(&mut self.iss, scanner, text),
+            b"sub" => once(&mut self.sub, scanner, text),
+            b"aud" => once(&mut self.aud, scanner, |scanner| {
                 one_or_many(scanner, items)
             }),
-            "exp" => once(&mut self.exp, scanner, Scanner::date),
-            "iat" => once(&mut self.iat, scanner, Scanner::date),
-            "nbf" => once(&mut self.nbf, scanner, Scanner::date),
-            "jti" => once(&mut self.jti, scanner, text),
-            "sid" => once(&mut self.sid, scanner, text),
-            "client_id" => once(&mut self.client_id, scanner, text),
-            "scope" => once(&mut self.scope, scanner, scope),
-            "tenant" => once(&mut self.tenant, scanner, text),
-            "roles" => once(&mut self.roles, scanner, |scanner| texts(scanner, items)),
-            "permissions" => once(&mut self.permissions, scanner, |scanner| {
+            b"exp" => once(&mut self.exp, scanner, Scanner::date),
+            b"iat" => once(&mut self.iat, scanner, Scanner::date),
+            b"nbf" => once(&mut self.nbf, scanner, Scanner::date),
+            b"jti" => once(&mut self.jti, scanner, text),
+            b"sid" => once(&mut self.sid, scanner, text),
+            b"client_id" => once(&mut self.client_id, scanner, text),
+            b"scope" => once(&mut self.scope, scanner, scope),
+            b"tenant" => once(&mut self.tenant, scanner, text),
+            b"roles" => once(&mut self.roles, scanner, |scanner| texts(scanner, items)),
+            b"permissions" => once(&mut self.permissions, scanner, |scanner| {
                 texts(scanner, items)
             }),
-            "auth_time" => once(&mut self.auth_time, scanner, Scanner::date),
-            "acr" => once(&mut self.acr, scanner, text),
-            "amr" => once(&mut self.amr, scanner, |scanner| texts(scanner, items)),
-            "cnf" => once(&mut self.cnf, scanner, json_object),
+            b"auth_time" => once(&mut self.auth_time, scanner, Scanner::date),
+            b"acr" => once(&mut self.acr, scanner, text),
+            b"amr" => once(&mut self.amr, scanner, |scanner| texts(scanner, items)),
+            b"cnf" => once(&mut self.cnf, scanner, json_object),
             _ => {
+                scanner.note_name(name);
                 let value = scanner.value(DEPTH_INSIDE)?;
                 self.others.push((name.span, value));
                 Ok(())
@@ -202,7 +226,6 @@ fn once<'t, T>(
     if slot.is_some() {
         return Err(Refused);
     }
-    scanner.forget_name();
     *slot = Some(read(scanner)?);
     Ok(())
 }
@@ -211,8 +234,8 @@ fn once<'t, T>(
 #[inline]
 fn text(scanner: &mut Scanner<'_>) -> Result<Span, Refused> {
     let Text { span, is_plain } = scanner.string()?;
-    let found = scanner.resolve(span);
-    match found.is_empty() || (!is_plain && found.chars().any(char::is_control)) {
+    let has_controls = || scanner.resolve(span).chars().any(char::is_control);
+    match span.is_empty() || (!is_plain && has_controls()) {
         true => Err(Refused),
         false => Ok(span),
     }
@@ -225,8 +248,7 @@ fn texts(scanner: &mut Scanner<'_>, items: &mut Vec<Span>) -> Result<Many, Refus
         items.push(text(scanner)?);
         Ok(())
     })?;
-    let end = items.len();
-    Ok(Many { start, end })
+    Many::since(start, items)
 }
 
 /// One [`text`] or an array of at least one (RFC 7519 section 4.1.3).
@@ -234,15 +256,14 @@ fn one_or_many(scanner: &mut Scanner<'_>, items: &mut Vec<Span>) -> Result<Many,
     let start = items.len();
     if scanner.next_token() == b'[' {
         let many = texts(scanner, items)?;
-        return if many.start < many.end {
+        return if !many.of(items).is_empty() {
             Ok(many)
         } else {
             Err(Refused)
         };
     }
     items.push(text(scanner)?);
-    let end = items.len();
-    Ok(Many { start, end })
+    Many::since(start, items)
 }
 
 /// Scope values separated by single spaces, or nothing (RFC 6749 section 3.3).

@@ -8,6 +8,8 @@
 
 mod string;
 
+use std::num::NonZeroU16;
+
 use super::Limits;
 use crate::time::UnixTime;
 
@@ -23,9 +25,12 @@ const MAX_TEXT_BYTES: usize = Span::UNESCAPED as usize - 1;
 pub(crate) struct Refused;
 
 /// Where a string lies: in the scanned text, or among the unescaped ones.
+///
+/// No string begins at the first byte of a text, where its quote or the
+/// object's brace is, so an absent span costs no room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    start: u16,
+    start: NonZeroU16,
     length: u16,
 }
 
@@ -34,30 +39,40 @@ impl Span {
     const UNESCAPED: u16 = 1 << 15;
 
     fn new(start: usize, end: usize) -> Result<Self, Refused> {
-        let start = u16::try_from(start).map_err(|_| Refused)?;
-        let end = u16::try_from(end).map_err(|_| Refused)?;
-        match end < Self::UNESCAPED {
-            true => Ok(Self {
-                start,
-                length: end - start,
-            }),
-            false => Err(Refused),
-        }
+        Self::marked(start, end, 0)
     }
 
     fn unescaped(start: usize, end: usize) -> Result<Self, Refused> {
-        let mut span = Self::new(start, end)?;
-        span.start |= Self::UNESCAPED;
-        Ok(span)
+        Self::marked(start, end, Self::UNESCAPED)
+    }
+
+    #[inline]
+    fn marked(start: usize, end: usize, mark: u16) -> Result<Self, Refused> {
+        if start > end || end > MAX_TEXT_BYTES {
+            return Err(Refused);
+        }
+        // Both fit, as `MAX_TEXT_BYTES` does.
+        let (start, length) = (start as u16, (end - start) as u16);
+        match NonZeroU16::new(start | mark) {
+            Some(start) => Ok(Self { start, length }),
+            None => Err(Refused),
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.length == 0
     }
 
     /// The string, given the two texts that it can lie in.
+    #[inline]
     pub(crate) fn resolve<'t>(self, text: &'t str, unescaped: &'t str) -> &'t str {
-        let within = match self.start & Self::UNESCAPED {
+        let start = self.start.get();
+        let within = match start & Self::UNESCAPED {
             0 => text,
             _ => unescaped,
         };
-        let start = usize::from(self.start & !Self::UNESCAPED);
+        let start = usize::from(start & !Self::UNESCAPED);
         within
             .get(start..start + usize::from(self.length))
             .unwrap_or_default()
@@ -133,10 +148,14 @@ impl<'t> Scanner<'t> {
     /// The next byte that is no white space.
     #[inline]
     pub(crate) fn next_token(&mut self) -> u8 {
-        while matches!(self.peek(), b' ' | b'\n' | b'\t' | b'\r') {
+        loop {
+            let byte = self.peek();
+            // Most texts have none: one comparison.
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return byte;
+            }
             self.at += 1;
         }
-        self.peek()
     }
 
     #[inline]
@@ -163,6 +182,20 @@ impl<'t> Scanner<'t> {
         span.resolve(self.text, &self.buffers.unescaped)
     }
 
+    /// The name of a member, for comparing.
+    #[inline]
+    pub(crate) fn name(&self, name: Text) -> &[u8] {
+        match name.is_plain {
+            // Where it stands, without a look at the edges of characters.
+            true => {
+                let start = usize::from(name.span.start.get());
+                let end = start + usize::from(name.span.length);
+                self.bytes.get(start..end).unwrap_or_default()
+            }
+            false => self.resolve(name.span).as_bytes(),
+        }
+    }
+
     /// An exact integer from 0 to 2^53 - 1; see [`UnixTime`].
     pub(crate) fn date(&mut self) -> Result<UnixTime, Refused> {
         self.next_token();
@@ -182,7 +215,9 @@ impl<'t> Scanner<'t> {
     }
 
     /// Calls `member` with each name of the object that is next, which must
-    /// read the value; refuses names that come twice.
+    /// read the value; refuses names that come twice, of those that `member`
+    /// hands to [`Self::note_name`].
+    #[inline]
     pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Text) -> Result<(), Refused>,
@@ -193,7 +228,6 @@ impl<'t> Scanner<'t> {
             loop {
                 let name = self.string()?;
                 self.take(b':')?;
-                self.buffers.names.push(name.span);
                 member(self, name)?;
                 if self.next_token() != b',' {
                     break;
@@ -202,13 +236,15 @@ impl<'t> Scanner<'t> {
             }
         }
         self.take(b'}')?;
-        self.refuse_duplicates(first)?;
-        self.buffers.names.truncate(first);
-        Ok(())
+        match self.buffers.names.len() == first {
+            true => Ok(()),
+            false => self.refuse_duplicates(first),
+        }
     }
 
     /// Calls `item` before each item of the array that is next, which must
     /// read it.
+    #[inline]
     pub(crate) fn array(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), Refused>,
@@ -226,29 +262,27 @@ impl<'t> Scanner<'t> {
         self.take(b']')
     }
 
-    /// Forgets the last name: the caller keeps it from coming twice.
-    pub(crate) fn forget_name(&mut self) {
-        self.buffers.names.pop();
+    /// Keeps a name, so that it cannot come again in the same object.
+    pub(crate) fn note_name(&mut self, name: Text) {
+        self.buffers.names.push(name.span);
     }
 
-    /// Names are compared after unescaping.
+    /// Compares the names from `first` on, after unescaping, and forgets them.
     fn refuse_duplicates(&mut self, first: usize) -> Result<(), Refused> {
         let Buffers { unescaped, names } = &mut *self.buffers;
-        let names = &mut names[first..];
+        let ours = &mut names[first..];
         let resolve = |span: &Span| span.resolve(self.text, unescaped);
-        let twice = if names.len() < MANY_NAMES {
-            (1..names.len()).any(|later| {
-                let name = resolve(&names[later]);
-                names[..later]
-                    .iter()
-                    .any(|earlier| resolve(earlier) == name)
+        let twice = if ours.len() < MANY_NAMES {
+            (1..ours.len()).any(|later| {
+                let name = resolve(&ours[later]);
+                ours[..later].iter().any(|earlier| resolve(earlier) == name)
             })
         } else {
-            names.sort_unstable_by(|a, b| resolve(a).cmp(resolve(b)));
-            names
-                .windows(2)
+            ours.sort_unstable_by(|a, b| resolve(a).cmp(resolve(b)));
+            ours.windows(2)
                 .any(|pair| resolve(&pair[0]) == resolve(&pair[1]))
         };
+        names.truncate(first);
         match twice {
             true => Err(Refused),
             false => Ok(()),
@@ -264,7 +298,10 @@ impl<'t> Scanner<'t> {
             b'"' => self.string().map(drop)?,
             b'{' => {
                 let inner = depth_left.checked_sub(1).ok_or(Refused)?;
-                self.object(|scanner, _| scanner.value(inner).map(drop))?;
+                self.object(|scanner, name| {
+                    scanner.note_name(name);
+                    scanner.value(inner).map(drop)
+                })?;
             }
             b'[' => {
                 let inner = depth_left.checked_sub(1).ok_or(Refused)?;

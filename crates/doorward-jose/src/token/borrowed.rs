@@ -215,9 +215,8 @@ impl<'s> Proven<'_, 's> {
             .get_mut(..length + PADDING)
             .ok_or(TokenErrorKind::TooLarge)?;
         padded[length..].fill(0);
-        let found = scan(padded, tape)?;
+        let (text, found) = scan(padded, tape)?;
         let tape: &'s Tape = tape;
-        let text = std::str::from_utf8(&padded[..length]).map_err(|_| TokenErrorKind::Malformed)?;
         let claims = BorrowedClaims::new(text, tape, found);
         validation.check_claims(&claims, now)?;
         Ok(BorrowedToken {

@@ -28,8 +28,7 @@ fn padded(payload: &[u8]) -> Vec<u8> {
 pub(crate) fn in_place(payload: &[u8]) -> Result<Claims, TokenError> {
     let padded = padded(payload);
     TAPE.with_borrow_mut(|tape| {
-        let found = scan(&padded, tape)?;
-        let text = std::str::from_utf8(payload).expect("the scan refuses what is not UTF-8");
+        let (text, found) = scan(&padded, tape)?;
         BorrowedClaims::new(text, tape, found).to_owned()
     })
 }

@@ -8,6 +8,7 @@ const HIGH_BITS: u64 = ONES << 7;
 
 impl Scanner<'_> {
     /// Reads the string that is next.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Text, Refused> {
         self.take(b'"')?;
         let start = self.at;
@@ -125,18 +126,15 @@ impl Scanner<'_> {
 /// Sets the high bit of the lowest byte that is a control, `"`, `\`, DEL or not
 /// ASCII; of higher bytes it may set too many. Zero if there is none.
 ///
-/// The subtractions borrow only out of a byte that is itself a hit, so nothing
-/// below the first hit is touched.
+/// Sums and differences carry only out of a byte that is itself a hit, so
+/// nothing below the first hit is touched; and a byte that is not ASCII is a
+/// hit by its own high bit, whatever the others say.
 #[inline]
 const fn stops(word: u64) -> u64 {
-    const fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word
-    }
-
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    let quotes = zeros(word ^ (ONES * b'"' as u64));
-    let backslashes = zeros(word ^ (ONES * b'\\' as u64));
-    let deletes = zeros(word ^ (ONES * 0x7f));
+    let controls = word.wrapping_sub(ONES * 0x20);
+    let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let deletes = word.wrapping_add(ONES);
     (controls | quotes | backslashes | deletes | word) & HIGH_BITS
 }
 
