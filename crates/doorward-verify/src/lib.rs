@@ -17,6 +17,7 @@ pub mod principal;
 pub mod problem;
 pub mod proof;
 pub mod revocation;
+pub mod token_cache;
 pub mod verifier;
 
 pub use doorward_jose as jose;

@@ -1,6 +1,6 @@
 //! The proven caller.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use doorward_jose::{claims::Claims, time::UnixTime, token::VerifiedToken};
 use doorward_policy::{
@@ -9,11 +9,16 @@ use doorward_policy::{
     permit::Subject,
 };
 
-/// Who asks: made only from a [`VerifiedToken`] that is not revoked.
+/// Who asks: made only from a [`VerifiedToken`] that is not revoked. Clones
+/// share one.
 #[derive(Clone, Debug)]
-pub struct Principal {
+pub struct Principal(Arc<Proven>);
+
+#[derive(Debug)]
+struct Proven {
     token: VerifiedToken,
     permissions: Vec<PermissionPattern>,
+    caller: Arc<Caller>,
 }
 
 impl Principal {
@@ -26,7 +31,16 @@ impl Principal {
             .iter()
             .filter_map(|name| PermissionPattern::parse(name).ok())
             .collect();
-        Self { token, permissions }
+        let caller = Arc::new(caller_of(&token));
+        Self(Arc::new(Proven {
+            token,
+            permissions,
+            caller,
+        }))
+    }
+
+    pub(crate) fn token(&self) -> &VerifiedToken {
+        &self.0.token
     }
 
     /// `sub`.
@@ -56,7 +70,7 @@ impl Principal {
 
     /// `kid` of the key that signed the token.
     pub fn key_id(&self) -> Option<&str> {
-        self.token.key_id()
+        self.token().key_id()
     }
 
     /// `exp`.
@@ -66,25 +80,36 @@ impl Principal {
 
     /// Every claim.
     pub fn claims(&self) -> &Claims {
-        self.token.claims()
+        self.token().claims()
     }
 
     /// The part of it that a decision records.
     pub fn caller(&self) -> Caller {
-        Caller {
-            subject: self.subject().to_owned(),
-            tenant: self.tenant().map(str::to_owned),
-            roles: self.roles().to_vec(),
-            session: self.session_id().map(str::to_owned),
-            token_id: Some(self.token_id().to_owned()),
-            key_id: self.key_id().map(str::to_owned),
-        }
+        Caller::clone(&self.0.caller)
+    }
+
+    /// The same, shared.
+    pub(crate) fn shared_caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.0.caller)
+    }
+}
+
+fn caller_of(token: &VerifiedToken) -> Caller {
+    let claims = token.claims();
+    Caller {
+        subject: claims.subject().to_owned(),
+        tenant: claims.tenant().map(str::to_owned),
+        roles: claims.roles().to_vec(),
+        session: claims.session_id().map(str::to_owned),
+        token_id: Some(claims.token_id().to_owned()),
+        key_id: token.key_id().map(str::to_owned),
     }
 }
 
 impl Subject for Principal {
     fn holds(&self, permission: &Permission) -> bool {
-        self.permissions
+        self.0
+            .permissions
             .iter()
             .any(|pattern| pattern.covers(permission))
     }

@@ -22,7 +22,11 @@ use crate::{
     key_source::KeySource,
     principal::Principal,
     proof::{self, Presented, Proofs},
-    revocation::RevocationSet,
+    revocation::{
+        RevocationSet,
+        feed::{Admission, FeedView, StalePolicy},
+    },
+    token_cache::{Before, CacheSize, Remembered, TokenCache},
 };
 
 /// An issuer whose tokens are accepted, for one audience.
@@ -30,13 +34,34 @@ use crate::{
 pub struct TrustedIssuer {
     validation: Validation,
     keys: KeySource,
+    feed: Option<Followed>,
+}
+
+/// The issuer's own feed of revocations, and what to do when it is behind.
+#[derive(Clone, Debug)]
+struct Followed {
+    view: FeedView,
+    policy: StalePolicy,
 }
 
 impl TrustedIssuer {
     /// Tokens must satisfy `validation`, which names issuer, audience and
     /// algorithms, and be signed by one of `keys`.
     pub const fn new(validation: Validation, keys: KeySource) -> Self {
-        Self { validation, keys }
+        Self {
+            validation,
+            keys,
+            feed: None,
+        }
+    }
+
+    /// Revocations come from this issuer's own feed, in place of the
+    /// verifier's set: what one issuer revokes says nothing about another's
+    /// tokens. `policy` says what is accepted while the feed is behind.
+    #[must_use]
+    pub fn revoked_by(mut self, feed: FeedView, policy: StalePolicy) -> Self {
+        self.feed = Some(Followed { view: feed, policy });
+        self
     }
 
     /// The issuer's name.
@@ -48,7 +73,44 @@ impl TrustedIssuer {
     pub const fn keys(&self) -> &KeySource {
         &self.keys
     }
+
+    /// Whether its revocations are known well enough for this token at `now`.
+    fn admit(
+        &self,
+        principal: &Principal,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<(), Reason> {
+        let Some(Followed { view, policy }) = &self.feed else {
+            return Ok(());
+        };
+        let issued = principal.claims().issued_at();
+        match view.admit(*policy, issued, now) {
+            Admission::Current => Ok(()),
+            Admission::Tolerated => {
+                decision.pass(Step::Revocation, view.describe(now));
+                Ok(())
+            }
+            Admission::Refused => Err(decision.fail(
+                Step::Revocation,
+                Reason::RevocationsUnknown,
+                view.describe(now),
+                policy.wanted(),
+            )),
+        }
+    }
 }
+
+/// What a decision records of a token that was seen before.
+const VERIFIED_BEFORE: [(Step, &str); 4] = [
+    (Step::Token, "JWS, verified before"),
+    (
+        Step::Signature,
+        "good, verified before, key still published",
+    ),
+    (Step::Audience, "issuer and audience match"),
+    (Step::Time, "inside its lifetime"),
+];
 
 /// Checks tokens of the trusted issuers.
 #[derive(Debug)]
@@ -56,6 +118,7 @@ pub struct Verifier {
     issuers: Vec<TrustedIssuer>,
     revocations: Arc<RevocationSet>,
     proofs: Proofs,
+    cache: Option<TokenCache>,
 }
 
 impl Verifier {
@@ -65,7 +128,32 @@ impl Verifier {
             issuers,
             revocations,
             proofs: Proofs::default(),
+            cache: None,
         }
+    }
+
+    /// Remembers verified tokens, so that seeing one again costs a comparison
+    /// in place of a signature. Lifetime, keys, revocations and proof of
+    /// possession are looked at every time.
+    #[must_use]
+    pub fn with_cache(mut self, size: CacheSize) -> Self {
+        self.cache = Some(TokenCache::new(size));
+        self
+    }
+
+    /// As [`Self::with_cache`], and all tokens share one hash: to show that the
+    /// hash decides nothing.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_colliding_cache(mut self, size: CacheSize) -> Self {
+        self.cache = Some(TokenCache::colliding(size));
+        self
+    }
+
+    /// How many tokens are remembered, and the bytes that they take by
+    /// estimate. Counts them one by one: for metrics, not for each request.
+    pub fn cached(&self) -> (usize, u64) {
+        self.cache.as_ref().map_or((0, 0), TokenCache::usage)
     }
 
     /// Checks proofs of possession with `proofs` instead of their defaults.
@@ -130,20 +218,81 @@ impl Verifier {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
+        if let Some((principal, issuer)) = self.recall(bearer, now) {
+            for (step, seen) in VERIFIED_BEFORE {
+                decision.pass(step, seen);
+            }
+            decision.prove(principal.shared_caller());
+            possession(principal.claims(), decision)?;
+            issuer.admit(&principal, now, decision)?;
+            decision.pass(Step::Revocation, "alive, not revoked");
+            return Ok(principal);
+        }
         let token = UnverifiedToken::parse(bearer).map_err(|error| refuse(decision, &error))?;
         decision.pass(Step::Token, format!("JWS, {}", token.algorithm()));
         let issuer = self.issuer_of(&token, decision)?;
+        let revocations = self.revocations_of(issuer);
+        let before = Before {
+            keys: issuer.keys.generation(now),
+            epoch: revocations.epoch(),
+        };
         let verified = check_with_keys(&token, issuer, now, decision)?;
         decision.pass(Step::Audience, "issuer and audience match");
         decision.pass(Step::Time, lifetime_left(&verified, now));
-        let principal = Principal::new(verified.clone());
-        decision.prove(principal.caller());
-        possession(verified.claims(), decision)?;
-        if let Err(reason) = self.revocations.check(&verified) {
+        let principal = Principal::new(verified);
+        decision.prove(principal.shared_caller());
+        possession(principal.claims(), decision)?;
+        if let Err(reason) = revocations.check_at(principal.token(), now) {
             return Err(decision.fail(Step::Revocation, reason, reason.title(), "a live session"));
         }
+        issuer.admit(&principal, now, decision)?;
         decision.pass(Step::Revocation, "alive, not revoked");
+        self.remember(bearer, &principal, issuer, before);
         Ok(principal)
+    }
+
+    /// The caller of a token that was verified before and is still good. What
+    /// is remembered and no longer good is forgotten: the full check says why.
+    fn recall(&self, bearer: &str, now: UnixTime) -> Option<(Principal, &TrustedIssuer)> {
+        let cache = self.cache.as_ref()?;
+        let recalled = cache.find(bearer, |token| {
+            let issuer = self.issuers.get(token.issuer)?;
+            let keys = issuer.keys.generation(now);
+            let principal = token.recall(keys, self.revocations_of(issuer), now)?;
+            Some((principal, issuer))
+        })?;
+        if recalled.is_none() {
+            cache.forget(bearer);
+        }
+        recalled
+    }
+
+    /// Only what passed every check comes here.
+    fn remember(
+        &self,
+        bearer: &str,
+        principal: &Principal,
+        issuer: &TrustedIssuer,
+        before: Before,
+    ) {
+        let Some(cache) = &self.cache else { return };
+        let same = |trusted: &TrustedIssuer| std::ptr::eq(trusted, issuer);
+        let Some(index) = self.issuers.iter().position(same) else {
+            return;
+        };
+        let issuer = (index, issuer.validation.leeway());
+        let revocations = self.revocations_of(&self.issuers[index]);
+        if let Some(entry) = Remembered::new(bearer, principal, issuer, revocations, before) {
+            cache.remember(bearer, entry);
+        }
+    }
+
+    /// What the issuer's own feed says, or else what is revoked for all.
+    fn revocations_of<'v>(&'v self, issuer: &'v TrustedIssuer) -> &'v RevocationSet {
+        issuer
+            .feed
+            .as_ref()
+            .map_or(&*self.revocations, |feed| feed.view.revocations())
     }
 
     fn issuer_of(

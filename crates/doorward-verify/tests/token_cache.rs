@@ -1,0 +1,442 @@
+//! A token that was verified before is good again only if everything that can
+//! change still holds.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+use std::sync::Arc;
+
+use doorward_jose::{
+    algorithm::Algorithm,
+    claims::{AccessClaims, RequiredClaims},
+    jwk_set::KeySet,
+    signing_key::SigningKey,
+    time::UnixTime,
+    validation::Validation,
+};
+use doorward_policy::decision::{Decision, Outcome, Reason, Step, TraceId};
+use doorward_verify::{
+    key_source::KeySource,
+    principal::Principal,
+    revocation::{Entry, Revocation, RevocationSet},
+    token_cache::CacheSize,
+    verifier::{TrustedIssuer, Verifier},
+};
+
+const ISSUER: &str = "https://id.example";
+const AUDIENCE: &str = "https://api.example";
+const NOW: u64 = 1_800_000_000;
+
+struct House {
+    key: SigningKey,
+    keys: KeySource,
+    revocations: Arc<RevocationSet>,
+    verifier: Verifier,
+}
+
+fn trusted(audience: &str, keys: &KeySource) -> TrustedIssuer {
+    let validation = Validation::issuer(ISSUER)
+        .audience(audience)
+        .algorithms([Algorithm::Es256, Algorithm::Hs256]);
+    TrustedIssuer::new(validation, keys.clone())
+}
+
+fn house() -> House {
+    house_with(Verifier::with_cache)
+}
+
+fn house_with(cached: impl Fn(Verifier, CacheSize) -> Verifier) -> House {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
+    let revocations = RevocationSet::new();
+    let verifier = Verifier::new(vec![trusted(AUDIENCE, &keys)], Arc::clone(&revocations));
+    House {
+        key,
+        keys,
+        revocations,
+        verifier: cached(verifier, CacheSize::default()),
+    }
+}
+
+fn claims(n: u64) -> AccessClaims {
+    AccessClaims::new(RequiredClaims {
+        issuer: ISSUER.to_owned(),
+        subject: format!("user-{n}"),
+        audience: AUDIENCE.to_owned(),
+        client_id: "web".to_owned(),
+        token_id: format!("token-{n}"),
+        issued_at: UnixTime::from_secs(NOW),
+        lifetime_seconds: 300,
+    })
+    .session(format!("session-{n}"))
+    .tenant("acme")
+}
+
+impl House {
+    fn token(&self, n: u64) -> String {
+        self.key.sign("at+jwt", &claims(n)).unwrap()
+    }
+
+    fn verify(&self, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
+        verify(&self.verifier, token, now)
+    }
+
+    fn revoke(&self, revocation: Revocation) {
+        self.revocations.insert(Entry {
+            revocation,
+            expires_at: UnixTime::from_secs(NOW + 400),
+        });
+    }
+
+    /// Verified, and seen to come from the cache the second time.
+    fn remembered(&self, n: u64) -> String {
+        let token = self.token(n);
+        let (verdict, decision) = self.verify(&token, NOW);
+        assert!(verdict.is_ok() && !is_hit(&decision));
+        let (verdict, decision) = self.verify(&token, NOW);
+        assert!(verdict.is_ok() && is_hit(&decision));
+        token
+    }
+}
+
+fn verify(verifier: &Verifier, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
+    let mut decision = Decision::new(TraceId::from_bytes([1; 16]), now * 1000, "GET", "/");
+    let verdict = verifier.verify(token, UnixTime::from_secs(now), &mut decision);
+    (verdict, decision)
+}
+
+fn is_hit(decision: &Decision) -> bool {
+    decision
+        .checks
+        .iter()
+        .any(|check| check.seen.contains("verified before"))
+}
+
+#[test]
+fn a_hit_gives_the_same_caller_and_the_same_steps() {
+    let house = house();
+    let token = house.token(1);
+    let (first, full) = house.verify(&token, NOW);
+    let (second, short) = house.verify(&token, NOW);
+    assert!(is_hit(&short));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.claims(), second.claims());
+    assert_eq!(full.caller, short.caller);
+    assert!(short.proven);
+    let steps = |decision: &Decision| {
+        let steps = decision
+            .checks
+            .iter()
+            .map(|check| (check.step, check.passed));
+        steps.collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&full), steps(&short));
+}
+
+#[test]
+fn key_011_a_hit_ends_with_the_lifetime() {
+    let house = house();
+    let token = house.remembered(1);
+    assert!(
+        is_hit(&house.verify(&token, NOW + 300 + 29).1),
+        "inside the leeway"
+    );
+    let (verdict, decision) = house.verify(&token, NOW + 300 + 30);
+    assert_eq!(verdict.unwrap_err(), Reason::TokenExpired);
+    assert_eq!(decision.outcome, Outcome::Denied);
+    assert_eq!(house.verifier.cached().0, 0, "and is forgotten");
+    let token = house.remembered(2);
+    let (verdict, _) = house.verify(&token, NOW - 31);
+    assert_eq!(
+        verdict.unwrap_err(),
+        Reason::TokenNotYetValid,
+        "the clock went back"
+    );
+}
+
+#[test]
+fn key_011_every_kind_of_revocation_ends_a_hit_at_once() {
+    let issued_before = UnixTime::from_secs(NOW + 1);
+    type Make = fn(UnixTime) -> Revocation;
+    let kinds: [(Make, Reason); 6] = [
+        (
+            |_| Revocation::Token {
+                jti: "token-1".into(),
+            },
+            Reason::TokenRevoked,
+        ),
+        (
+            |_| Revocation::Session {
+                sid: "session-1".into(),
+            },
+            Reason::SessionRevoked,
+        ),
+        (
+            |issued_before| Revocation::User {
+                sub: "user-1".into(),
+                issued_before,
+            },
+            Reason::UserChanged,
+        ),
+        (
+            |issued_before| Revocation::Client {
+                client_id: "web".into(),
+                issued_before,
+            },
+            Reason::ClientRevoked,
+        ),
+        (
+            |issued_before| Revocation::Tenant {
+                tenant: "acme".into(),
+                issued_before,
+            },
+            Reason::TenantRevoked,
+        ),
+        (
+            |issued_before| Revocation::Everything { issued_before },
+            Reason::TokenRevoked,
+        ),
+    ];
+    for (revocation, reason) in kinds {
+        let house = house();
+        let token = house.remembered(1);
+        house.revoke(revocation(issued_before));
+        let (verdict, decision) = house.verify(&token, NOW);
+        assert_eq!(verdict.unwrap_err(), reason);
+        assert_eq!(decision.failed_check().unwrap().step, Step::Revocation);
+        house.revocations.compact(UnixTime::from_secs(NOW));
+        assert_eq!(house.verify(&token, NOW).0.unwrap_err(), reason);
+    }
+    let house = house();
+    let token = house.remembered(1);
+    let kid = house.key.key_id().to_owned();
+    house.revoke(Revocation::Key { kid });
+    assert_eq!(house.verify(&token, NOW).0.unwrap_err(), Reason::KeyRevoked);
+}
+
+#[test]
+fn key_011_another_ones_revocation_costs_a_look_and_no_signature() {
+    let house = house();
+    let token = house.remembered(1);
+    for n in 2..100 {
+        house.revoke(Revocation::Session {
+            sid: format!("session-{n}"),
+        });
+        assert!(is_hit(&house.verify(&token, NOW).1));
+    }
+}
+
+#[test]
+fn key_011_a_removed_key_ends_a_hit_at_once() {
+    let house = house();
+    let token = house.remembered(1);
+    house.keys.replace(KeySet::from_iter([]));
+    let (verdict, decision) = house.verify(&token, NOW);
+    assert_eq!(verdict.unwrap_err(), Reason::UnknownKey);
+    assert!(!is_hit(&decision));
+    // Back again it is verified again, under the new generation.
+    house
+        .keys
+        .replace(KeySet::from_iter([house.key.verifying_key()]));
+    assert!(!is_hit(&house.verify(&token, NOW).1));
+    assert!(is_hit(&house.verify(&token, NOW).1));
+}
+
+#[test]
+fn key_011_colliding_tokens_are_never_taken_for_each_other() {
+    let house = house_with(Verifier::with_colliding_cache);
+    let tokens: Vec<_> = (0..20).map(|n| (n, house.token(n))).collect();
+    for _ in 0..3 {
+        for (n, token) in &tokens {
+            let (verdict, decision) = house.verify(token, NOW);
+            assert_eq!(verdict.unwrap().subject(), format!("user-{n}"));
+            assert_eq!(decision.caller.unwrap().subject, format!("user-{n}"));
+        }
+    }
+    let (verdict, _) = house.verify("not.a.token", NOW);
+    assert!(verdict.is_err());
+}
+
+#[test]
+fn key_011_a_hit_under_another_audience_is_impossible() {
+    let house = house();
+    let token = house.remembered(1);
+    let other = Verifier::new(
+        vec![trusted("https://other.example", &house.keys)],
+        Arc::clone(&house.revocations),
+    )
+    .with_cache(CacheSize::default());
+    for _ in 0..2 {
+        let (verdict, decision) = verify(&other, &token, NOW);
+        assert_eq!(verdict.unwrap_err(), Reason::WrongAudience);
+        assert!(!is_hit(&decision));
+    }
+    assert_eq!(other.cached().0, 0);
+}
+
+#[test]
+fn key_011_only_successes_are_remembered() {
+    let house = house();
+    let token = house.remembered(1);
+    let before = house.verifier.cached();
+    for altered in altered(&token) {
+        for _ in 0..2 {
+            let (verdict, decision) = house.verify(&altered, NOW);
+            assert!(verdict.is_err() && !is_hit(&decision), "{altered}");
+        }
+    }
+    assert_eq!(house.verifier.cached(), before);
+    assert!(is_hit(&house.verify(&token, NOW).1));
+}
+
+/// Every character changed by turns, and the whole cut and extended. The last
+/// one carries bits that decode to nothing (SIG-017), so it is changed too.
+fn altered(token: &str) -> Vec<String> {
+    let mut all: Vec<_> = (0..token.len())
+        .map(|at| {
+            let other = if token[at..].starts_with('A') {
+                "B"
+            } else {
+                "A"
+            };
+            format!("{}{other}{}", &token[..at], &token[at + 1..])
+        })
+        .collect();
+    all.extend([
+        format!("{token}="),
+        format!("{token} "),
+        format!("{token}."),
+    ]);
+    all.extend((1..40).map(|cut| token[..token.len() - cut].to_owned()));
+    all
+}
+
+#[test]
+fn clm_021_a_bound_token_is_refused_as_often_as_it_comes() {
+    let house = house();
+    let mut confirmation = doorward_jose::json::Object::new();
+    confirmation.insert("jkt".to_owned(), "thumbprint".into());
+    let token = house
+        .key
+        .sign("at+jwt", &claims(1).confirmation(confirmation))
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(
+            house.verify(&token, NOW).0.unwrap_err(),
+            Reason::ProofMissing
+        );
+    }
+    assert_eq!(house.verifier.cached().0, 0);
+}
+
+/// The same claims as another text: signed again (ECDSA is randomised), with
+/// the members of the header in another order, or with the mirrored `s`.
+fn twins(house: &House, token: &str) -> Vec<String> {
+    let again = house.token(1);
+    let (rest, signature) = token.rsplit_once('.').unwrap();
+    let mut bytes = doorward_jose::base64url::decode(signature).unwrap();
+    let mirrored = mirror(&bytes[32..]);
+    bytes[32..].copy_from_slice(&mirrored);
+    let mirrored = format!("{rest}.{}", doorward_jose::base64url::encode(&bytes));
+    vec![again, mirrored]
+}
+
+/// n - s for the order n of P-256.
+fn mirror(s: &[u8]) -> [u8; 32] {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let mut mirrored = [0; 32];
+    let mut borrow = 0;
+    for at in (0..32).rev() {
+        let difference = i16::from(ORDER[at]) - i16::from(s[at]) - borrow;
+        borrow = i16::from(difference < 0);
+        mirrored[at] = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    mirrored
+}
+
+#[test]
+fn rev_014_a_twin_of_a_revoked_token_is_revoked() {
+    let house = house();
+    let token = house.remembered(1);
+    let twins = twins(&house, &token);
+    for twin in &twins {
+        assert_ne!(*twin, token);
+        assert!(house.verify(twin, NOW).0.is_ok(), "the twin is as good");
+        assert!(is_hit(&house.verify(twin, NOW).1));
+    }
+    house.revoke(Revocation::Token {
+        jti: "token-1".into(),
+    });
+    for text in twins.iter().chain([&token]) {
+        let (verdict, _) = house.verify(text, NOW);
+        assert_eq!(verdict.unwrap_err(), Reason::TokenRevoked);
+    }
+    // One that nobody has seen yet is no way out either.
+    let unseen = house.token(1);
+    assert_eq!(
+        house.verify(&unseen, NOW).0.unwrap_err(),
+        Reason::TokenRevoked
+    );
+}
+
+#[test]
+fn dos_009_the_cache_is_bounded_in_entries_and_bytes() {
+    let key = SigningKey::hmac(Algorithm::Hs256, &[7; 32]).unwrap();
+    let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
+    let size = CacheSize {
+        entries: 64,
+        bytes: 100_000,
+    };
+    let verifier =
+        Verifier::new(vec![trusted(AUDIENCE, &keys)], RevocationSet::new()).with_cache(size);
+    for n in 0..500 {
+        let token = key.sign("at+jwt", &claims(n)).unwrap();
+        assert!(verify(&verifier, &token, NOW).0.is_ok());
+        let (entries, bytes) = verifier.cached();
+        assert!(entries <= 64 && bytes <= 100_000, "{entries} {bytes}");
+    }
+    assert!(verifier.cached().0 >= 16);
+}
+
+/// Verifying threads, and one that revokes and swaps keys: what was announced
+/// holds for everyone who heard of it. (`tests/model` tries every order of
+/// a smaller one.)
+#[test]
+fn key_011_hits_on_many_threads_obey_what_was_announced() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    let house = house();
+    let tokens: Vec<_> = (0..50).map(|n| house.token(n)).collect();
+    let announced = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut hits = 0;
+                loop {
+                    let revoked = announced.load(Ordering::Acquire);
+                    for (n, token) in (0..).zip(&tokens) {
+                        let (verdict, decision) = house.verify(token, NOW);
+                        hits += u64::from(is_hit(&decision));
+                        assert!(n >= revoked || verdict.is_err(), "{n} of {revoked}");
+                    }
+                    if revoked == 50 {
+                        return hits;
+                    }
+                }
+            });
+        }
+        for n in 0..50 {
+            house.revoke(Revocation::Session {
+                sid: format!("session-{n}"),
+            });
+            announced.store(n + 1, Ordering::Release);
+            if n % 10 == 0 {
+                house
+                    .keys
+                    .replace(KeySet::from_iter([house.key.verifying_key()]));
+            }
+        }
+    });
+}
