@@ -107,6 +107,11 @@ fn from_environment(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// The token in a file that is an argument by itself.
+pub(super) fn token_of_file(file: &Path) -> Result<String, Failure> {
+    Ok(bare(&read_file(file)?))
+}
+
 /// Reads a file that the command line names, up to [`LARGEST`].
 fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| {

@@ -1,30 +1,22 @@
 //! `doorward token`: mint, look at and check tokens.
 
-use std::path::PathBuf;
+mod diff;
+mod key_set;
 
 use clap::{Args, Subcommand};
 use doorward_policy::decision::{Decision, Step, TraceId};
 use doorward_verify::{
     clock::Clock as _,
-    jose::{
-        algorithm::Algorithm,
-        jwk_set::{JwkSet, Limits},
-        token::Inspected,
-        validation::Validation,
-    },
+    jose::{algorithm::Algorithm, token::Inspected, validation::Validation},
     key_source::KeySource,
     revocation::RevocationSet,
     verifier::{TrustedIssuer, Verifier},
 };
 use serde_json::json;
 
-use super::{
-    Place, Workplace,
-    secret::TokenSource,
-    workplace::{CommandError, runtime},
-};
+use super::{Place, Workplace, secret::TokenSource, workplace::CommandError};
 use crate::{
-    client, decision_view,
+    decision_view,
     exit::{Answer, Failure},
     output,
     paint::{Tone, paint, safe},
@@ -52,6 +44,9 @@ pub(super) enum Token {
     /// Check a token; exit 0 if it is valid, 1 if not. It comes from a file,
     /// DOORWARD_TOKEN or standard input
     Verify(Verify),
+    /// Show in what two tokens differ, without checking either; exit 0 if they
+    /// are the same, 1 if not
+    Diff(diff::Diff),
 }
 
 /// Check a token; exit 0 if it is valid, 1 if not. It comes from a file,
@@ -60,7 +55,7 @@ pub(super) enum Token {
 pub(super) struct Verify {
     #[command(flatten)]
     token: TokenSource,
-    /// Keys of the issuer: a JWKS file or an http:// address
+    /// Keys of the issuer: a JWKS file or an address
     /// [default: the keys and revocations of the data folder]
     #[arg(
         long,
@@ -86,6 +81,7 @@ impl Token {
             Self::Mint { user, tenant } => mint(place, &user, tenant.as_deref()),
             Self::Inspect { token } => inspect(place, &token.read()?),
             Self::Verify(verify) => verify.run(place),
+            Self::Diff(diff) => diff.run(place),
         }
     }
 }
@@ -151,20 +147,23 @@ fn moment(name: &str, value: &serde_json::Value) -> Option<String> {
         return None;
     }
     let (then, now) = (value.as_u64()?, SystemClock.now().unix().as_secs());
-    let words = |seconds: u64| match seconds {
+    let text = if then == now {
+        "now".to_owned()
+    } else if then > now {
+        format!("in {}", duration(then - now))
+    } else {
+        format!("{} ago", duration(now - then))
+    };
+    Some(paint(Tone::Quiet, text))
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
-    };
-    let text = if then == now {
-        "now".to_owned()
-    } else if then > now {
-        format!("in {}", words(then - now))
-    } else {
-        format!("{} ago", words(now - then))
-    };
-    Some(paint(Tone::Quiet, text))
+    }
 }
 
 impl Verify {
@@ -186,45 +185,17 @@ impl Verify {
         let source = self.jwks.ok_or_else(|| missing("jwks"))?;
         let issuer = self.issuer.ok_or_else(|| missing("issuer"))?;
         let audience = self.audience.ok_or_else(|| missing("audience"))?;
-        let text = read_jwks(&source)?;
-        let keys = JwkSet::parse(&text, Limits::default()).map_err(|error| {
-            Failure::configuration(format!("the key set of {source} is refused: {error}"))
-                .hint("a key set holds public keys only, each with its algorithm")
-        })?;
         let algorithms = match self.algorithms {
             none if none.is_empty() => vec![Algorithm::Es256],
             named => named,
         };
+        let keys = key_set::read(&source, &algorithms)?;
         let validation = Validation::issuer(issuer)
             .audience(audience)
             .algorithms(algorithms);
         let trusted = TrustedIssuer::new(validation, KeySource::fixed(keys));
         Ok(Verifier::new(vec![trusted], RevocationSet::new()))
     }
-}
-
-fn read_jwks(source: &str) -> Result<Vec<u8>, Failure> {
-    if source.starts_with("http://") || source.starts_with("https://") {
-        let request = http::Request::get(source)
-            .body(bytes::Bytes::new())
-            .map_err(|_| {
-                Failure::usage(format!("`{source}` is not an address"))
-                    .hint("write it like http://127.0.0.1:4180/.well-known/jwks.json")
-            })?;
-        let answer = runtime()?.block_on(client::send(request))?;
-        if !answer.status().is_success() {
-            return Err(
-                Failure::unreachable(format!("{source} answered {}", answer.status()))
-                    .hint("check the address; Doorward serves /.well-known/jwks.json"),
-            );
-        }
-        return Ok(answer.into_body().to_vec());
-    }
-    let path = PathBuf::from(source);
-    std::fs::read(&path).map_err(|error| {
-        Failure::unreachable(format!("cannot read {}: {error}", path.display()))
-            .hint("check the path and its permissions")
-    })
 }
 
 /// Whether what the issuer revoked is known where the token is checked.

@@ -276,7 +276,7 @@ fn a_key_set_that_is_broken_or_out_of_reach() {
     );
     verify("http://127.0.0.1:1/jwks.json").shows(
         "
-        error: cannot connect to 127.0.0.1:1: Connection refused (os error 111)
+        error: cannot fetch http://127.0.0.1:1/jwks.json: no connection: Connection refused (os error 111)
         help:  is the server running, and the address right? `doorward up` starts one
         => 4
         ",
@@ -284,14 +284,35 @@ fn a_key_set_that_is_broken_or_out_of_reach() {
     let closed = verify(&format!("{origin}/orders"));
     assert_eq!(closed.code, 4);
     assert!(
-        closed.err.contains("/orders answered 401"),
+        closed.err.contains("/orders: the answer has status 401"),
         "{}",
         closed.err
     );
-    verify("https://127.0.0.1/jwks.json").shows(
+    verify("https://127.0.0.1:1/jwks.json").shows(
         "
-        error: `https://127.0.0.1/jwks.json` is not an http:// address
-        help:  https:// is not spoken by this version; put the address of the plain listener
+        error: cannot fetch https://127.0.0.1:1/jwks.json: no connection: Connection refused (os error 111)
+        help:  is the server running, and the address right? `doorward up` starts one
+        => 4
+        ",
+    );
+    verify("http://169.254.169.254/latest/meta-data").shows(
+        "
+        error: cannot fetch http://169.254.169.254/latest/meta-data: the address is link-local; allow that kind if it is meant
+        help:  check the address; Doorward serves /.well-known/jwks.json
+        => 4
+        ",
+    );
+    verify("http://1.1.1.1/jwks.json").shows(
+        "
+        error: cannot fetch http://1.1.1.1/jwks.json: plain http would leave this machine; use https
+        help:  use https, or fetch the set yourself and name the file
+        => 4
+        ",
+    );
+    verify("file:///etc/passwd").shows(
+        "
+        error: `file:///etc/passwd` cannot be asked: only https, and http to this machine, can be asked for keys
+        help:  write it like http://127.0.0.1:4180/.well-known/jwks.json
         => 2
         ",
     );
@@ -334,6 +355,67 @@ fn a_key_set_from_a_server_that_is_not_ours() {
     ]);
     assert_eq!(run.code, 0, "{}", run.text());
 }
+
+#[test]
+fn two_tokens_side_by_side() {
+    let place = Place::empty();
+    place.write("a", A);
+    place.write("b", B);
+    place.write("copy", format!("Bearer {A}\n"));
+    place.write("resigned", format!("{}AQ", &A[..A.len() - 2]));
+    place.write("none", "no token");
+    let diff = |second: &str| place.run(&["token", "diff", "a", second]);
+    diff("copy").shows(
+        "
+        the same token
+        decoded, not verified: nothing below is proven
+        => 0
+        ",
+    );
+    diff("b").shows(
+        "
+        header
+          kid          A \"k1\", B \"k2\"
+        claims
+          acr          only in B: \"2\"
+          exp          A 1800000000, B 1800000300   B is 5 min later
+          roles        only A has \"editor\"
+          sid          only in A: \"s1\"
+        decoded, not verified: nothing below is proven
+        => 1
+        ",
+    );
+    diff("resigned").shows(
+        "
+        the same header and claims, written or signed differently
+        decoded, not verified: nothing below is proven
+        => 1
+        ",
+    );
+    diff("none").shows(
+        "
+        error: none holds no token: the token is not a well-formed compact JWS
+        help:  name two files with one token each
+        => 2
+        ",
+    );
+    assert_eq!(diff("absent").code, 4);
+    let told = place.run(&["token", "diff", "a", "b", "--json"]);
+    assert_eq!(told.code, 1);
+    let told = told.json();
+    assert_eq!(
+        (&told["same"], &told["verified"]),
+        (&false.into(), &false.into())
+    );
+    assert_eq!(told["header"][0]["a"], "k1");
+    assert_eq!(told["claims"][0]["b"], "2");
+    assert_eq!(told["claims"][0]["a"], Value::Null);
+}
+
+/// Unsigned, with `kid`, `sub`, `exp`, `roles` and `sid`.
+const A: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsxIn0.eyJzdWIiOiJhbm4iLCJleHAiOjE4MDAwMDAwMDAsInJvbGVzIjpbInJlYWRlciIsImVkaXRvciJdLCJzaWQiOiJzMSJ9.AA";
+/// Unsigned, with another `kid` and `exp`, one role less, `acr` and no `sid`.
+const B: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsyIn0.eyJzdWIiOiJhbm4iLCJleHAiOjE4MDAwMDAzMDAsInJvbGVzIjpbInJlYWRlciJdLCJhY3IiOiIyIn0.AA";
 
 /// RFC 8037 appendix A.1: a private key, which no key set may hold.
 const PRIVATE: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig",

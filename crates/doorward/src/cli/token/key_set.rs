@@ -1,0 +1,130 @@
+//! The key set that `token verify --jwks` names: a file or an address.
+
+use std::{error::Error as _, io::Read as _, path::Path, sync::Arc};
+
+use doorward_verify::{
+    clock::Clock,
+    jose::{
+        algorithm::Algorithm,
+        error::{KeyError, KeyErrorKind},
+        jwk_set::{KeySet, Limits},
+    },
+    jwks::{
+        address::AddressKind,
+        remote::{FetchError, RemoteKeys},
+        trust_anchors::TrustAnchors,
+        url::{JwksUrl, JwksUrlError},
+    },
+};
+
+use crate::{cli::workplace::runtime, exit::Failure, system::SystemClock};
+
+/// Where systems keep their root certificates, the usual place first.
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Far more than a bundle of every public root.
+const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
+
+/// The keys of `source` for `algorithms`.
+pub(super) fn read(source: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
+    // A set that has nothing for these algorithms is a set all the same: the
+    // token is judged by it, and refused.
+    for algorithms in [algorithms, Algorithm::ALL] {
+        match read_for(source, algorithms)? {
+            Err(error) if error.kind() == KeyErrorKind::NoUsableKey => {}
+            Err(error) => return Err(refused(source, error)),
+            Ok(keys) => return Ok(keys),
+        }
+    }
+    Err(refused(source, KeyErrorKind::NoUsableKey.into()))
+}
+
+fn read_for(source: &str, algorithms: &[Algorithm]) -> Result<Result<KeySet, KeyError>, Failure> {
+    if source.contains("://") {
+        return fetch(source, algorithms);
+    }
+    let limits = Limits::default();
+    let bytes = bounded(Path::new(source), limits.max_bytes as u64 + 1).map_err(|error| {
+        Failure::unreachable(format!("cannot read {source}: {error}"))
+            .hint("check the path and its permissions")
+    })?;
+    Ok(KeySet::parse_for(&bytes, limits, algorithms))
+}
+
+/// The operator names the address, so inner ones may be asked; the rest is as
+/// strict as for a gateway.
+fn fetch(source: &str, algorithms: &[Algorithm]) -> Result<Result<KeySet, KeyError>, Failure> {
+    let url = JwksUrl::parse(source).map_err(|error| {
+        let message = match error {
+            JwksUrlError::Malformed => format!("`{source}` is not an address"),
+            _ => format!("`{source}` cannot be asked: {error}"),
+        };
+        Failure::usage(message).hint("write it like http://127.0.0.1:4180/.well-known/jwks.json")
+    })?;
+    let url = url.allow(AddressKind::Loopback).allow(AddressKind::Private);
+    let mut keys = RemoteKeys::new(url, algorithms.iter().copied());
+    if let Some(roots) = system_roots() {
+        keys = keys.trust(roots);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    match runtime()?.block_on(keys.fetch_once(&clock)) {
+        Ok(keys) => Ok(Ok(keys)),
+        Err(FetchError::Keys(error)) => Ok(Err(error)),
+        Err(error) => Err(unreachable(source, &error)),
+    }
+}
+
+fn unreachable(source: &str, error: &FetchError) -> Failure {
+    let cause = error
+        .source()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    let hint = match error {
+        FetchError::Unresolved(_) | FetchError::Unreachable(_) | FetchError::TimedOut => {
+            "is the server running, and the address right? `doorward up` starts one"
+        }
+        FetchError::NoTrustAnchors => {
+            "install the package ca-certificates, or name a PEM file in SSL_CERT_FILE"
+        }
+        FetchError::Tls(_) => "check the name in the address and the server's certificate",
+        FetchError::Unprotected => "use https, or fetch the set yourself and name the file",
+        _ => "check the address; Doorward serves /.well-known/jwks.json",
+    };
+    Failure::unreachable(format!("cannot fetch {source}: {error}{cause}")).hint(hint)
+}
+
+fn refused(source: &str, error: KeyError) -> Failure {
+    Failure::configuration(format!("the key set of {source} is refused: {error}"))
+        .hint("a key set holds public keys only, each with its algorithm")
+}
+
+/// The first bundle that can be read; plain `http` needs none.
+fn system_roots() -> Option<TrustAnchors> {
+    let named = bundle_of_environment();
+    let places = named.as_deref().into_iter().chain(BUNDLES);
+    places
+        .filter_map(|place| bounded(Path::new(place), LARGEST_BUNDLE).ok())
+        .find_map(|bundle| TrustAnchors::from_pem(&bundle).ok())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the environment is read"
+)]
+fn bundle_of_environment() -> Option<String> {
+    std::env::var("SSL_CERT_FILE").ok()
+}
+
+fn bounded(path: &Path, bound: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(bound)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
