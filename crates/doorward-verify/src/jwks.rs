@@ -1,8 +1,8 @@
 //! Key sets that live elsewhere: in a file, or behind a URL (RFC 7517).
 //!
-//! [`file`] follows a file. With the feature `fetch`, [`remote`] follows a
-//! JWKS URL: one background task per issuer does all the fetching, and what a
-//! request reads is an immutable snapshot in a
+//! [`KeyFile`](file::KeyFile) follows a file. With the feature `fetch`,
+//! `remote::RemoteKeys` follows a JWKS URL: one background task per issuer does
+//! all the fetching, and what a request reads is an immutable snapshot in a
 //! [`KeySource`](crate::key_source::KeySource).
 //!
 //! A key set decides who is believed, so fetching one is treated as an attack

@@ -5,8 +5,9 @@
 //! and the claims are checked by `doorward-jose`, the revocation set is asked.
 //! Every check writes its line into the [`Decision`](doorward_policy::decision::Decision).
 //!
-//! This crate holds no secret, reads no clock of its own and opens no socket:
-//! time is an argument, keys and revocations are given by the caller.
+//! This crate reads no clock of its own and opens no socket unless the feature
+//! `fetch` lets it follow key sets: time is an argument, keys and revocations
+//! are given by the caller.
 
 pub mod bearer;
 pub mod challenge;

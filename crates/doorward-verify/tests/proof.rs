@@ -22,6 +22,7 @@ use doorward_verify::{
         CertificateThumbprint, Presented, Proofs, nonce::Nonces, replay::Replays, target::TargetUri,
     },
     revocation::RevocationSet,
+    token_cache::CacheSize,
     verifier::{TrustedIssuer, Verifier},
 };
 use http::{HeaderMap, Method};
@@ -308,6 +309,28 @@ fn dpp_002_dpp_006_a_second_server_takes_no_other_servers_nonce() {
         let sent = one.with_claim("nonce", wrong);
         assert_eq!(one.refusal(&sent), Reason::ProofNonce);
     }
+}
+
+#[test]
+fn dpp_002_a_token_verified_before_needs_its_proof_every_time() {
+    let mut bench = bench();
+    bench.verifier = bench.verifier.with_cache(CacheSize::default());
+    let good = bench.good();
+    assert_eq!(bench.judge(&good).0, Ok(()));
+    assert_eq!(bench.verifier.cached().0, 1);
+    assert_eq!(bench.refusal(&good), Reason::ProofReplayed);
+    let bare = Sent {
+        proofs: Vec::new(),
+        ..good.clone()
+    };
+    assert_eq!(bench.refusal(&bare), Reason::ProofMissing);
+    let bearer = Sent {
+        scheme: "Bearer",
+        ..good
+    };
+    assert_eq!(bench.refusal(&bearer), Reason::ProofMissing);
+    let next = bench.with_claim("jti", json!("proof-2"));
+    assert_eq!(bench.judge(&next).0, Ok(()));
 }
 
 #[test]

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use doorward_policy::decision::Reason;
-use doorward_verify::key_source::Health;
+use doorward_verify::{key_source::Health, token_cache::CacheSize};
 use serde_json::{Value, json};
 
 use crate::{
-    bench::{Bench, bench, bench_of, jwks, key, on_loopback, remote},
+    bench::{
+        Bench, ISSUER, bench, bench_of, decision, jwks, key, on_loopback, remote, token, verifier,
+    },
     server::{Answer, Server},
 };
 
@@ -232,6 +234,35 @@ async fn key_008_down_later_the_last_good_set_is_stale_for_a_day_and_no_longer()
     pass(&mut bench, 301).await;
     assert_eq!(bench.health(), Health::Fresh);
     assert!(bench.check(&good).is_ok());
+}
+
+#[tokio::test]
+async fn key_008_a_token_verified_before_is_refused_with_expired_keys() {
+    let good = key("good");
+    let server = Server::start(Answer::keys(&jwks(&[&good]))).await;
+    let url = on_loopback(server.address());
+    let mut bench = bench_of(remote(url).stale_for(Duration::ZERO));
+    let verifier = verifier(&[(ISSUER, &bench.source)]).with_cache(CacheSize::default());
+    bench.step().await;
+    bench.clock.turn(400);
+    let text = token(&good, ISSUER, bench.clock.unix());
+    let check = |bench: &Bench| verifier.verify(&text, bench.clock.unix(), &mut decision());
+    assert!(check(&bench).is_ok() && check(&bench).is_ok());
+    assert_eq!(verifier.cached().0, 1);
+    bench.clock.turn(200);
+    assert_eq!(check(&bench).unwrap_err(), Reason::KeysUnavailable);
+
+    bench.step().await;
+    assert!(check(&bench).is_ok(), "fetched again");
+    server.answer(Answer::keys(&jwks(&[&key("other")])));
+    bench.clock.turn(30);
+    assert!(bench.check(&key("unknown")).is_err());
+    bench.step().await;
+    assert_eq!(
+        check(&bench).unwrap_err(),
+        Reason::UnknownKey,
+        "its key is gone"
+    );
 }
 
 #[tokio::test]
