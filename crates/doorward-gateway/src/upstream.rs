@@ -13,7 +13,11 @@ mod pool;
 use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
 
 use doorward_policy::{decision::Reason, permit::Permitted};
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    response,
+};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
@@ -158,6 +162,10 @@ impl Upstream {
                 let seen = "a change of protocol that nobody asked for";
                 Err(Failed::finally(Reason::UpstreamBroken, seen))
             }
+            Ok(answer) if !has_one_length(&answer) => {
+                let seen = "more than one reading of the answer's length";
+                Err(Failed::finally(Reason::UpstreamBroken, seen))
+            }
             Ok(answer) => Ok((connection, answer)),
             Err(_) if trip.sending.upload_failed() => {
                 let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
@@ -180,8 +188,8 @@ impl Upstream {
         let (mut head, body) = answer.into_parts();
         // An HTTP/1.0 answer makes hyper speak HTTP/1.0 on that connection
         // from then on, which has no chunked requests.
-        let lease =
-            (head.version == Version::HTTP_11).then(|| self.pool.lease(connection, trip.sending));
+        let is_kept = head.version == Version::HTTP_11 && !may_trail(&trip.method, &head);
+        let lease = is_kept.then(|| self.pool.lease(connection, trip.sending));
         hop::strip(&mut head.headers);
         head.version = Version::HTTP_11;
         let stall = self.limits.answer_stall_timeout;
@@ -235,6 +243,40 @@ fn is_idempotent(method: &Method) -> bool {
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
     )
+}
+
+/// Whether the end of the answer's body can be found in one way only (RFC 9112
+/// section 6.3). hyper would take the first of two ways, and callers another.
+fn has_one_length(answer: &Response<Incoming>) -> bool {
+    let mut lengths = answer.headers().get_all(CONTENT_LENGTH).iter();
+    let mut codings = answer.headers().get_all(TRANSFER_ENCODING).iter();
+    match (lengths.next(), codings.next()) {
+        (None, None) => true,
+        (Some(length), None) => {
+            lengths.next().is_none() && length.as_bytes().iter().all(u8::is_ascii_digit)
+        }
+        (None, Some(coding)) => {
+            codings.next().is_none()
+                && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && answer.version() == Version::HTTP_11
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// Whether a body may follow that must not be there: an answer without one
+/// announces one, and there are servers that then send it. On a connection
+/// that is used again it would be read as the answer to the next caller.
+fn may_trail(method: &Method, head: &response::Parts) -> bool {
+    let is_bodiless = *method == Method::HEAD
+        || matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
+    let announces = |length: &HeaderValue| length.as_bytes() != b"0";
+    is_bodiless
+        && (head.headers.contains_key(TRANSFER_ENCODING)
+            || head.headers.get(CONTENT_LENGTH).is_some_and(announces))
 }
 
 fn describe(error: &hyper::Error) -> &'static str {

@@ -115,6 +115,54 @@ fn gwy_027_answers_that_are_not_http() {
 }
 
 #[test]
+fn gwy_027_answers_with_two_lengths() {
+    let two = [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "Transfer-Encoding: gzip\r\n\r\nok",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "Content-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        "Content-Length: 2, 2\r\n\r\nok",
+    ];
+    for rest in two {
+        let house = before(Recorder::saying(format!("HTTP/1.1 200 OK\r\n{rest}")));
+        let reply = ask(&house);
+        assert_eq!(
+            (reply.status, reply.reason().as_str()),
+            (502, "upstream_broken"),
+            "{rest:?}"
+        );
+    }
+}
+
+/// The body of an answer that has none would be the next caller's answer.
+#[test]
+fn gwy_027_a_body_where_none_may_be_reaches_nobody() {
+    const TRAILING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON";
+    for (method, status) in [("HEAD", "200 OK"), ("GET", "204 No Content")] {
+        let upstream = Recorder::with(move |recorded, stream| {
+            if recorded.target() == "/health" {
+                return stream.write_all(ANSWER).is_ok();
+            }
+            let length = TRAILING.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            // Waits until the caller has the head, and has asked again.
+            stream.set_read_timeout(Some(SHORT)).unwrap();
+            let _ = stream.peek(&mut [0]);
+            let _ = stream.write_all(TRAILING);
+            true
+        });
+        let house = before(upstream);
+        let mut client = house.client();
+        client.write(request(method, "/files/a", &[]));
+        client.reply_to_head();
+        client.write(request("GET", "/health", &[]));
+        assert_eq!(client.reply().text(), "ok", "{method} {status}");
+    }
+}
+
+#[test]
 fn gwy_027_interim_answers_are_swallowed() {
     let flood =
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(50);

@@ -121,7 +121,11 @@ fn gwy_019_a_kept_token_goes_to_its_own_server_alone() {
     let asked = home.command(&["curl", "--json", "/auth/me"]);
     assert!(asked.status.success(), "{asked:?}");
     let answer: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
-    assert_eq!(answer["body"]["iss"].as_str().unwrap_or(&url), url, "{answer}");
+    assert_eq!(
+        answer["body"]["iss"].as_str().unwrap_or(&url),
+        url,
+        "{answer}"
+    );
     let elsewhere = format!("http://{}/orders", home.gateway);
     let refused = home.command(&["curl", &elsewhere]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
