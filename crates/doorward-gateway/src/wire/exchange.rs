@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    task::Waker,
 };
 
 use tokio::time::Instant;
@@ -17,11 +17,13 @@ use crate::config::Limits;
 /// Belongs to one connection on one thread.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    heads: RefCell<VecDeque<Head>>,
+    /// Of the request that hyper has not handed out yet.
+    head: Cell<Option<Head>>,
     refused: Cell<Option<Fault>>,
     request_line: RefCell<Option<(String, String)>>,
     body_fault: Cell<Option<Fault>>,
     unanswered: Cell<usize>,
+    waiting: RefCell<Option<Waker>>,
     idle_since: Cell<Instant>,
     aborted: Cell<bool>,
 }
@@ -30,11 +32,12 @@ impl Exchange {
     /// A connection that has just been accepted.
     pub(super) fn new() -> Self {
         Self {
-            heads: RefCell::default(),
+            head: Cell::new(None),
             refused: Cell::new(None),
             request_line: RefCell::new(None),
             body_fault: Cell::new(None),
             unanswered: Cell::new(0),
+            waiting: RefCell::new(None),
             idle_since: Cell::new(Instant::now()),
             aborted: Cell::new(false),
         }
@@ -42,11 +45,12 @@ impl Exchange {
 
     /// What the lint found about the request that hyper hands out next.
     pub(crate) fn next_head(&self) -> Result<Head, Fault> {
-        let head = self.heads.borrow_mut().pop_front();
         // Without a head and without a fault hyper saw a request that the
         // lint did not: the two disagree.
         const DISAGREED: Fault = Fault::Framing("a request in the middle of another");
-        head.ok_or_else(|| self.refused.get().unwrap_or(DISAGREED))
+        self.head
+            .take()
+            .ok_or_else(|| self.refused.get().unwrap_or(DISAGREED))
     }
 
     /// Method and path of the refused request, as far as they can be read.
@@ -63,6 +67,9 @@ impl Exchange {
     pub(crate) fn answered(&self) {
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
         self.idle_since.set(Instant::now());
+        if let Some(reader) = self.waiting.take() {
+            reader.wake();
+        }
     }
 
     /// The answer broke off: the caller must not take it for a whole one.
@@ -70,14 +77,20 @@ impl Exchange {
         self.aborted.set(true);
     }
 
-    /// Follows `bytes` with `framing` and keeps the heads that it finds.
+    /// Follows `bytes` with `framing` and keeps the head that it finds.
     pub(super) fn scan(&self, framing: &mut Framing, bytes: &[u8], limits: &Limits) -> Scan {
-        let mut heads = self.heads.borrow_mut();
-        let before = heads.len();
-        let scan = framing.scan(bytes, limits, &mut heads);
-        let found = heads.len() - before;
-        self.unanswered.set(self.unanswered.get() + found);
+        let mut found = None;
+        let scan = framing.scan(bytes, limits, &mut found);
+        if found.is_some() {
+            self.head.set(found);
+            self.unanswered.set(self.unanswered.get() + 1);
+        }
         scan
+    }
+
+    /// Has `reader` woken by the next answer.
+    pub(super) fn wake_when_answered(&self, reader: &Waker) {
+        self.waiting.replace(Some(reader.clone()));
     }
 
     /// The request behind those found so far has a fault.

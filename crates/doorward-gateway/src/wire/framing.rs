@@ -1,7 +1,5 @@
 //! Where one request ends and the next begins (RFC 9112 sections 6 and 7.1).
 
-use std::collections::VecDeque;
-
 use super::{
     Fault,
     head::{self, BodyLength, Head},
@@ -29,6 +27,8 @@ enum Place {
 pub(crate) enum Scan {
     /// All bytes are in order.
     All,
+    /// So many are, and end a request; another begins behind them.
+    Next(usize),
     /// So many are; the rest is an unfinished head.
     Unfinished(usize),
     /// So many are; the request after them has this fault.
@@ -37,19 +37,14 @@ pub(crate) enum Scan {
 
 impl Framing {
     /// Scans `bytes`, which follow those that passed before (an unfinished
-    /// head is given again, with more behind it). The heads it finds are
-    /// pushed to `heads`.
-    pub(crate) fn scan(
-        &mut self,
-        bytes: &[u8],
-        limits: &Limits,
-        heads: &mut VecDeque<Head>,
-    ) -> Scan {
+    /// head is given again, with more behind it), to the end of a request. Its
+    /// head is left in `found` when it is among them.
+    pub(crate) fn scan(&mut self, bytes: &[u8], limits: &Limits, found: &mut Option<Head>) -> Scan {
         let mut passed = 0;
         while passed < bytes.len() {
             let rest = &bytes[passed..];
             let step = match &mut self.place {
-                Place::Head => match self.head(rest, limits, heads) {
+                Place::Head => match self.head(rest, limits, found) {
                     Ok(Some(step)) => Ok(step),
                     Ok(None) => return Scan::Unfinished(passed),
                     Err(fault) => Err(fault),
@@ -62,12 +57,15 @@ impl Framing {
                 Err(fault) => return Scan::Faulty(passed, fault),
             }
             let ended = match &self.place {
-                Place::Head => false,
+                Place::Head => true,
                 Place::Sized(left) => *left == 0,
                 Place::Chunked(chunked) => chunked.is_finished(),
             };
             if ended {
                 self.place = Place::Head;
+                if passed < bytes.len() {
+                    return Scan::Next(passed);
+                }
             }
         }
         Scan::All
@@ -83,7 +81,7 @@ impl Framing {
         &mut self,
         rest: &[u8],
         limits: &Limits,
-        heads: &mut VecDeque<Head>,
+        found: &mut Option<Head>,
     ) -> Result<Option<usize>, Fault> {
         let Some(end) = self.find_end(rest)? else {
             let over = rest.len() > limits.head_bytes;
@@ -103,7 +101,7 @@ impl Framing {
             BodyLength::Sized(length) => Place::Sized(length),
             BodyLength::Chunked => Place::Chunked(Chunked::default()),
         };
-        heads.push_back(head);
+        *found = Some(head);
         Ok(Some(end))
     }
 
@@ -234,8 +232,6 @@ impl Chunked {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use proptest::prelude::{prop_assert_eq, proptest};
 
     use super::{Framing, Scan};
@@ -245,17 +241,27 @@ mod tests {
 
     /// Feeds `stream` in pieces of `size`, as a socket would.
     fn follow(stream: &[u8], size: usize) -> (usize, Option<Fault>) {
-        let (mut framing, mut heads) = (Framing::default(), VecDeque::new());
+        let (mut framing, mut heads) = (Framing::default(), 0);
         let mut held = Vec::new();
         for piece in stream.chunks(size) {
             held.extend_from_slice(piece);
-            match framing.scan(&held, &Limits::default(), &mut heads) {
-                Scan::All => held.clear(),
-                Scan::Unfinished(passed) => drop(held.drain(..passed)),
-                Scan::Faulty(_, fault) => return (heads.len(), Some(fault)),
+            loop {
+                let mut found = None;
+                let scan = framing.scan(&held, &Limits::default(), &mut found);
+                heads += usize::from(found.is_some());
+                match scan {
+                    Scan::All => held.clear(),
+                    Scan::Next(passed) => {
+                        held.drain(..passed);
+                        continue;
+                    }
+                    Scan::Unfinished(passed) => drop(held.drain(..passed)),
+                    Scan::Faulty(_, fault) => return (heads, Some(fault)),
+                }
+                break;
             }
         }
-        (heads.len(), None)
+        (heads, None)
     }
 
     fn chunked(body: &str) -> Option<Fault> {

@@ -6,6 +6,11 @@
 //! the fault in [`Exchange::next_head`] and answers with a problem document;
 //! so even a request that no parser would read is refused in our words and
 //! appears in the record.
+//!
+//! hyper gets one request at a time. What a caller sends before its answer
+//! waits here, because hyper stops reading when it holds such bytes: a caller
+//! that hung up behind them would not be noticed, and the request to the
+//! upstream would go on for nobody.
 
 use std::{
     collections::VecDeque,
@@ -40,6 +45,8 @@ pub(crate) struct Watched {
     limits: Arc<Limits>,
     exchange: Rc<Exchange>,
     framing: Framing,
+    /// Came before the answer to the request in front of it. Not looked at yet.
+    early: Vec<u8>,
     /// An unfinished head.
     held: Vec<u8>,
     held_since: Option<Instant>,
@@ -77,6 +84,7 @@ impl Watched {
             limits,
             exchange: Rc::clone(&exchange),
             framing: Framing::default(),
+            early: Vec::new(),
             held: Vec::new(),
             held_since: None,
             cleared: VecDeque::new(),
@@ -98,7 +106,10 @@ impl Watched {
     fn admit(&mut self, buf: &mut ReadBuf<'_>, start: usize) {
         self.has_spoken = true;
         self.body_since = None;
-        if self.held.is_empty() {
+        if self.exchange.is_unanswered() && !self.framing.in_body() {
+            self.early.extend_from_slice(&buf.filled()[start..]);
+            buf.set_filled(start);
+        } else if self.held.is_empty() {
             let scan = self.scan(&buf.filled()[start..]);
             let passed = self.outcome(scan, &buf.filled()[start..]);
             buf.set_filled(start + passed);
@@ -106,14 +117,19 @@ impl Watched {
             let mut bytes = std::mem::take(&mut self.held);
             bytes.extend_from_slice(&buf.filled()[start..]);
             buf.set_filled(start);
-            let scan = self.scan(&bytes);
-            let passed = self.outcome(scan, &bytes);
-            // In front of a placeholder that `outcome` may have put there.
-            let behind = std::mem::take(&mut self.cleared);
-            bytes.truncate(passed);
-            self.cleared.extend(bytes);
-            self.cleared.extend(behind);
+            self.clear(bytes);
         }
+    }
+
+    /// Lints `bytes`, which are in no buffer of hyper's.
+    fn clear(&mut self, mut bytes: Vec<u8>) {
+        let scan = self.scan(&bytes);
+        let passed = self.outcome(scan, &bytes);
+        // In front of a placeholder that `outcome` may have put there.
+        let behind = std::mem::take(&mut self.cleared);
+        bytes.truncate(passed);
+        self.cleared.extend(bytes);
+        self.cleared.extend(behind);
     }
 
     fn scan(&mut self, bytes: &[u8]) -> Scan {
@@ -126,6 +142,11 @@ impl Watched {
             Scan::All => {
                 self.held_since = None;
                 bytes.len()
+            }
+            Scan::Next(passed) => {
+                self.held_since = None;
+                self.early = bytes[passed..].to_vec();
+                passed
             }
             Scan::Unfinished(passed) => {
                 self.held = bytes[passed..].to_vec();
@@ -270,6 +291,17 @@ impl AsyncRead for Watched {
             }
             if this.deaf {
                 return Poll::Pending;
+            }
+            if !this.early.is_empty() {
+                if !this.exchange.is_unanswered() {
+                    let early = std::mem::take(&mut this.early);
+                    this.clear(early);
+                    continue;
+                }
+                this.exchange.wake_when_answered(cx.waker());
+                if this.early.len() >= this.limits.head_bytes {
+                    return Poll::Pending;
+                }
             }
             match Pin::new(&mut this.stream).poll_read(cx, buf) {
                 Poll::Ready(read) => read?,

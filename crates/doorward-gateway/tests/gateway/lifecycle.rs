@@ -4,7 +4,7 @@ use std::{sync::mpsc, time::Duration};
 
 use doorward_gateway::Limits;
 
-use crate::harness::{House, Plan, Recorder, request};
+use crate::harness::{House, PATIENCE, Plan, Recorder, request};
 
 #[test]
 fn requests_in_progress_end_before_the_gateway_does() {
@@ -32,6 +32,36 @@ fn requests_in_progress_end_before_the_gateway_does() {
     assert_eq!((reply.status, reply.text()), (200, "done"));
     assert!(busy.is_closed(), "and nothing is asked after it");
     assert_eq!(house.wait().cut, 0);
+}
+
+/// hyper does not look for the end of a connection whose next request it
+/// holds already; the upstream would work for nobody, 300 seconds in silence.
+#[test]
+fn dos_003_a_caller_that_leaves_behind_a_second_request_is_noticed() {
+    for behind in [request("GET", "/files/2", &[]), "GET /fi".to_owned()] {
+        let (arrived, arrivals) = mpsc::channel();
+        let (left, leaving) = mpsc::channel();
+        let upstream = Recorder::with(move |_, stream| {
+            arrived.send(()).unwrap();
+            // Ends when the gateway hangs up.
+            left.send(std::io::Read::read(stream, &mut [0]).unwrap_or(0))
+                .unwrap();
+            false
+        });
+        let house = House::start(Plan {
+            upstream: Some(upstream),
+            ..Plan::default()
+        });
+        let mut client = house.client();
+        client.write(request("GET", "/files/1", &[]) + &behind);
+        arrivals.recv().unwrap();
+        drop(client);
+        assert_eq!(leaving.recv_timeout(PATIENCE), Ok(0));
+        while house.gateway.connections() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(house.upstream.only().target(), "/files/1");
+    }
 }
 
 #[test]
