@@ -1,7 +1,8 @@
 //! One request from its head to the head of its answer.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::Rc,
     sync::Arc,
 };
@@ -11,7 +12,10 @@ use doorward_verify::clock::Timestamp;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::spawn_local,
+    time::{Instant, timeout},
+};
 
 use crate::{
     answer::{Answer, Content},
@@ -43,7 +47,10 @@ pub(crate) async fn serve(
                 let closes = closes || record.decision.reason == Reason::BadRequest;
                 responses::refusal(&record.decision, &refusal, closes)
             }
-            Verdict::Local(request) => call_local(inner, request, peer, &mut record.decision).await,
+            Verdict::Local(request) => {
+                let response = answer_locally(Arc::clone(inner), request, peer, record).await;
+                return response.map(|content| Answer::new(content, exchange));
+            }
             Verdict::Forward(permitted, identity) => {
                 let trace_id = record.decision.trace_id;
                 let origin = Origin {
@@ -119,7 +126,30 @@ fn judge(
     })
 }
 
-/// Doorward's own endpoints.
+/// Doorward's own endpoints. What was asked of them is ended and recorded
+/// whether the caller waits for it or not: who guesses passwords and hangs up
+/// each time would otherwise stand in the record as somebody who was served.
+async fn answer_locally(
+    inner: Arc<Inner>,
+    request: Request<Incoming>,
+    peer: Peer,
+    mut record: Record,
+) -> Response<Content> {
+    let answering = spawn_local(async move {
+        let response = call_local(&inner, request, peer, &mut record.decision).await;
+        record.close(response.status().as_u16());
+        response
+    });
+    match answering.await {
+        Ok(response) => response,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The worker is going down, and this connection with it.
+            Err(_) => pending().await,
+        },
+    }
+}
+
 async fn call_local(
     inner: &Inner,
     request: Request<Incoming>,
@@ -208,7 +238,10 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_closed {
-            if self.decision.outcome == Outcome::Allowed {
+            if std::thread::panicking() {
+                self.decision
+                    .fail(Step::Request, Reason::Internal, "a panic", "an answer");
+            } else if self.decision.outcome == Outcome::Allowed {
                 self.decision
                     .pass(Step::Upstream, "the caller left before the answer");
             }

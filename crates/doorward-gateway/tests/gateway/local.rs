@@ -1,8 +1,10 @@
 //! Doorward's own endpoints, behind the same gate.
 
+use std::sync::atomic::Ordering;
+
 use doorward_policy::decision::{Outcome, Reason};
 
-use crate::harness::House;
+use crate::harness::{House, request};
 
 #[test]
 fn the_local_service_gets_the_token_the_peer_and_the_trace() {
@@ -51,6 +53,27 @@ fn its_bodies_pass_and_its_refusals_are_recorded() {
         (Reason::WrongCredentials, Outcome::Denied)
     );
     assert_eq!(decision.caller, None);
+}
+
+/// Who hangs up before the answer cannot hide what it was.
+#[test]
+fn bru_001_a_caller_that_leaves_is_recorded_with_what_it_asked() {
+    let mut house = House::usual();
+    let mut client = house.client();
+    client.write(request("GET", "/auth/slow", &[]));
+    while !house.slow.is_asked.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    drop(client);
+    while house.gateway.connections() > 0 {
+        std::thread::yield_now();
+    }
+    house.slow.may_answer.store(true, Ordering::SeqCst);
+    let decision = house.decision();
+    assert_eq!(
+        (decision.reason, decision.outcome, decision.status),
+        (Reason::WrongCredentials, Outcome::Denied, Some(401))
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -47,6 +47,13 @@ impl Clock for TurnedClock {
     }
 }
 
+/// `/auth/slow`.
+#[derive(Default)]
+pub(crate) struct Slow {
+    pub(crate) is_asked: AtomicBool,
+    pub(crate) may_answer: AtomicBool,
+}
+
 /// A running gateway.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
@@ -55,6 +62,7 @@ pub(crate) struct House {
     pub(crate) gateway: Gateway,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) revocations: Arc<RevocationSet>,
+    pub(crate) slow: Arc<Slow>,
     decisions: mpsc::Receiver<Decision>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
@@ -148,6 +156,7 @@ impl House {
         let routes = Arc::new(ArcSwap::from_pointee(routes));
         let (sink, decisions) = mpsc::channel(plan.decision_space);
         let counter = AtomicU64::new(0);
+        let slow = Arc::new(Slow::default());
         let shared = Shared {
             verifier: Arc::new(verifier),
             routes: Arc::clone(&routes),
@@ -156,7 +165,7 @@ impl House {
                 let number = u128::from(counter.fetch_add(1, Ordering::SeqCst)) + 1;
                 TraceId::from_bytes((number << 64 | number).to_be_bytes())
             }),
-            local: local_service(),
+            local: local_service(Arc::clone(&slow)),
             decisions: sink,
         };
         let origin = plan.origin.unwrap_or_else(|| upstream.origin());
@@ -183,6 +192,7 @@ impl House {
             gateway,
             routes,
             revocations,
+            slow,
             decisions,
             stop,
             thread,
@@ -266,18 +276,18 @@ fn clock(break_after: Option<u64>) -> Arc<dyn Clock> {
     }
 }
 
-/// Answers `/auth/...` with what it saw.
-fn local_service() -> LocalService {
+/// Answers `/auth/...` with what it saw; `/auth/slow` when it may.
+fn local_service(slow: Arc<Slow>) -> LocalService {
     LocalService {
         matches: Arc::new(|path| {
             assert_ne!(path, "/panic", "the judge panics, as the test wants");
             path.starts_with("/auth/")
         }),
-        call: Arc::new(|request| Box::pin(answer_locally(request))),
+        call: Arc::new(move |request| Box::pin(answer_locally(request, Arc::clone(&slow)))),
     }
 }
 
-async fn answer_locally(request: Request<LocalBody>) -> Response<LocalBody> {
+async fn answer_locally(request: Request<LocalBody>, slow: Arc<Slow>) -> Response<LocalBody> {
     let (head, body) = request.into_parts();
     assert_ne!(
         head.uri.path(),
@@ -297,6 +307,12 @@ async fn answer_locally(request: Request<LocalBody>) -> Response<LocalBody> {
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
     let body = String::from_utf8_lossy(&body);
+    if head.uri.path() == "/auth/slow" {
+        slow.is_asked.store(true, Ordering::SeqCst);
+        while !slow.may_answer.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
     let seen = format!(
         "{} {}\n{fields}peer {peer}\ntrace {trace_id}\n{body}",
         head.method, head.uri
