@@ -48,6 +48,8 @@ const RESERVED_PREFIXES: &[&str] = &[
     "x-ssl-client-",
     "ssl-client-",
     "x-client-cert",
+    "x-envoy-", // what an edge proxy says of the caller
+    "x-accel-", // paths of files, for nginx and Rack
 ];
 
 /// Fields that APIs behind other proxies take for identity, address, path or
@@ -68,6 +70,8 @@ const RESERVED_NAMES: &[&str] = &[
     "x-roles",
     "x-subject",
     "x-auth-user",
+    "x-auth-user-id",
+    "x-auth-username",
     "x-auth-email",
     "x-auth-subject",
     "x-auth-sub",
@@ -83,7 +87,6 @@ const RESERVED_NAMES: &[&str] = &[
     "x-anonymous-consumer",
     "cf-access-authenticated-user-email",
     "cf-access-jwt-assertion",
-    "x-envoy-peer-metadata",
     "x-forwarded",
     // Path and method.
     "x-http-method",
@@ -93,7 +96,7 @@ const RESERVED_NAMES: &[&str] = &[
     "x-host",
     "x-http-host-override",
     "x-proxy-url",
-    "x-envoy-original-path",
+    "x-sendfile-type",
     // Address.
     "forwarded",
     "forwarded-for",
@@ -104,6 +107,10 @@ const RESERVED_NAMES: &[&str] = &[
     "x-cluster-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-appengine-user-ip",
+    "x-proxyuser-ip",
     "x-originating-ip",
     "x-scheme",
     "front-end-https",
