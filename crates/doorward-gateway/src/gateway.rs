@@ -116,8 +116,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`BindError`] if the address cannot be listened on or the upstream is
-    /// not an `http://` origin.
+    /// [`BindError`] if the address cannot be listened on, or the upstream is
+    /// not an `http://` origin or is this gateway.
     pub fn bind(config: Config, shared: Shared) -> Result<BoundGateway, BindError> {
         let listeners = Listeners::bind(config.listen, config.workers)?;
         Self::on(listeners, config, shared)
@@ -128,7 +128,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// [`BindError::Upstream`] if the upstream is not an `http://` origin.
+    /// [`BindError::Upstream`] if the upstream is not an `http://` origin,
+    /// [`BindError::Circle`] if it is one of `listeners`.
     pub fn on(
         listeners: Listeners,
         config: Config,
@@ -136,6 +137,9 @@ impl Gateway {
     ) -> Result<BoundGateway, BindError> {
         if !upstream::is_origin(&config.upstream) {
             return Err(BindError::Upstream(config.upstream));
+        }
+        if upstream::is_at(&config.upstream, listeners.local_addr()) {
+            return Err(BindError::Circle(config.upstream));
         }
         let inner = Inner {
             names: Names::new(&config.identity_names),

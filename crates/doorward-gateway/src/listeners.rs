@@ -37,6 +37,10 @@ pub enum BindError {
     /// The upstream is not one.
     #[error("the upstream {0} is not an origin: write http://HOST or http://HOST:PORT")]
     Upstream(Uri),
+    /// The upstream is the gateway: every request would go round until no
+    /// connection is left.
+    #[error("the upstream {0} is the gateway's own address")]
+    Circle(Uri),
 }
 
 impl Listeners {

@@ -10,7 +10,12 @@ mod body;
 mod overheard;
 mod pool;
 
-use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+};
 
 use doorward_policy::{decision::Reason, permit::Permitted};
 use http::{
@@ -352,6 +357,27 @@ impl Sending {
     }
 }
 
+/// Whether `origin` is written as one of the addresses that a listener on
+/// `address` answers at.
+pub(crate) fn is_at(origin: &Uri, address: SocketAddr) -> bool {
+    let host = origin.host().unwrap_or_default();
+    let named = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    let is_ours = match named {
+        Ok(named) if address.ip().is_unspecified() => named.is_loopback() || named.is_unspecified(),
+        // To connect to no address is to connect to this machine.
+        Ok(named) if named.is_unspecified() => address.ip().is_loopback(),
+        Ok(named) => named == address.ip(),
+        Err(_) => {
+            host.eq_ignore_ascii_case("localhost")
+                && (address.ip().is_loopback() || address.ip().is_unspecified())
+        }
+    };
+    is_ours && origin.port_u16().unwrap_or(80) == address.port()
+}
+
 /// Whether `origin` is one that can stand behind the gateway.
 pub(crate) fn is_origin(origin: &Uri) -> bool {
     let bare = origin.path() == "/" && origin.query().is_none();
@@ -359,4 +385,35 @@ pub(crate) fn is_origin(origin: &Uri) -> bool {
         .authority()
         .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
     origin.scheme() == Some(&http::uri::Scheme::HTTP) && bare && host
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use super::is_at;
+
+    #[test]
+    fn the_gateway_is_not_its_own_upstream() {
+        let at =
+            |origin: &str, address: &str| is_at(&origin.parse().unwrap(), address.parse().unwrap());
+        for (origin, address) in [
+            ("http://127.0.0.1:4180", "127.0.0.1:4180"),
+            ("http://localhost:4180", "127.0.0.1:4180"),
+            ("http://LOCALHOST:4180", "[::1]:4180"),
+            ("http://[::1]:4180", "[::1]:4180"),
+            ("http://0.0.0.0:4180", "127.0.0.1:4180"),
+            ("http://127.0.0.1", "0.0.0.0:80"),
+            ("http://localhost:80", "[::]:80"),
+        ] {
+            assert!(at(origin, address), "{origin} {address}");
+        }
+        for (origin, address) in [
+            ("http://127.0.0.1:4181", "127.0.0.1:4180"),
+            ("http://10.0.0.1:4180", "127.0.0.1:4180"),
+            ("http://api.test:4180", "127.0.0.1:4180"),
+        ] {
+            assert!(!at(origin, address), "{origin} {address}");
+        }
+    }
 }
