@@ -234,7 +234,8 @@ impl Worker {
         let limits = Arc::clone(&self.limits);
         let service = service_fn(move |request| {
             let answering = serve(Rc::clone(&self), Rc::clone(&exchange), peer, request);
-            async { Ok::<_, Infallible>(answering.await) }
+            // On the heap, or every idle connection would keep room for it.
+            Box::pin(async { Ok::<_, Infallible>(answering.await) })
         });
         let connection = http1::Builder::new()
             // The wire's own watch bounds heads in time and size.
