@@ -28,8 +28,8 @@ mod tenants;
 
 use std::{
     fs,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -40,7 +40,7 @@ use doorward_verify::{
     revocation::{Entry, RevocationSet},
 };
 use sqlx::{
-    Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -68,6 +68,35 @@ pub(crate) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     revocations: Arc<RevocationSet>,
+    file: Arc<DatabaseFile>,
+}
+
+/// The file under the database's path when it was opened.
+struct DatabaseFile {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+impl DatabaseFile {
+    fn at(path: &Path) -> std::io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device_and_inode: (metadata.dev(), metadata.ino()),
+        })
+    }
+
+    /// A process keeps the file that it opened: without this look it would go
+    /// on acknowledging writes to a file that was removed or replaced.
+    fn check(&self) -> Result<(), StoreError> {
+        match Self::at(&self.path) {
+            Ok(now) if now.device_and_inode == self.device_and_inode => Ok(()),
+            _ => Err(StoreError::Unavailable(format!(
+                "{} was removed or replaced; restart doorward",
+                self.path.display()
+            ))),
+        }
+    }
 }
 
 /// A write transaction. Dropped means rolled back.
@@ -101,10 +130,13 @@ impl Store {
             .connect_with(options.pragma("query_only", "1"))
             .await
             .map_err(StoreError::from)?;
+        let file = DatabaseFile::at(path)
+            .map_err(|error| OpenError::Files(format!("{}: {error}", path.display())))?;
         Ok(Self {
             writer,
             readers,
             revocations,
+            file: Arc::new(file),
         })
     }
 
@@ -117,6 +149,7 @@ impl Store {
 
     /// Begins a write transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.file.check()?;
         Ok(Tx {
             inner: self.writer.begin_with("BEGIN IMMEDIATE").await?,
             revocations: Arc::clone(&self.revocations),
@@ -157,6 +190,13 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .min_connections(1)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire(false)
+        // SQLite itself rolls back when a write fails (a full disk, an I/O
+        // error). The driver then counts a transaction that is none, and the
+        // connection could never begin another.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
         .idle_timeout(None)
         .max_lifetime(None)
 }

@@ -115,7 +115,12 @@ impl Remembered {
             && self.freshness.holds(
                 keys,
                 || revocations.epoch(),
-                || revocations.check_names(&self.names, issued, now).is_ok(),
+                // Entries count until they are swept, as in the full check.
+                || {
+                    revocations
+                        .check_names(&self.names, issued, UnixTime::from_secs(0))
+                        .is_ok()
+                },
             );
         is_good.then(|| self.principal.clone())
     }

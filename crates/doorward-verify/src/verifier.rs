@@ -242,7 +242,9 @@ impl Verifier {
         let principal = Principal::new(verified);
         decision.prove(principal.shared_caller());
         possession(principal.claims(), decision)?;
-        if let Err(reason) = revocations.check_at(principal.token(), now) {
+        // Not by the time: an entry that was made under a clock that was behind
+        // expires early, and one that stands too long refuses nothing good.
+        if let Err(reason) = revocations.check(principal.token()) {
             return Err(decision.fail(Step::Revocation, reason, reason.title(), "a live session"));
         }
         issuer.admit(&principal, now, decision)?;

@@ -25,6 +25,7 @@ use serde_json::json;
 use super::{Inner, Issuer, open::fresh_epoch};
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},
+    config::{CLOCK_LEEWAY, MAX_ACCESS_TOKEN_LIFETIME},
     error::{AdminError, StoreError},
     key_ring::{self, Schedule},
     revocation::revoke_all_tokens,
@@ -38,6 +39,15 @@ const SWEEP_MILLIS: u64 = 10_000;
 
 /// How often what has long expired is deleted.
 const PURGE_MILLIS: u64 = 600_000;
+
+/// More than this between two polls is a clock that was set, or a process that
+/// stood still.
+const JUMP_MILLIS: u64 = 10_000;
+
+/// How long nothing is forgotten after that: what was revoked under a clock
+/// that was behind expires too early by this one (DOS-012). By then every token
+/// of before has expired by this clock, too.
+const HOLD_MILLIS: u64 = (MAX_ACCESS_TOKEN_LIFETIME + 2 * CLOCK_LEEWAY) * 1000;
 
 /// How long the row of an expired session or revocation is kept.
 const KEEP_MILLIS: u64 = 24 * 3_600_000;
@@ -59,7 +69,10 @@ pub struct Changes {
 pub(super) struct Seen {
     epoch: String,
     revocation: i64,
+    polled_at: Timestamp,
     swept_at: Timestamp,
+    /// Nothing is forgotten before.
+    hold_until: Timestamp,
     purged_at: Timestamp,
 }
 
@@ -68,7 +81,9 @@ impl Seen {
         Self {
             epoch: heads.epoch,
             revocation: heads.revocation,
+            polled_at: now,
             swept_at: now,
+            hold_until: now,
             purged_at: now,
         }
     }
@@ -122,8 +137,14 @@ impl Issuer {
             self.reload_keys().await?;
             changes.keys = true;
         }
-        if now < seen.swept_at || is_time(seen.swept_at, now, SWEEP_MILLIS) {
-            changes.swept = revocations.sweep(now.unix());
+        if is_time(seen.polled_at, now, JUMP_MILLIS) {
+            seen.hold_until = now.plus_millis(HOLD_MILLIS);
+        }
+        seen.polled_at = now;
+        if is_time(seen.swept_at, now, SWEEP_MILLIS) {
+            if now >= seen.hold_until {
+                changes.swept = revocations.sweep(now.unix());
+            }
             self.hasher().rest();
             seen.swept_at = now;
         }

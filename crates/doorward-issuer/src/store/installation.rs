@@ -30,6 +30,7 @@ const SELECT: &str = "SELECT epoch, master_key_check, tokens_from, longest_acces
 
 impl Store {
     pub(crate) async fn heads(&self) -> Result<Heads, StoreError> {
+        self.file.check()?;
         let (epoch, revocation, keys) = sqlx::query_as(
             "SELECT i.epoch, r.value, k.value
              FROM installation i, head r, head k

@@ -8,6 +8,8 @@
 mod bodies;
 mod clock;
 mod connections;
+mod disk;
+mod gone;
 mod guessing;
 mod heads;
 mod log_lines;
