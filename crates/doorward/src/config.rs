@@ -75,6 +75,26 @@ impl Config {
         self.access_lifetime.unwrap_or(ACCESS_LIFETIME).as_secs()
     }
 
+    /// Settings that count from the start of a server and differ from `other`.
+    pub(crate) fn settings_that_differ(&self, other: &Self) -> Vec<&'static str> {
+        let differ = [
+            ("listen", self.listen != other.listen),
+            ("admin_listen", self.admin_listen != other.admin_listen),
+            ("upstream", self.upstream != other.upstream),
+            ("issuer", self.issuer != other.issuer),
+            ("audience", self.audience != other.audience),
+            (
+                "access_lifetime",
+                self.access_lifetime() != other.access_lifetime(),
+            ),
+        ];
+        differ
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
     /// Reads the file at `path`.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigProblems> {
         let text = source::read(path)?;

@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, up::Given};
 
 /// A folder with Doorward's state.
 #[derive(Clone, Debug)]
@@ -38,6 +38,10 @@ pub(crate) struct LastUp {
     pub(crate) access_lifetime: u64,
     /// The configuration file, absolute.
     pub(crate) config: Option<PathBuf>,
+    /// What each role gave in tokens that may still be out; `None` when that
+    /// is not known.
+    #[serde(default)]
+    pub(crate) roles: Option<Given>,
 }
 
 /// Who can sign in to the demo, with the passwords that were made for it.
@@ -173,7 +177,7 @@ impl DataFolder {
 
     /// Writes a text file of the folder, whole or not at all.
     pub(crate) fn write(&self, file: &Path, text: &str) -> Result<(), Failure> {
-        let fresh = file.with_extension("new");
+        let fresh = unfinished(file);
         let written = fs::remove_file(&fresh)
             .or_else(|error| match error.kind() {
                 io::ErrorKind::NotFound => Ok(()),
@@ -209,6 +213,12 @@ fn damaged(file: &Path, why: &str) -> Failure {
     };
     Failure::configuration(format!("{} is damaged: {why}", file.display()))
         .hint(format!("delete it; {again}"))
+}
+
+/// Where a file is written before it takes its name. Several processes may
+/// write the same one.
+fn unfinished(file: &Path) -> PathBuf {
+    file.with_extension(format!("{}.new", std::process::id()))
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
@@ -247,7 +257,7 @@ mod tests {
         let folder = made(&place.path().join("data"));
         let victim = place.path().join("victim");
         fs::write(&victim, "untouched").unwrap();
-        std::os::unix::fs::symlink(&victim, folder.login().with_extension("new")).unwrap();
+        std::os::unix::fs::symlink(&victim, super::unfinished(&folder.login())).unwrap();
         folder.write(&folder.login(), "secret").unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     }

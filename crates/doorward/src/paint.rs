@@ -35,13 +35,18 @@ pub(crate) fn paint(tone: Tone, text: impl std::fmt::Display) -> String {
 pub(crate) fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || is_bidi_mark(character) {
+        if character.is_control() || is_bidi_mark(character) || is_line_end(character) {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
         }
     }
     out
+}
+
+/// Line and paragraph separators, which some readers of logs end a line at.
+const fn is_line_end(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Marks that reorder what is shown (Unicode TR 9).

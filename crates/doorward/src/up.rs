@@ -6,6 +6,7 @@
 
 mod annotator;
 mod follow;
+mod reload;
 mod screen;
 mod wiring;
 
@@ -16,6 +17,7 @@ use doorward_gateway::BoundGateway;
 use doorward_issuer::Issuer;
 use doorward_policy::decision::Decision;
 use http::Uri;
+pub(crate) use reload::{Given, Stamp};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -31,7 +33,7 @@ use crate::{
     exit::{Answer, Failure},
     journal::Journal,
     output,
-    up::{annotator::Annotator, screen::Screen},
+    up::{annotator::Annotator, reload::Reload, screen::Screen},
 };
 
 /// Decisions waiting to be printed and remembered. When the terminal is slower
@@ -48,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) config: Config,
+    /// Of the file when `config` was read.
+    pub(crate) config_stamp: Stamp,
     pub(crate) folder: DataFolder,
     pub(crate) production: bool,
     pub(crate) json: bool,
@@ -91,7 +95,10 @@ impl Settings {
         )
     }
 
+    /// What commands need to know of this run. The roles are still those of
+    /// the run before; [`Reload::settle`] compares them with the present ones.
     fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
+        let before = self.folder.read_json::<LastUp>(&self.folder.last_up());
         let origin = format!("http://{gateway}");
         let issuer = self.config.issuer.clone().unwrap_or_else(|| origin.clone());
         LastUp {
@@ -105,6 +112,11 @@ impl Settings {
             admin: format!("http://{admin}"),
             access_lifetime: self.config.access_lifetime(),
             config: self.config_file.as_deref().map(absolute),
+            roles: match before {
+                Ok(Some(before)) => before.roles,
+                Ok(None) => Some(Given::new()),
+                Err(_) => None,
+            },
         }
     }
 }
@@ -155,9 +167,21 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         annotate: annotator.boxed(),
     };
     serve_admin(admin_listener, admin)?;
-    follow::issuer(issuer.clone());
-    if let Some(file) = settings.config_file.clone() {
-        follow::config(file, Arc::clone(&routes), roles, issuer.clone());
+    let mut followers = vec![follow::issuer(issuer.clone())];
+    let mut reload = Reload {
+        file: settings.config_file.clone().unwrap_or_default(),
+        applied: settings.config_stamp,
+        served: settings.config.clone(),
+        routes: Arc::clone(&routes),
+        roles,
+        issuer: issuer.clone(),
+        folder: settings.folder.clone(),
+        last_up: last_up.clone(),
+    };
+    // Before the first request: a role may have been narrowed while nothing ran.
+    reload.settle().await;
+    if settings.config_file.is_some() {
+        followers.push(reload.spawn());
     }
     Screen {
         settings: &settings,
@@ -170,6 +194,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     .show();
     tell(arriving, annotator, journal, settings.json)?;
     let answer = until_signal(gateway, signals, &settings).await;
+    for follower in followers {
+        follower.abort();
+    }
     issuer.close().await;
     answer
 }

@@ -17,7 +17,7 @@ use crate::{
     data_folder::DataFolder,
     demo,
     exit::{Answer, Failure},
-    up::{self, Settings, Upstream},
+    up::{self, Settings, Stamp, Upstream},
 };
 
 /// Protect an API: issuer and gateway in one process
@@ -51,6 +51,8 @@ impl Up {
         // Everything is checked first: what is refused leaves no folder.
         let folder = DataFolder::planned(&place.data)?;
         let config_file = self.config_file(place, &folder);
+        // Before reading, so that a save in between is noticed.
+        let config_stamp = Stamp::of(config_file.as_deref().unwrap_or(Path::new("")));
         let config = match &config_file {
             Some(file) if self.brings_its_own(file, &folder) => {
                 Config::parse(&file.display().to_string(), demo::CONFIG)
@@ -62,7 +64,7 @@ impl Up {
             None => Config::default(),
         };
         let upstream = self.upstream(&config)?;
-        let settings = Settings {
+        let mut settings = Settings {
             listen: self
                 .listen
                 .or(config.listen)
@@ -76,6 +78,7 @@ impl Up {
             upstream,
             config_file,
             config,
+            config_stamp,
             folder,
         };
         settings.check()?;
@@ -85,6 +88,7 @@ impl Up {
             && self.brings_its_own(file, &settings.folder)
         {
             settings.folder.write(file, demo::CONFIG)?;
+            settings.config_stamp = Stamp::of(file);
         }
         up::run(settings)
     }

@@ -1,14 +1,7 @@
 //! The core cases of the attack catalogue against the running binary. The
 //! upstream is a witness: what is denied must not have reached it.
 
-use std::{path::Path, sync::Arc};
-
-use arc_swap::ArcSwap;
 use doorward_attack::forge::forge;
-use doorward_issuer::{
-    Config, Entropy, Issuer, MasterKey, Surroundings, admin::NewUser, password::Password,
-};
-use doorward_verify::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Recorder, Server, request, send_raw};
@@ -122,76 +115,6 @@ fn tokens_of_another_server_are_refused_with_their_own_keys() {
     );
     assert_eq!(recorder.count(), 0);
     assert_eq!(server.next_decision()["decision"]["reason"], "unknown_key");
-}
-
-struct Turned(u64);
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0 * 1000)
-    }
-}
-
-struct Counted;
-
-impl Entropy for Counted {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0x42);
-    }
-}
-
-/// A token of the server's own key for a user made just for it, with the
-/// clock turned to `now`.
-fn minted_at(data: &Path, now: u64) -> String {
-    let text = std::fs::read_to_string(data.join("last-up.json")).unwrap();
-    let last: Value = serde_json::from_str(&text).unwrap();
-    let config = Config::new(
-        last["issuer"].as_str().unwrap(),
-        last["audience"].as_str().unwrap(),
-    );
-    let database = data.join("doorward.db");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let key = MasterKey::open_or_create(&data.join("master.key"), &database, &Counted).unwrap();
-        let surroundings = Surroundings {
-            clock: Arc::new(Turned(now)),
-            entropy: Arc::new(Counted),
-            roles: Arc::new(ArcSwap::default()),
-        };
-        let admin = Issuer::open(&database, key, config, surroundings)
-            .await
-            .unwrap()
-            .admin();
-        let user = NewUser {
-            username: "ancient".to_owned(),
-            tenant: "acme".to_owned(),
-            password: Password::new("a long password of old times".to_owned()).unwrap(),
-        };
-        admin.add_user(user).await.unwrap();
-        admin
-            .mint_access_token("ancient", None)
-            .await
-            .unwrap()
-            .access_token
-    })
-}
-
-#[test]
-fn clm_001_an_expired_token_of_ours_is_refused_and_may_be_told() {
-    let (recorder, server) = guarded();
-    let fresh = server.access_token("reader");
-    assert_eq!(server.call("GET", "/orders", Some(&fresh)).status, 200);
-    let before = recorder.count();
-    let inspected = server.command_with_input(&["token", "inspect", "--json"], &fresh);
-    let inspected: Value = serde_json::from_slice(&inspected.stdout).unwrap();
-    let issued = inspected["claims"]["iat"].as_u64().unwrap();
-    let expired = minted_at(server.data(), issued - 3600);
-    let answer = server.call("GET", "/orders", Some(&expired));
-    assert_eq!(
-        (answer.status, answer.reason().as_str()),
-        (401, "token_expired")
-    );
-    assert_eq!(recorder.count(), before);
 }
 
 #[test]

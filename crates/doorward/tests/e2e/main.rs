@@ -10,5 +10,6 @@ mod first_run;
 mod flow;
 mod harness;
 mod reload;
+mod restart_settings;
 mod secrets;
 mod upstreams;

@@ -65,7 +65,8 @@ fn is_dangerous(character: char) -> bool {
         character,
         '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     );
-    turns || (character.is_control() && character != '\n')
+    let ends_lines = matches!(character, '\u{2028}' | '\u{2029}');
+    turns || ends_lines || (character.is_control() && character != '\n')
 }
 
 #[test]

@@ -1,0 +1,188 @@
+//! Edits of the configuration file take effect on save.
+//!
+//! A good file is applied whole; a bad one changes nothing and is told with
+//! every problem. Where roles give less than before, also when that happened
+//! while nothing ran, every access token that is out is refused: it says more
+//! than it should.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use doorward_issuer::Issuer;
+use doorward_policy::{role::Roles, route::RouteTable};
+use tokio::task::JoinHandle;
+
+use super::follow::warn;
+use crate::{
+    config::Config,
+    data_folder::{DataFolder, LastUp},
+    output,
+};
+
+/// How often the file is looked at.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// What every role gives, as the data folder remembers it.
+pub(crate) type Given = BTreeMap<String, BTreeSet<String>>;
+
+/// What `roles` give.
+pub(super) fn given(roles: &Roles) -> Given {
+    let texts = |role: &doorward_policy::role::Role| {
+        let permissions = role.effective().iter().map(ToString::to_string);
+        (role.name().to_string(), permissions.collect())
+    };
+    roles.iter().map(texts).collect()
+}
+
+/// Whether some role gives less in `now` than it gave in `before`.
+fn is_narrower(now: &Given, before: &Given) -> bool {
+    before
+        .iter()
+        .any(|(role, permissions)| now.get(role).is_none_or(|now| !permissions.is_subset(now)))
+}
+
+/// What changes when a file is saved; `None` while it is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(Option<(SystemTime, u64, u64)>);
+
+impl Stamp {
+    /// The stamp of the file at `path` now. Take it *before* reading the file,
+    /// so that a save in between is noticed.
+    pub(crate) fn of(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        let read = |metadata: std::fs::Metadata| {
+            Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        };
+        Self(std::fs::metadata(path).ok().and_then(read))
+    }
+}
+
+/// The file that is followed, and all that follows it.
+pub(super) struct Reload {
+    pub(super) file: PathBuf,
+    /// Of the content that is served.
+    pub(super) applied: Stamp,
+    pub(super) served: Config,
+    pub(super) routes: Arc<ArcSwap<RouteTable>>,
+    pub(super) roles: Arc<ArcSwap<Roles>>,
+    pub(super) issuer: Issuer,
+    pub(super) folder: DataFolder,
+    pub(super) last_up: LastUp,
+}
+
+impl Reload {
+    /// Follows the file until the process ends.
+    pub(super) fn spawn(mut self) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(INTERVAL);
+            let mut last = self.applied;
+            loop {
+                ticks.tick().await;
+                self.settle().await;
+                let present = Stamp::of(&self.file);
+                // Only what stood still for one tick: half a file may be valid
+                // and lack the last route's conditions.
+                let is_still = present == last;
+                last = present;
+                if is_still && present != self.applied {
+                    self.load(present).await;
+                }
+            }
+        })
+    }
+
+    async fn load(&mut self, stamp: Stamp) {
+        let loaded = Config::load(&self.file);
+        if Stamp::of(&self.file) != stamp {
+            // Saved while it was read: the next ticks see it again.
+            return;
+        }
+        self.applied = stamp;
+        match loaded {
+            Ok(config) => self.apply(config).await,
+            Err(problems) => {
+                output::note(problems);
+                warn(&format!(
+                    "still serving the last good {}",
+                    self.file.display()
+                ));
+            }
+        }
+    }
+
+    async fn apply(&mut self, config: Config) {
+        let count = config.routes.routes().len();
+        for setting in config.settings_that_differ(&self.served) {
+            warn(&format!(
+                "`{setting}` changed: it takes effect with a restart"
+            ));
+        }
+        self.roles.store(Arc::new(config.roles));
+        self.routes.store(Arc::new(config.routes));
+        output::note(format!(
+            "  {} now serves {count} routes",
+            self.file.display()
+        ));
+        self.settle().await;
+    }
+
+    /// Makes what the data folder remembers and the tokens that are out agree
+    /// with the roles. Tried at every tick until it holds.
+    pub(super) async fn settle(&mut self) {
+        let now = given(&self.roles.load());
+        let before = self.last_up.roles.as_ref();
+        if before == Some(&now) {
+            return;
+        }
+        if before.is_none_or(|before| is_narrower(&now, before))
+            && let Err(error) = self.issuer.admin().expire_access_tokens().await
+        {
+            warn(&format!(
+                "{error}; tokens that are out keep what their roles gave"
+            ));
+            return;
+        }
+        let last_up = LastUp {
+            roles: Some(now),
+            ..self.last_up.clone()
+        };
+        match self.folder.write_json(&self.folder.last_up(), &last_up) {
+            Ok(()) => self.last_up = last_up,
+            Err(failure) => warn(&failure.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Given, is_narrower};
+
+    fn given(roles: &[(&str, &[&str])]) -> Given {
+        let owned = |(role, permissions): &(&str, &[&str])| {
+            let permissions = permissions.iter().map(ToString::to_string);
+            ((*role).to_owned(), permissions.collect())
+        };
+        roles.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn rev_005_only_what_gives_less_is_narrower() {
+        let before = given(&[("reader", &["a:read", "b:read"])]);
+        let more = given(&[
+            ("reader", &["a:read", "b:read", "c:read"]),
+            ("new", &["x:y"]),
+        ]);
+        assert!(!is_narrower(&before, &before));
+        assert!(!is_narrower(&more, &before));
+        assert!(is_narrower(&given(&[("reader", &["a:read"])]), &before));
+        assert!(
+            is_narrower(&given(&[]), &before),
+            "a role that is gone gives nothing"
+        );
+    }
+}
