@@ -16,8 +16,8 @@
 //! Authentic entries are put in force even when what carries them ends badly:
 //! an entry can only refuse, and is never taken out before it expires.
 //!
-//! [`follower`] drives it over a [`transport`]; [`tail`] decides, without I/O;
-//! [`journal`] keeps what was applied, signed as it came, over a restart.
+//! [`follower`] drives it over a [`transport`]; `tail` decides, without I/O;
+//! `journal` keeps what was applied, signed as it came, over a restart.
 
 pub mod follower;
 mod frames;

@@ -137,3 +137,12 @@ async fn the_age_is_counted_from_the_last_word() {
     house.follow().await;
     assert_eq!(house.state(), FeedState::Fresh);
 }
+
+#[tokio::test]
+async fn the_loop_may_move_between_threads() {
+    fn is_send(_: &impl Send) {}
+
+    let house = House::new().await;
+    let running = house.follower.run(&house.http, &house.clock);
+    is_send(&running);
+}
