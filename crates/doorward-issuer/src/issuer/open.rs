@@ -6,6 +6,7 @@ use doorward_jose::{time::UnixTime, validation::Validation};
 use doorward_verify::{
     clock::Timestamp,
     revocation::{Entry, Revocation, RevocationSet},
+    token_cache::CacheSize,
     verifier::{TrustedIssuer, Verifier},
 };
 
@@ -49,7 +50,8 @@ impl Issuer {
             .map_err(not_loaded)?;
         let seen = load_revocations(&store, &revocations, &installation, now).await?;
         let trusted = trusted(&config, &key_ring);
-        let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations));
+        let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations))
+            .with_cache(CacheSize::default());
         Ok(Self(Arc::new(Inner {
             exchanges: GroupCommit::spawn(store.clone()),
             seen: tokio::sync::Mutex::new(seen),
