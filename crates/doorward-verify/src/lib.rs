@@ -5,6 +5,10 @@
 //! and the claims are checked by `doorward-jose`, the revocation set is asked.
 //! Every check writes its line into the [`Decision`](doorward_policy::decision::Decision).
 //!
+//! A service lays the `layer` (feature `tower`) around its handlers, which then
+//! ask for what they need in their arguments, with the extractors of `extract`
+//! (feature `axum`). [`refusal`] is the answer without either.
+//!
 //! This crate reads no clock of its own and opens no socket unless the feature
 //! `fetch` lets it follow key sets: time is an argument, keys and revocations
 //! are given by the caller.
@@ -12,11 +16,16 @@
 pub mod bearer;
 pub mod challenge;
 pub mod clock;
+#[cfg(feature = "axum")]
+pub mod extract;
 pub mod jwks;
 pub mod key_source;
+#[cfg(feature = "tower")]
+pub mod layer;
 pub mod principal;
 pub mod problem;
 pub mod proof;
+pub mod refusal;
 pub mod revocation;
 pub mod token_cache;
 pub mod verifier;
