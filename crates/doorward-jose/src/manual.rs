@@ -25,6 +25,25 @@
 //! 9. **Lifetime** at the time that the caller gives. It is last, so an error
 //!    about time means that all else held.
 //!
+//! # Two readers of one payload
+//!
+//! [`verify_in`] reads the claims where they lie, with a scanner of its own;
+//! [`UnverifiedToken::verify`] reads them with `serde_json`. Two readers are an
+//! attack when they differ, so they are kept from it three times over. They run
+//! the same checks in the same order, on the same types. The scanner can only
+//! say yes or no: a no is explained by the other reader, and stays a no even if
+//! that one has nothing to say. And every test of a hostile token or claim goes
+//! through both, which must return the same error or the same claims.
+//!
+//! What [`Scratch`] remembers of earlier tokens is which header some encoded
+//! bytes stand for, which is the same for every key and issuer, and it learns it
+//! only behind a signature that held.
+//!
+//! Tests: `every_single_damage_to_good_claims_is_judged_alike`,
+//! `any_members_are_judged_alike`,
+//! `mutated_contents_under_a_good_signature_are_judged_alike`,
+//! `a_remembered_header_is_judged_anew_by_each_key_and_validation`.
+//!
 //! # What the types make impossible
 //!
 //! | Mistake | Why it does not compile, or cannot be written |
@@ -38,6 +57,8 @@
 //!
 //! [`attacks`] goes through the attacks one class at a time.
 //!
+//! [`Scratch`]: crate::scratch::Scratch
+//! [`verify_in`]: crate::token::verify_in
 //! [`Algorithm`]: crate::algorithm::Algorithm
 //! [`UnverifiedToken`]: crate::token::UnverifiedToken
 //! [`UnverifiedToken::parse`]: crate::token::UnverifiedToken::parse

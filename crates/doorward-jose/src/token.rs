@@ -2,7 +2,8 @@
 //!
 //! Distrust is in the types: an [`UnverifiedToken`] has no claims, a
 //! [`VerifiedToken`] is made only by [`UnverifiedToken::verify`], and what is
-//! decoded without proof is called [`Inspected`].
+//! decoded without proof is called [`Inspected`]. [`verify_in`] is the same
+//! verification without an allocation.
 
 mod borrowed;
 
@@ -145,7 +146,8 @@ impl<'t> UnverifiedToken<'t> {
     }
 }
 
-/// Proof that a token was good: made only by [`UnverifiedToken::verify`].
+/// Proof that a token was good: made only by [`UnverifiedToken::verify`], or
+/// from a [`BorrowedToken`], which is such a proof.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     claims: Claims,
