@@ -35,3 +35,13 @@ demo:
 # the figures of docs/figures.md, as a table; a clean build, so it takes minutes
 measure:
     docs/measure.sh
+
+# verify and sign beside other libraries and the raw cryptography (docs/performance.md); needs libssl-dev, cmake, libclang
+bench-verify *OPTIONS='--svg docs/verify.svg':
+    cargo test --release --manifest-path bench/Cargo.toml --package contest
+    cargo build --release --manifest-path bench/Cargo.toml
+    cargo run --release --manifest-path bench/Cargo.toml --package bench-verify -- {{ OPTIONS }}
+
+# whether the time of refusing an HMAC tells where it is wrong; wants a quiet machine
+constant-time:
+    cargo test --release --package doorward-jose --test constant_time -- --ignored --nocapture
