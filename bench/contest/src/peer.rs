@@ -127,7 +127,7 @@ pub fn serve(
     let public = base64url::decode(&line()?).map_err(io::Error::other)?;
     let keys = Keys::from_parts(algorithm, private, public);
     let token = line()?;
-    let (verifier, signer) = (verifier(&keys, &token), signer(&keys, &AccessToken::new()));
+    let (verifier, signer) = (verifier(&keys, &token), signer(&keys, &AccessToken::fresh()));
     let (Some(mut verifier), Some(mut signer)) = (verifier, signer) else {
         println!("no");
         return Ok(());

@@ -40,7 +40,7 @@ pub struct Private {
 
 impl AccessToken {
     /// Good from now on for an hour: most peers read the clock themselves.
-    pub fn new() -> Self {
+    pub fn fresh() -> Self {
         let now = now();
         Self {
             iss: ISSUER.to_owned(),

@@ -26,7 +26,7 @@ fn a_used_scratch_needs_nothing_from_the_heap() {
     let unusual = Unusual {
         usual: AccessToken {
             sub: "a \"quoted\" é".to_owned(),
-            ..AccessToken::new()
+            ..AccessToken::fresh()
         },
         cnf: serde_json::json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
         other: serde_json::json!({ "deep": [{ "a\n": 1.5, "b": [null, true, -7] }], "é": "\\" }),

@@ -69,7 +69,7 @@ fn bench(options: Options) -> io::Result<()> {
 /// nothing else.
 fn run(algorithm: Algorithm, rounds: usize) -> io::Result<Results> {
     let keys = Keys::generate(algorithm);
-    let claims = AccessToken::new();
+    let claims = AccessToken::fresh();
     let json = serde_json::to_string(&claims)?;
     assert_eq!(json.len(), CLAIMS_BYTES, "the claims changed: {json}");
     let token = keys.ours.sign(TYPE, &claims).map_err(io::Error::other)?;
