@@ -7,9 +7,10 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(fetch build test format lint docs deny)
+readonly all_steps=(fetch clients build test format lint docs deny)
 readonly deny_version=0.20.2
 readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
+readonly clients="${CARGO_TARGET_DIR:-target}/clients"
 
 # Packages of this platform, exactly those of Cargo.lock. The one step that needs
 # the registry, so it alone tries again.
@@ -22,6 +23,18 @@ step_fetch() {
         sleep $((attempt * 5))
     done
     return 1
+}
+
+# The libraries that the services in examples/ check tokens with, each in a
+# folder of its own. npm is no part of CI's machine: it is used where it is.
+step_clients() {
+    python3 -m venv "$clients/python"
+    "$clients/python/bin/python" -m pip install --quiet --requirement examples/python/requirements.txt
+    if command -v npm >/dev/null; then
+        mkdir -p "$clients/node"
+        cp examples/node/package.json examples/node/package-lock.json "$clients/node/"
+        npm ci --silent --prefix "$clients/node"
+    fi
 }
 
 # The README's binary; its first-run test starts it.

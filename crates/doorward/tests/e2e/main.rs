@@ -12,4 +12,5 @@ mod harness;
 mod reload;
 mod restart_settings;
 mod secrets;
+mod services;
 mod upstreams;

@@ -10,27 +10,59 @@ use std::{
 
 /// The program `name`, or `None` after saying that the test is skipped. With
 /// `DOORWARD_REQUIRE_PARTS` set a missing part fails the test.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let found = on_path(name);
+    if found.is_none() {
+        missed(name);
+    }
+    found
+}
+
+/// The same for a program that CI does not install: it is used where it is.
+pub(crate) fn find_if_there(name: &str) -> Option<PathBuf> {
+    let found = on_path(name);
+    if found.is_none() {
+        skipped(name);
+    }
+    found
+}
+
+/// The part at `path`, which CI puts there.
+pub(crate) fn find_at(path: PathBuf) -> Option<PathBuf> {
+    let found = path.is_file();
+    if !found {
+        missed(&path.to_string_lossy());
+    }
+    found.then_some(path)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the environment says whether a skip is a failure"
 )]
-pub(crate) fn find(name: &str) -> Option<PathBuf> {
+fn missed(part: &str) {
+    assert!(
+        std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none(),
+        "{part} is not on this machine and DOORWARD_REQUIRE_PARTS is set"
+    );
+    skipped(part);
+}
+
+/// Says that a test is skipped for want of `part`.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn skipped(part: &str) {
+    eprintln!("*** SKIPPED: {part} is not on this machine");
+}
+
+#[expect(clippy::disallowed_methods, reason = "programs are found by PATH")]
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path
         .split(':')
         .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
-    let found = folders
+    folders
         .map(|folder| PathBuf::from(folder).join(name))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none(),
-            "{name} is not on this machine and DOORWARD_REQUIRE_PARTS is set"
-        );
-        eprintln!("*** SKIPPED: {name} is not on this machine");
-    }
-    found
+        .find(|file| file.is_file())
 }
 
 /// A server that is not ours. Killed when it is dropped.
