@@ -21,12 +21,14 @@ const fn tone(outcome: Outcome) -> Tone {
 
 /// `14:02:30Z  DELETE /orders/7  403  missing_permission  0.4 ms  reader@acme …`
 pub(crate) fn line(decision: &Decision, caller: Option<&str>) -> String {
-    let status = decision.status.unwrap_or(decision.reason.status());
-    let tone = match status {
-        200..=399 => Tone::Good,
-        400..=499 => Tone::Bad,
+    let tone = match decision.status {
+        Some(200..=399) => Tone::Good,
+        Some(400..=499) => Tone::Bad,
         _ => Tone::Warn,
     };
+    let status = decision
+        .status
+        .map_or_else(|| "---".to_owned(), |status| status.to_string());
     format!(
         "  {}  {:<34}  {}  {:<20}  {:>7}  {}",
         paint(Tone::Quiet, clock_face(decision.at_ms)),
@@ -48,6 +50,7 @@ fn remark(decision: &Decision, caller: Option<&str>) -> String {
             format!("wants {}", safe(&check.wanted))
         }
         Some(check) if decision.outcome == Outcome::Failed => safe(&check.seen),
+        _ if decision.status.is_none() => "left before the answer".to_owned(),
         _ => String::new(),
     };
     let gap = if who.is_empty() || wanted.is_empty() {
@@ -269,6 +272,19 @@ mod tests {
             plain(&line(&denied(), Some("reader@acme"))),
             "  14:02:30Z  DELETE /orders/7                    403  missing_permission     0.4 ms  \
              reader@acme  wants orders:delete"
+        );
+    }
+
+    #[test]
+    fn no_status_is_invented_for_a_caller_that_left() {
+        let mut decision = denied();
+        decision.checks.pop();
+        decision.allow(Reason::PermissionGranted);
+        decision.status = None;
+        assert_eq!(
+            plain(&line(&decision, Some("reader@acme"))),
+            "  14:02:30Z  DELETE /orders/7                    ---  permission_granted     0.4 ms  \
+             reader@acme  left before the answer"
         );
     }
 
