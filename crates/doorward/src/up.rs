@@ -5,6 +5,7 @@
 //! never delays a proxied request.
 
 mod annotator;
+mod descriptors;
 mod follow;
 mod reload;
 mod screen;

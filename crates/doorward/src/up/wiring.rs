@@ -19,6 +19,7 @@ use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
+use super::descriptors;
 use crate::{
     admin_listener::Explain,
     exit::{Answer, Failure},
@@ -37,10 +38,7 @@ pub(super) fn gateway(
     decisions: DecisionSink,
 ) -> Result<BoundGateway, Failure> {
     let config = Config {
-        limits: Limits {
-            drain_timeout: super::DRAIN,
-            ..Limits::default()
-        },
+        limits: limits(),
         ..Config::new(listeners.local_addr(), upstream)
     };
     let shared = Shared {
@@ -52,6 +50,18 @@ pub(super) fn gateway(
         decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn limits() -> Limits {
+    let limits = Limits {
+        drain_timeout: super::DRAIN,
+        ..Limits::default()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    match descriptors::limit() {
+        Some(descriptors) => descriptors::fit(limits, descriptors, workers),
+        None => limits,
+    }
 }
 
 /// The issuer's endpoints, run on `runtime` and not on the gateway's threads.
