@@ -9,6 +9,7 @@ mod descriptors;
 mod follow;
 mod reload;
 mod screen;
+mod teller;
 mod wiring;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -16,7 +17,6 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use doorward_gateway::BoundGateway;
 use doorward_issuer::Issuer;
-use doorward_policy::decision::Decision;
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
 use tokio::{
@@ -34,7 +34,7 @@ use crate::{
     exit::{Answer, Failure},
     journal::Journal,
     output,
-    up::{annotator::Annotator, reload::Reload, screen::Screen},
+    up::{annotator::Annotator, reload::Reload, screen::Screen, teller::Teller},
 };
 
 /// Decisions waiting to be printed and remembered. When the terminal is slower
@@ -193,7 +193,13 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         new_people: new_people.as_ref(),
     }
     .show();
-    tell(arriving, annotator, journal, settings.json)?;
+    Teller {
+        annotator,
+        journal,
+        gateway: gateway.gateway(),
+        json: settings.json,
+    }
+    .start(arriving)?;
     let answer = until_signal(gateway, signals, &settings).await;
     for follower in followers {
         follower.abort();
@@ -246,34 +252,6 @@ fn serve_admin(listener: std::net::TcpListener, admin: Admin) -> Result<(), Fail
         .map_err(|error| Failure::unreachable(format!("the admin listener: {error}")))?;
     let router = admin_listener::router(Arc::new(admin));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(())
-}
-
-/// Prints and remembers each decision, on a thread of its own: a terminal that
-/// does not read must not hold up a sign-in.
-fn tell(
-    mut arriving: mpsc::Receiver<Decision>,
-    annotator: Arc<Annotator>,
-    journal: Arc<Journal>,
-    json: bool,
-) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Handle::current();
-    let telling = async move {
-        while let Some(decision) = arriving.recv().await {
-            let explained = annotator.annotate(decision).await;
-            journal.record(explained.decision.clone());
-            if json {
-                output::json_line(&explained);
-            } else {
-                let name = explained.caller_name.as_deref();
-                output::data(crate::decision_view::line(&explained.decision, name));
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("decisions".to_owned())
-        .spawn(move || runtime.block_on(telling))
-        .map_err(|error| Failure::unreachable(format!("cannot start a thread: {error}")))?;
     Ok(())
 }
 
