@@ -5,6 +5,8 @@
 //! What a decision shows here is whole; strangers and callers get only the
 //! problem document of their own request.
 
+pub(crate) mod connections;
+
 use std::{pin::Pin, sync::Arc};
 
 use axum::{

@@ -26,7 +26,10 @@ use tokio::{
 };
 
 use crate::{
-    admin_listener::{self, Admin, OperatorToken},
+    admin_listener::{
+        self, Admin, OperatorToken,
+        connections::{self, Bounds},
+    },
     cli::{open_issuer, runtime},
     config::Config,
     data_folder::{DataFolder, DemoUsers, LastUp},
@@ -251,7 +254,7 @@ fn serve_admin(listener: std::net::TcpListener, admin: Admin) -> Result<(), Fail
     let listener = TcpListener::from_std(listener)
         .map_err(|error| Failure::unreachable(format!("the admin listener: {error}")))?;
     let router = admin_listener::router(Arc::new(admin));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(connections::serve(listener, router, Bounds::default()));
     Ok(())
 }
 
