@@ -45,6 +45,9 @@ const KEYS: &[&str] = &[
     "route",
 ];
 
+/// Paths that Doorward answers itself; no route can take them.
+pub(crate) const OWN_PATHS: [&str; 2] = ["/auth/", "/.well-known/"];
+
 /// Life of an access token when the file says nothing.
 const ACCESS_LIFETIME: Duration = Duration::from_secs(5 * 60);
 

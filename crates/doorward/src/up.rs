@@ -73,7 +73,12 @@ impl Settings {
     /// Refuses conveniences of development where strangers could meet them,
     /// and names each.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let public = !self.listen.ip().is_loopback();
+        let public = [
+            ("--listen", self.listen),
+            ("--admin-listen", self.admin_listen),
+        ]
+        .into_iter()
+        .find(|(_, address)| !address.ip().is_loopback());
         let mut refused = Vec::new();
         if matches!(self.upstream, Upstream::Demo) {
             refused.push("demo users and the sample API (--demo)");
@@ -85,13 +90,11 @@ impl Settings {
         if !self.admin_listen.ip().is_loopback() {
             refused.push("an admin listener beyond loopback (--admin-listen)");
         }
-        if refused.is_empty() || !(public || self.production) {
-            return Ok(());
-        }
-        let why = if self.production {
-            "--production"
-        } else {
-            "a public --listen address"
+        let why = match public {
+            _ if refused.is_empty() => return Ok(()),
+            _ if self.production => "--production".to_owned(),
+            Some((flag, _)) => format!("a public {flag} address"),
+            None => return Ok(()),
         };
         Err(
             Failure::configuration(format!("{why} refuses: {}", refused.join("; ")))
@@ -172,21 +175,14 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     };
     serve_admin(admin_listener, admin)?;
     let mut followers = vec![follow::issuer(issuer.clone())];
-    let mut reload = Reload {
-        file: settings.config_file.clone().unwrap_or_default(),
-        applied: settings.config_stamp,
-        served: settings.config.clone(),
-        routes: Arc::clone(&routes),
+    let reload = Reload::of(
+        &settings,
+        &issuer,
+        Arc::clone(&routes),
         roles,
-        issuer: issuer.clone(),
-        folder: settings.folder.clone(),
-        last_up: last_up.clone(),
-    };
-    // Before the first request: a role may have been narrowed while nothing ran.
-    reload.settle().await;
-    if settings.config_file.is_some() {
-        followers.push(reload.spawn());
-    }
+        last_up.clone(),
+    );
+    followers.extend(reload.begin().await);
     Screen {
         settings: &settings,
         last_up: &last_up,
@@ -196,7 +192,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         new_people: new_people.as_ref(),
     }
     .show();
-    Teller {
+    let telling = Teller {
         annotator,
         journal,
         gateway: gateway.gateway(),
@@ -207,6 +203,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     for follower in followers {
         follower.abort();
     }
+    telling.finish().await;
     issuer.close().await;
     answer
 }

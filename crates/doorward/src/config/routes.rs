@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::document::{Reader, Value, Word, wrong_type};
 use super::problem::Fault;
 use super::roles::Grants;
-use super::suggest;
+use super::{OWN_PATHS, suggest};
 
 /// Claims that our tokens carry as one string.
 const CLAIMS: &[&str] = &["tenant", "sub", "sid", "client_id", "iss", "jti", "acr"];
@@ -76,6 +76,7 @@ fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>
     let (requirement, allow) = requirement(reader, table, place);
     let conditions = conditions(reader, table);
     let pattern = pattern?;
+    is_not_our_own(reader, &pattern);
     let (conditions, places) = conditions.into_iter().unzip();
     Some(Written {
         spec: RouteSpec {
@@ -89,6 +90,16 @@ fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>
         allow,
         conditions: places,
     })
+}
+
+/// A route under a path that Doorward answers would never be asked.
+fn is_not_our_own(reader: &mut Reader<'_>, pattern: &Word<'_>) {
+    let path = pattern.text.split_whitespace().nth(1).unwrap_or_default();
+    if let Some(own) = OWN_PATHS.iter().find(|own| path.starts_with(**own)) {
+        let title = format!("a route under `{own}`, which Doorward answers itself");
+        let help = "the API behind it cannot be reached there; give it another path";
+        reader.fault(Fault::at(pattern.span.clone(), title).help(help));
+    }
 }
 
 /// What the route states, and where it names a permission.

@@ -17,7 +17,7 @@ use doorward_issuer::Issuer;
 use doorward_policy::{role::Roles, route::RouteTable};
 use tokio::task::JoinHandle;
 
-use super::follow::warn;
+use super::{Settings, follow::warn};
 use crate::{
     config::Config,
     data_folder::{DataFolder, LastUp},
@@ -64,58 +64,82 @@ impl Stamp {
 
 /// The file that is followed, and all that follows it.
 pub(super) struct Reload {
-    pub(super) file: PathBuf,
+    file: Option<PathBuf>,
     /// Of the content that is served.
-    pub(super) applied: Stamp,
-    pub(super) served: Config,
-    pub(super) routes: Arc<ArcSwap<RouteTable>>,
-    pub(super) roles: Arc<ArcSwap<Roles>>,
-    pub(super) issuer: Issuer,
-    pub(super) folder: DataFolder,
-    pub(super) last_up: LastUp,
+    applied: Stamp,
+    served: Config,
+    routes: Arc<ArcSwap<RouteTable>>,
+    roles: Arc<ArcSwap<Roles>>,
+    issuer: Issuer,
+    folder: DataFolder,
+    last_up: LastUp,
 }
 
 impl Reload {
-    /// Follows the file until the process ends.
-    pub(super) fn spawn(mut self) -> JoinHandle<()> {
+    /// What `settings` serve, as the data folder was left by the run before.
+    pub(super) fn of(
+        settings: &Settings,
+        issuer: &Issuer,
+        routes: Arc<ArcSwap<RouteTable>>,
+        roles: Arc<ArcSwap<Roles>>,
+        last_up: LastUp,
+    ) -> Self {
+        Self {
+            file: settings.config_file.clone(),
+            applied: settings.config_stamp,
+            served: settings.config.clone(),
+            routes,
+            roles,
+            issuer: issuer.clone(),
+            folder: settings.folder.clone(),
+            last_up,
+        }
+    }
+
+    /// Settles what changed while nothing ran, before the first request; then
+    /// follows the file, if there is one, until the process ends.
+    pub(super) async fn begin(mut self) -> Option<JoinHandle<()>> {
+        self.settle().await;
+        let file = self.file.clone()?;
+        Some(self.follow(file))
+    }
+
+    fn follow(mut self, file: PathBuf) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(INTERVAL);
             let mut last = self.applied;
             loop {
                 ticks.tick().await;
                 self.settle().await;
-                let present = Stamp::of(&self.file);
+                let present = Stamp::of(&file);
                 // Only what stood still for one tick: half a file may be valid
                 // and lack the last route's conditions.
                 let is_still = present == last;
                 last = present;
                 if is_still && present != self.applied {
-                    self.load(present).await;
+                    self.load(&file, present).await;
                 }
             }
         })
     }
 
-    async fn load(&mut self, stamp: Stamp) {
-        let loaded = Config::load(&self.file);
-        if Stamp::of(&self.file) != stamp {
+    async fn load(&mut self, file: &Path, stamp: Stamp) {
+        let loaded = Config::load(file);
+        if Stamp::of(file) != stamp {
             // Saved while it was read: the next ticks see it again.
             return;
         }
         self.applied = stamp;
         match loaded {
-            Ok(config) => self.apply(config).await,
+            Ok(config) => self.apply(config, file).await,
             Err(problems) => {
                 output::note(problems);
-                warn(&format!(
-                    "still serving the last good {}",
-                    self.file.display()
-                ));
+                warn(&format!("still serving the last good {}", file.display()));
             }
         }
     }
 
-    async fn apply(&mut self, config: Config) {
+    async fn apply(&mut self, config: Config, file: &Path) {
         let count = config.routes.routes().len();
         for setting in config.settings_that_differ(&self.served) {
             warn(&format!(
@@ -124,16 +148,13 @@ impl Reload {
         }
         self.roles.store(Arc::new(config.roles));
         self.routes.store(Arc::new(config.routes));
-        output::note(format!(
-            "  {} now serves {count} routes",
-            self.file.display()
-        ));
+        output::note(format!("  {} now serves {count} routes", file.display()));
         self.settle().await;
     }
 
     /// Makes what the data folder remembers and the tokens that are out agree
     /// with the roles. Tried at every tick until it holds.
-    pub(super) async fn settle(&mut self) {
+    async fn settle(&mut self) {
         let now = given(&self.roles.load());
         let before = self.last_up.roles.as_ref();
         if before == Some(&now) {

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use doorward_gateway::Gateway;
 use doorward_policy::decision::Decision;
-use tokio::{runtime::Handle, sync::mpsc, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
 
 use super::annotator::Annotator;
 use crate::{
@@ -22,6 +26,9 @@ const BATCH: usize = 256;
 /// need not wake this one for each request.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// How long the last decisions may take to be told.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What a decision is told with, and to whom.
 pub(super) struct Teller {
     pub(super) annotator: Arc<Annotator>,
@@ -30,22 +37,53 @@ pub(super) struct Teller {
     pub(super) json: bool,
 }
 
+/// A teller at work.
+pub(super) struct Telling {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Telling {
+    /// Tells what is still waiting and ends. Must come before the runtime ends,
+    /// and does not wait for a terminal that does not read.
+    pub(super) async fn finish(self) {
+        drop(self.stop);
+        // Late or gone: there is nobody left to tell.
+        let _ = timeout(FAREWELL, self.ended).await;
+    }
+}
+
 impl Teller {
     /// Tells on a thread of its own: a terminal that does not read must not
     /// hold up a sign-in.
-    pub(super) fn start(self, arriving: mpsc::Receiver<Decision>) -> Result<(), Failure> {
+    pub(super) fn start(self, arriving: mpsc::Receiver<Decision>) -> Result<Telling, Failure> {
         let runtime = Handle::current();
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("decisions".to_owned())
-            .spawn(move || runtime.block_on(self.tell(arriving)))
+            .spawn(move || {
+                runtime.block_on(self.tell(arriving, stopped));
+                // Nobody waits when the server ended by itself.
+                let _ = end.send(());
+            })
             .map_err(|error| Failure::unreachable(format!("cannot start a thread: {error}")))?;
-        Ok(())
+        Ok(Telling { stop, ended })
     }
 
-    async fn tell(self, mut arriving: mpsc::Receiver<Decision>) {
+    async fn tell(
+        self,
+        mut arriving: mpsc::Receiver<Decision>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let mut missed = 0;
         let mut batch = Vec::with_capacity(BATCH);
-        while arriving.recv_many(&mut batch, BATCH).await > 0 {
+        loop {
+            tokio::select! {
+                biased;
+                count = arriving.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                _ = &mut stopped => return,
+            }
             for decision in batch.drain(..) {
                 self.tell_one(decision).await;
             }

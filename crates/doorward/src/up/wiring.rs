@@ -22,12 +22,10 @@ use tower::ServiceExt as _;
 use super::descriptors;
 use crate::{
     admin_listener::Explain,
+    config::OWN_PATHS,
     exit::{Answer, Failure},
     system::{SystemClock, SystemEntropy},
 };
-
-/// Paths that the issuer answers; no route can take them.
-const ISSUER_PREFIXES: [&str; 2] = ["/auth/", "/.well-known/"];
 
 /// The gateway in front of `upstream`, with `issuer` as its local service.
 pub(super) fn gateway(
@@ -89,11 +87,7 @@ fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
         })
     };
     LocalService {
-        matches: Arc::new(|path| {
-            ISSUER_PREFIXES
-                .iter()
-                .any(|prefix| path.starts_with(prefix))
-        }),
+        matches: Arc::new(|path| OWN_PATHS.iter().any(|prefix| path.starts_with(prefix))),
         call: Arc::new(call),
     }
 }

@@ -879,6 +879,22 @@ error: a public route with `where`
 "#,
     },
     Broken {
+        name: "a route under a path that Doorward answers itself",
+        text: r#"[[route]]
+match = "GET /auth/x"
+public = true
+"#,
+        shown: r#"
+error: a route under `/auth/`, which Doorward answers itself
+ --> doorward.toml:2:9
+  |
+2 | match = "GET /auth/x"
+  |         ^^^^^^^^^^^^^
+  |
+  = help: the API behind it cannot be reached there; give it another path
+"#,
+    },
+    Broken {
         name: "what would move the cursor is shown, not done",
         text: r#""\u001b[2J" = 1
 "#,

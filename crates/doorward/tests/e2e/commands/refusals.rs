@@ -167,6 +167,13 @@ fn conveniences_of_development_are_refused_by_name() {
                 help:  listen on loopback while you try things out",
             ),
             (
+                &["up", "--demo", "--admin-listen", "0.0.0.0:0"],
+                3,
+                "
+                error: a public --admin-listen address refuses: demo users and the sample API (--demo); an http:// issuer (set `issuer = \"https://…\"` in the configuration); an admin listener beyond loopback (--admin-listen)
+                help:  listen on loopback while you try things out",
+            ),
+            (
                 &["up", "--upstream", "http://127.0.0.1:9", "--production", "--admin-listen", "0.0.0.0:0"],
                 3,
                 "
