@@ -89,6 +89,14 @@ impl Screen<'_> {
         let open = routes.iter().filter(public).count();
         let place = self.settings.config_file.as_deref().map(Path::display);
         match place {
+            Some(file) if routes.is_empty() => {
+                let _ = writeln!(
+                    out,
+                    "  {} routes        none in {file}, so everything is closed; add some, they \
+                     count on save",
+                    paint(Tone::Warn, "!")
+                );
+            }
             Some(file) => {
                 let _ = writeln!(
                     out,
