@@ -107,9 +107,21 @@ pub(crate) fn verify(
     let owned = UnverifiedToken::parse(token).and_then(|token| token.verify(&key, validation, NOW));
     SCRATCH.with_borrow_mut(|used| {
         for scratch in [&mut Scratch::new(), used] {
-            let borrowed = UnverifiedToken::parse(token)
-                .and_then(|token| token.verify_in(&key, validation, NOW, scratch)?.to_owned());
-            assert_same(token, &owned, borrowed);
+            let hint = UnverifiedToken::parse(token)
+                .ok()
+                .map(|it| it.issuer_hint());
+            // Twice: the second time a good token's header is known.
+            for _ in 0..2 {
+                let parsed = UnverifiedToken::parse_in(token, scratch);
+                let issuer = parsed.as_ref().ok().map(|parsed| {
+                    let hint = parsed.issuer_hint_in(scratch);
+                    hint.map(std::borrow::Cow::into_owned)
+                });
+                assert_eq!(issuer, hint, "{token}");
+                let borrowed = parsed
+                    .and_then(|token| token.verify_in(&key, validation, NOW, scratch)?.to_owned());
+                assert_same(token, &owned, borrowed);
+            }
         }
     });
     assert_same_with(token, &KeySet::from_iter([key]), validation);

@@ -4,6 +4,8 @@
 //! inside. This is the layer below tokens, and enough for signed documents that
 //! are no tokens.
 
+use std::sync::Arc;
+
 use memchr::memchr_iter;
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     error::{TokenError, TokenErrorKind},
     header::Header,
     json::Limits,
+    scratch::KnownHeaders,
     verifying_key::VerifyingKey,
 };
 
@@ -24,7 +27,7 @@ pub(crate) const MAX_SIGNATURE_BYTES: usize = 1024;
 /// A compact JWS whose signature has not been checked.
 #[derive(Clone, Debug)]
 pub struct UnverifiedJws<'t> {
-    header: Header,
+    header: Arc<Header>,
     parts: Parts<'t>,
 }
 
@@ -38,17 +41,24 @@ impl<'t> UnverifiedJws<'t> {
     /// refuses.
     pub fn parse(text: &'t str) -> Result<Self, TokenError> {
         let parts = Parts::split(text)?;
-        let header = Header::parse(&parts.header()?)?;
+        let header = Arc::new(Header::parse(&parts.header()?)?);
+        Ok(Self { header, parts })
+    }
+
+    /// [`Self::parse`], without reading a header that is `known`.
+    pub(crate) fn parse_known(text: &'t str, known: &KnownHeaders) -> Result<Self, TokenError> {
+        let parts = Parts::split(text)?;
+        let header = known.header_of(&parts)?;
         Ok(Self { header, parts })
     }
 
     /// The unproven header.
-    pub const fn header(&self) -> &Header {
+    pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// `alg`, which only ever chooses among trusted keys.
-    pub const fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> Algorithm {
         self.header.algorithm()
     }
 
@@ -69,6 +79,10 @@ impl<'t> UnverifiedJws<'t> {
         self.parts
             .check_signature(self.algorithm(), key, &mut buffer)?;
         base64url::decode(self.parts.payload).map_err(|_| TokenErrorKind::Malformed.into())
+    }
+
+    pub(crate) const fn shared_header(&self) -> &Arc<Header> {
+        &self.header
     }
 
     pub(crate) const fn parts(&self) -> &Parts<'t> {

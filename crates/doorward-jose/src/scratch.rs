@@ -1,11 +1,12 @@
 //! Memory for verifying token after token without asking for more.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use zeroize::Zeroize;
 
 use crate::{
     claims::scan::Tape,
+    error::TokenError,
     header::Header,
     json::scan::PADDING,
     jws::{MAX_BYTES, MAX_SIGNATURE_BYTES, Parts},
@@ -65,15 +66,23 @@ impl fmt::Debug for Scratch {
 /// strangers cannot push out the good ones.
 #[derive(Default)]
 pub(crate) struct KnownHeaders {
-    known: Vec<(Box<str>, Header)>,
+    known: Vec<(Box<str>, Arc<Header>)>,
     oldest: usize,
 }
 
 impl KnownHeaders {
     /// The token's header, if it is one of them.
-    pub(crate) fn find(&self, parts: &Parts<'_>) -> Option<&Header> {
-        let same = |(encoded, _): &&(Box<str>, Header)| **encoded == *parts.header;
+    fn find(&self, parts: &Parts<'_>) -> Option<&Arc<Header>> {
+        let same = |(encoded, _): &&(Box<str>, Arc<Header>)| **encoded == *parts.header;
         self.known.iter().find(same).map(|(_, header)| header)
+    }
+
+    /// The token's header, read only if it is none of them.
+    pub(crate) fn header_of(&self, parts: &Parts<'_>) -> Result<Arc<Header>, TokenError> {
+        match self.find(parts) {
+            Some(known) => Ok(Arc::clone(known)),
+            None => Header::parse(&parts.header()?).map(Arc::new),
+        }
     }
 
     #[cfg(test)]
@@ -81,9 +90,13 @@ impl KnownHeaders {
         self.known.len()
     }
 
-    /// INVARIANT: only called after the signature held.
-    pub(crate) fn remember(&mut self, parts: &Parts<'_>, header: Header) {
-        let entry = (parts.header.into(), header);
+    /// INVARIANT: only called after the signature held, with the header that
+    /// [`Self::header_of`] gave.
+    pub(crate) fn remember(&mut self, parts: &Parts<'_>, header: &Arc<Header>) {
+        if self.find(parts).is_some() {
+            return;
+        }
+        let entry = (parts.header.into(), Arc::clone(header));
         if self.known.len() < KNOWN_HEADERS {
             self.known.push(entry);
         } else {

@@ -48,7 +48,7 @@ impl<'t> UnverifiedToken<'t> {
     }
 
     /// `alg`, which only ever chooses among trusted keys.
-    pub const fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> Algorithm {
         self.jws.algorithm()
     }
 

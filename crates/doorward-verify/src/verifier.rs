@@ -6,12 +6,14 @@
 
 #[cfg(feature = "fetch")]
 mod refresh;
+mod working_memory;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use doorward_jose::{
     claims::Claims,
     error::{TokenError, TokenErrorKind},
+    scratch::Scratch,
     time::UnixTime,
     token::{UnverifiedToken, VerifiedToken},
     validation::Validation,
@@ -228,15 +230,19 @@ impl Verifier {
             decision.pass(Step::Revocation, "alive, not revoked");
             return Ok(principal);
         }
-        let token = UnverifiedToken::parse(bearer).map_err(|error| refuse(decision, &error))?;
-        decision.pass(Step::Token, format!("JWS, {}", token.algorithm()));
-        let issuer = self.issuer_of(&token, decision)?;
+        let (verified, issuer, before) = working_memory::lent(|scratch| {
+            let token = UnverifiedToken::parse_in(bearer, scratch)
+                .map_err(|error| refuse(decision, &error))?;
+            decision.pass(Step::Token, format!("JWS, {}", token.algorithm()));
+            let issuer = self.issuer_of(&token, scratch, decision)?;
+            let before = Before {
+                keys: issuer.keys.generation(now),
+                epoch: self.revocations_of(issuer).epoch(),
+            };
+            let verified = check_with_keys(&token, issuer, now, scratch, decision)?;
+            Ok((verified, issuer, before))
+        })?;
         let revocations = self.revocations_of(issuer);
-        let before = Before {
-            keys: issuer.keys.generation(now),
-            epoch: revocations.epoch(),
-        };
-        let verified = check_with_keys(&token, issuer, now, decision)?;
         decision.pass(Step::Audience, "issuer and audience match");
         decision.pass(Step::Time, lifetime_left(&verified, now));
         let principal = Principal::new(verified);
@@ -300,9 +306,10 @@ impl Verifier {
     fn issuer_of(
         &self,
         token: &UnverifiedToken<'_>,
+        scratch: &mut Scratch,
         decision: &mut Decision,
     ) -> Result<&TrustedIssuer, Reason> {
-        self.find_issuer(token).map_err(|hint| {
+        self.find_issuer(token, scratch).map_err(|hint| {
             decision.fail(
                 Step::Audience,
                 Reason::WrongIssuer,
@@ -313,13 +320,17 @@ impl Verifier {
     }
 
     /// The issuer to check the token against, or the name of the unknown one.
-    fn find_issuer(&self, token: &UnverifiedToken<'_>) -> Result<&TrustedIssuer, Option<String>> {
+    fn find_issuer<'s>(
+        &self,
+        token: &UnverifiedToken<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&TrustedIssuer, Option<Cow<'s, str>>> {
         // With one issuer the hint is not needed: the claim is compared after
         // the signature anyway. With several it picks, and proves nothing.
         if let [only] = self.issuers.as_slice() {
             return Ok(only);
         }
-        let hint = token.issuer_hint();
+        let hint = token.issuer_hint_in(scratch);
         let found = self
             .issuers
             .iter()
@@ -334,6 +345,7 @@ fn check_with_keys(
     token: &UnverifiedToken<'_>,
     issuer: &TrustedIssuer,
     now: UnixTime,
+    scratch: &mut Scratch,
     decision: &mut Decision,
 ) -> Result<VerifiedToken, Reason> {
     let snapshot = issuer.keys.snapshot();
@@ -348,7 +360,8 @@ fn check_with_keys(
     }
     let mut last = None;
     for key in snapshot.keys.candidates(token.algorithm(), token.key_id()) {
-        match token.verify(key, &issuer.validation, now) {
+        let verified = token.verify_in(key, &issuer.validation, now, scratch);
+        match verified.and_then(|verified| verified.to_owned()) {
             Ok(verified) => {
                 decision.pass(
                     Step::Signature,

@@ -1,5 +1,6 @@
-//! A token that was verified before touches the heap no more. One test in a
-//! program of its own: the allocator counts for all threads.
+//! A token that was verified before touches the heap no more, and one that was
+//! not only for what its caller keeps. One test in a program of its own: the
+//! allocator counts for all threads.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
@@ -27,9 +28,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
-#[test]
-fn a_hit_allocates_nothing() {
-    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+fn claims() -> AccessClaims {
     let claims = AccessClaims::new(RequiredClaims {
         issuer: "https://id.example".to_owned(),
         subject: "user-1".to_owned(),
@@ -39,8 +38,50 @@ fn a_hit_allocates_nothing() {
         issued_at: NOW,
         lifetime_seconds: 300,
     });
-    let claims = claims.session("s-1").tenant("acme").roles(["reader"]);
-    let token = key.sign("at+jwt", &claims).unwrap();
+    claims.session("s-1").tenant("acme").roles(["reader"])
+}
+
+#[test]
+fn allocations_are_what_is_kept() {
+    a_miss_allocates_for_what_is_kept_and_told();
+    a_hit_allocates_nothing();
+}
+
+/// A stranger's token costs the words of its refusal, a good one its claims;
+/// finding the issuer among several costs nothing.
+fn a_miss_allocates_for_what_is_kept_and_told() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
+    let trusted = |issuer: &str| {
+        let validation = Validation::issuer(issuer)
+            .audience("https://api.example")
+            .algorithms([Algorithm::Es256]);
+        TrustedIssuer::new(validation, keys.clone())
+    };
+    let issuers = vec![
+        trusted("https://else.example"),
+        trusted("https://id.example"),
+    ];
+    let verifier = Verifier::new(issuers, RevocationSet::new());
+    let token = key.sign("at+jwt", &claims()).unwrap();
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 1, "GET", "/");
+    let mut allocations = |token: &str| {
+        decision.checks.clear();
+        let region = Region::new(ALLOCATOR);
+        let verdict = verifier.verify(token, NOW, &mut decision);
+        (verdict.is_ok(), region.change().allocations)
+    };
+    assert!(allocations(&token).0, "brings the memory of this thread");
+    let (is_good, count) = allocations(&token);
+    assert!(is_good && count <= 24, "claims, caller and lines: {count}");
+    let (is_good, count) = allocations(&forged);
+    assert!(!is_good && count <= 2, "only the lines: {count}");
+}
+
+fn a_hit_allocates_nothing() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let token = key.sign("at+jwt", &claims()).unwrap();
     let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
     let validation = Validation::issuer("https://id.example")
         .audience("https://api.example")

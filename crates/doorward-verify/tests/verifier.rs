@@ -324,3 +324,51 @@ fn clm_012_clm_013_tokens_made_for_something_else_are_refused() {
         assert!(!decision.proven);
     }
 }
+
+/// What one token leaves in a thread's memory must not show in the next one's
+/// verdict, nor in the words of a refusal.
+#[test]
+fn a_used_thread_decides_as_a_fresh_one() {
+    let (a, b) = (bench(), bench());
+    let other = "https://other.example";
+    let issuers = vec![trusted(ISSUER, &a.keys), trusted(other, &b.keys)];
+    let verifier = Verifier::new(issuers, RevocationSet::new());
+    let good = [
+        sign(&a.key, &claims(ISSUER, NOW)),
+        sign(&b.key, &claims(other, NOW)),
+    ];
+    let cut = |token: &str, at: usize| token[..token.len() - at].to_owned();
+    let [header, _, signature] = good[0].split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts");
+    };
+    let swapped = format!(
+        "{header}.{}.{signature}",
+        good[1].split('.').nth(1).unwrap()
+    );
+    let bad = [
+        swapped,
+        cut(&good[0], 1),
+        cut(&good[1], 40),
+        format!("{}A", good[0]),
+        format!("{header}.e30.{signature}"),
+        format!("{header}.!.{signature}"),
+        format!("{header}.."),
+        "a.b.c".to_owned(),
+        String::new(),
+        "x".repeat(9000),
+        sign(&a.key, &claims("https://third.example", NOW)),
+        sign(&a.key, &claims(other, NOW)),
+        sign(&b.key, &claims(other, NOW - 1000)),
+        sign(&a.key, &claims(ISSUER, NOW + 1000)),
+        a.key.sign("JWT", &claims(ISSUER, NOW)).unwrap(),
+        a.key
+            .sign("at+jwt", &serde_json::json!({ "iss": ISSUER }))
+            .unwrap(),
+    ];
+    let told = |token: &str| verify(&verifier, token, NOW).1;
+    let fresh = |token: &str| std::thread::scope(|scope| scope.spawn(|| told(token)).join());
+    for token in good.iter().chain(&bad).chain(&good) {
+        assert_eq!(told(token), fresh(token).unwrap(), "{token}");
+        assert_eq!(told(&good[0]).outcome, told(&good[1]).outcome);
+    }
+}

@@ -91,7 +91,8 @@ fn reason(padded: &[u8]) -> TokenError {
     }
 }
 
-fn find(padded: &str, tape: &mut Tape) -> Result<Found, Refused> {
+/// [`scan`], without the reason for a refusal.
+pub(crate) fn find(padded: &str, tape: &mut Tape) -> Result<Found, Refused> {
     let Tape {
         buffers,
         items,

@@ -9,13 +9,13 @@ use crate::{
     base64url,
     claims::{
         BorrowedClaims,
-        scan::{Tape, scan},
+        scan::{Tape, find, scan},
     },
     error::{TokenError, TokenErrorKind},
     header::Header,
-    json::scan::PADDING,
+    json::scan::{PADDING, Refused},
     jwk_set::KeySet,
-    jws::Parts,
+    jws::{Parts, UnverifiedJws},
     scratch::Scratch,
     time::UnixTime,
     validation::Validation,
@@ -113,15 +113,10 @@ pub fn verify_in<'s>(
     scratch: &'s mut Scratch,
 ) -> Result<BorrowedToken<'s>, TokenError> {
     let parts = Parts::split(text)?;
-    let header = match scratch.headers.find(&parts) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(Header::parse(&parts.header()?)?),
-    };
+    let header = scratch.headers.header_of(&parts)?;
     let key = proving_key(&parts, &header, keys, validation, &mut *scratch.signature)?;
     let right_type = validation.check_type(header.token_type());
-    if let Cow::Owned(header) = header {
-        scratch.headers.remember(&parts, header);
-    }
+    scratch.headers.remember(&parts, &header);
     let proven = Proven {
         payload: parts.payload,
         right_type,
@@ -130,9 +125,31 @@ pub fn verify_in<'s>(
     proven.judge(validation, now, scratch)
 }
 
-impl UnverifiedToken<'_> {
-    /// [`Self::verify`] in the caller's memory. The header was parsed, with
-    /// its allocations, by [`Self::parse`]; [`verify_in`] saves that too.
+impl<'t> UnverifiedToken<'t> {
+    /// [`Self::parse`], without reading a header again that `scratch` knows
+    /// from a token whose signature held.
+    ///
+    /// # Errors
+    ///
+    /// Exactly those of [`Self::parse`].
+    pub fn parse_in(text: &'t str, scratch: &Scratch) -> Result<Self, TokenError> {
+        UnverifiedJws::parse_known(text, &scratch.headers).map(|jws| Self { jws })
+    }
+
+    /// [`Self::issuer_hint`] in the caller's memory.
+    pub fn issuer_hint_in<'s>(&self, scratch: &'s mut Scratch) -> Option<Cow<'s, str>> {
+        let Scratch { payload, tape, .. } = scratch;
+        let padded = decode(self.jws.parts().payload, &mut **payload)?;
+        let text = std::str::from_utf8(padded).ok()?;
+        match find(text, tape) {
+            Ok(found) => Some(BorrowedClaims::new(text, tape, found).issuer().into()),
+            // The other reader takes a name out of claims that are good for
+            // nothing else: its refusal is then about them.
+            Err(Refused) => self.issuer_hint().map(Cow::Owned),
+        }
+    }
+
+    /// [`Self::verify`] in the caller's memory.
     ///
     /// # Errors
     ///
@@ -146,6 +163,7 @@ impl UnverifiedToken<'_> {
     ) -> Result<BorrowedToken<'s>, TokenError> {
         let (parts, header) = (self.jws.parts(), self.jws.header());
         check_signature(parts, header, key, validation, &mut *scratch.signature)?;
+        scratch.headers.remember(parts, self.jws.shared_header());
         let proven = Proven {
             payload: parts.payload,
             right_type: validation.check_type(header.token_type()),
@@ -207,14 +225,8 @@ impl<'s> Proven<'_, 's> {
         scratch: &'s mut Scratch,
     ) -> Result<BorrowedToken<'s>, TokenError> {
         let Scratch { payload, tape, .. } = scratch;
-        let length = base64url::decode_into(self.payload, &mut **payload)
-            .map_err(|_| TokenErrorKind::Malformed)?
-            .len();
+        let padded = decode(self.payload, &mut **payload).ok_or(TokenErrorKind::Malformed)?;
         self.right_type?;
-        let padded = payload
-            .get_mut(..length + PADDING)
-            .ok_or(TokenErrorKind::TooLarge)?;
-        padded[length..].fill(0);
         let (text, found) = scan(padded, tape)?;
         let tape: &'s Tape = tape;
         let claims = BorrowedClaims::new(text, tape, found);
@@ -224,4 +236,13 @@ impl<'s> Proven<'_, 's> {
             key: self.key,
         })
     }
+}
+
+/// The payload, with the scanner's padding behind it. There is room for what
+/// [`Parts::split`] lets through.
+fn decode<'b>(payload: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let length = base64url::decode_into(payload, buffer).ok()?.len();
+    let padded = buffer.get_mut(..length + PADDING)?;
+    padded[length..].fill(0);
+    Some(padded)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use doorward_jose::{time::UnixTime, token::UnverifiedToken};
 use doorward_policy::decision::{Decision, Reason};
 
-use super::Verifier;
+use super::{Verifier, working_memory};
 use crate::{key_source::KeySource, principal::Principal};
 
 /// Longest wait for newer keys.
@@ -34,10 +34,8 @@ impl Verifier {
         let Ok(token) = UnverifiedToken::parse(bearer) else {
             return verdict;
         };
-        let source = self
-            .find_issuer(&token)
-            .ok()
-            .map(super::TrustedIssuer::keys);
+        let issuer = working_memory::lent(|scratch| self.find_issuer(&token, scratch).ok());
+        let source = issuer.map(super::TrustedIssuer::keys);
         let Some(demand) = source.and_then(KeySource::demand) else {
             return verdict;
         };
