@@ -8,7 +8,8 @@
 //! Reads go through a few connections of their own. Every write needs a
 //! [`Tx`], which comes from [`Store::begin`] and is rolled back when dropped.
 //! The operations themselves are methods of [`Store`] and [`Tx`] in the files
-//! below, one file per family of tables; each checks how many rows it changed.
+//! below, one file per family of tables; each is written once, as a
+//! [`statement`], and checks how many rows it changed.
 //!
 //! The statements are kept to what PostgreSQL speaks as well: `$1`
 //! placeholders, TEXT ids, BIGINT numbers, `RETURNING`, no triggers and no
@@ -24,6 +25,7 @@ mod keys;
 mod migrations;
 mod revocations;
 mod sessions;
+mod statement;
 mod tenants;
 
 use std::{
@@ -51,6 +53,8 @@ pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
 pub(crate) use sessions::{NewSession, Rotation, SessionRow};
+
+use self::statement::sql;
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -175,11 +179,10 @@ impl Tx {
 
     /// The next number of a head, in commit order and without gaps.
     async fn next(&mut self, head: &'static str) -> Result<i64, StoreError> {
-        let (value,) =
-            sqlx::query_as("UPDATE head SET value = value + 1 WHERE name = $1 RETURNING value")
-                .bind(head)
-                .fetch_one(self.connection())
-                .await?;
+        let (value,) = sql("UPDATE head SET value = value + 1 WHERE name = $1 RETURNING value")
+            .bind(head)
+            .fetch_one(self.connection())
+            .await?;
         Ok(value)
     }
 }

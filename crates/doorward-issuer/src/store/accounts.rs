@@ -3,9 +3,7 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{
-    Store, Tx, failure::is_taken, millis, moment, one_row, parsed, seconds, unix, unsigned,
-};
+use super::{Store, Tx, millis, moment, one_row, parsed, seconds, statement::sql, unix, unsigned};
 use crate::{
     error::StoreError,
     password::PasswordHash,
@@ -37,7 +35,7 @@ impl Store {
         &self,
         username: &Username,
     ) -> Result<Option<Account>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql(
             "SELECT id, username, home_tenant, password_hash, disabled_at, version
              FROM account WHERE username = $1",
         )
@@ -48,7 +46,7 @@ impl Store {
     }
 
     pub(crate) async fn account_by_id(&self, id: &str) -> Result<Option<Account>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql(
             "SELECT id, username, home_tenant, password_hash, disabled_at, version
              FROM account WHERE id = $1",
         )
@@ -64,22 +62,19 @@ impl Store {
         limit: Option<u32>,
     ) -> Result<Vec<User>, StoreError> {
         let limit = limit.unwrap_or(MAX_PAGE).min(MAX_PAGE);
-        let rows: Vec<(String, String, String, Option<i64>, i64)> = sqlx::query_as(
-            "SELECT id, username, home_tenant, disabled_at, created_at
-             FROM account WHERE username > $1 ORDER BY username LIMIT $2",
-        )
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<(String, String, String, Option<i64>, i64)> =
+            sql("SELECT id, username, home_tenant, disabled_at, created_at
+             FROM account WHERE username > $1 ORDER BY username LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.into_iter().map(user).collect()
     }
 
     pub(crate) async fn user(&self, username: &Username) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query_as(
-            "SELECT id, username, home_tenant, disabled_at, created_at
-             FROM account WHERE username = $1",
-        )
+        let row = sql("SELECT id, username, home_tenant, disabled_at, created_at
+             FROM account WHERE username = $1")
         .bind(username.as_str())
         .fetch_optional(&self.readers)
         .await?;
@@ -94,10 +89,10 @@ impl Tx {
         user: &User,
         hash: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let inserted = sql(
             "INSERT INTO account (id, username, home_tenant, password_hash, version,
                                   tokens_from, tokens_from_used, created_at)
-             VALUES ($1, $2, $3, $4, 1, 0, 0, $5)",
+             VALUES ($1, $2, $3, $4, 1, 0, 0, $5) ON CONFLICT DO NOTHING",
         )
         .bind(user.id.as_str())
         .bind(user.username.as_str())
@@ -105,19 +100,15 @@ impl Tx {
         .bind(hash.to_phc())
         .bind(i64::try_from(user.created_at_ms).unwrap_or(i64::MAX))
         .execute(self.connection())
-        .await;
-        match inserted {
-            Ok(_) => Ok(true),
-            Err(error) if is_taken(&error) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        .await?;
+        Ok(inserted == 1)
     }
 
     pub(crate) async fn account_id(
         &mut self,
         username: &Username,
     ) -> Result<Option<UserId>, StoreError> {
-        let row: Option<(String,)> = sqlx::query_as("SELECT id FROM account WHERE username = $1")
+        let row: Option<(String,)> = sql("SELECT id FROM account WHERE username = $1")
             .bind(username.as_str())
             .fetch_optional(self.connection())
             .await?;
@@ -128,7 +119,7 @@ impl Tx {
         &mut self,
         id: &UserId,
     ) -> Result<Option<AccountState>, StoreError> {
-        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = sqlx::query_as(
+        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = sql(
             "SELECT a.home_tenant, a.disabled_at, a.version, a.tokens_from, a.tokens_from_used,
                     i.tokens_from
              FROM account a, installation i WHERE a.id = $1 AND i.id = 1",
@@ -157,15 +148,13 @@ impl Tx {
         id: &UserId,
         disabled_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let changed = sqlx::query(
-            "UPDATE account SET disabled_at = $2, version = version + 1
-             WHERE id = $1 AND (disabled_at IS NULL) <> ($2 IS NULL)",
-        )
+        let changed = sql("UPDATE account SET disabled_at = $2, version = version + 1
+             WHERE id = $1 AND (disabled_at IS NULL) <> ($2 IS NULL)")
         .bind(id.as_str())
         .bind(disabled_at.map(millis))
         .execute(self.connection())
         .await?;
-        Ok(changed.rows_affected() == 1)
+        Ok(changed == 1)
     }
 
     pub(crate) async fn set_password_hash(
@@ -173,14 +162,13 @@ impl Tx {
         id: &UserId,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
-        let changed = sqlx::query(
-            "UPDATE account SET password_hash = $2, version = version + 1 WHERE id = $1",
-        )
-        .bind(id.as_str())
-        .bind(hash.to_phc())
-        .execute(self.connection())
-        .await?;
-        one_row(changed.rows_affected(), "set_password_hash")
+        let changed =
+            sql("UPDATE account SET password_hash = $2, version = version + 1 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(hash.to_phc())
+                .execute(self.connection())
+                .await?;
+        one_row(changed, "set_password_hash")
     }
 
     /// The same password under other parameters: nobody is signed out for it.
@@ -191,15 +179,14 @@ impl Tx {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let changed = sqlx::query(
-            "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-        )
-        .bind(id.as_str())
-        .bind(old.to_phc())
-        .bind(new.to_phc())
-        .execute(self.connection())
-        .await?;
-        Ok(changed.rows_affected() == 1)
+        let changed =
+            sql("UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+                .bind(id.as_str())
+                .bind(old.to_phc())
+                .bind(new.to_phc())
+                .execute(self.connection())
+                .await?;
+        Ok(changed == 1)
     }
 
     pub(crate) async fn set_tokens_from(
@@ -207,27 +194,23 @@ impl Tx {
         id: &UserId,
         tokens_from: UnixTime,
     ) -> Result<(), StoreError> {
-        let changed = sqlx::query(
-            "UPDATE account SET tokens_from = $2, tokens_from_used = 0
-             WHERE id = $1 AND tokens_from <= $2",
-        )
+        let changed = sql("UPDATE account SET tokens_from = $2, tokens_from_used = 0
+             WHERE id = $1 AND tokens_from <= $2")
         .bind(id.as_str())
         .bind(seconds(tokens_from))
         .execute(self.connection())
         .await?;
-        one_row(changed.rows_affected(), "set_tokens_from")
+        one_row(changed, "set_tokens_from")
     }
 
     /// A moment at which something was issued to this user, or later: the last
     /// refresh of any session, and the last audit entry of all.
     pub(crate) async fn latest_issue(&mut self, id: &UserId) -> Result<Timestamp, StoreError> {
-        let (latest,): (i64,) = sqlx::query_as(
-            "SELECT COALESCE(MAX(latest), 0) FROM
+        let (latest,): (i64,) = sql("SELECT COALESCE(MAX(latest), 0) FROM
                  (SELECT MAX(rotated_at) AS latest FROM session WHERE account_id = $1
                   UNION ALL
                   SELECT at FROM audit
-                      WHERE seq = (SELECT value FROM head WHERE name = 'audit')) w",
-        )
+                      WHERE seq = (SELECT value FROM head WHERE name = 'audit')) w")
         .bind(id.as_str())
         .fetch_one(self.connection())
         .await?;
@@ -235,11 +218,11 @@ impl Tx {
     }
 
     pub(crate) async fn mark_tokens_from_used(&mut self, id: &UserId) -> Result<(), StoreError> {
-        let changed = sqlx::query("UPDATE account SET tokens_from_used = 1 WHERE id = $1")
+        let changed = sql("UPDATE account SET tokens_from_used = 1 WHERE id = $1")
             .bind(id.as_str())
             .execute(self.connection())
             .await?;
-        one_row(changed.rows_affected(), "mark_tokens_from_used")
+        one_row(changed, "mark_tokens_from_used")
     }
 }
 

@@ -1,6 +1,6 @@
 //! The audit log: appended to in the transaction of the change.
 
-use super::{Store, Tx, millis, unsigned};
+use super::{Store, Tx, millis, statement::sql, unsigned};
 use crate::{
     audit::{AuditEntry, AuditRecord},
     error::StoreError,
@@ -27,7 +27,7 @@ impl Store {
         cursor: u64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql(
             "SELECT seq, at, tenant, actor_kind, actor_id, action, object_kind, object_id,
                     session_id, outcome, detail
              FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2",
@@ -43,7 +43,7 @@ impl Store {
 impl Tx {
     pub(crate) async fn record(&mut self, entry: AuditEntry<'_>) -> Result<(), StoreError> {
         let seq = self.next("audit").await?;
-        sqlx::query(
+        sql(
             "INSERT INTO audit (seq, at, tenant, actor_kind, actor_id, action, object_kind,
                                 object_id, session_id, outcome, detail)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

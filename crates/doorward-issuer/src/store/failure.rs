@@ -38,10 +38,3 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
         _ => StoreError::Corrupt(error.to_string()),
     }
 }
-
-/// Whether a unique key was taken.
-pub(super) fn is_taken(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(DatabaseError::is_unique_violation)
-}

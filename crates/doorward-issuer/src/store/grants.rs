@@ -2,7 +2,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, parsed, unsigned};
+use super::{Store, Tx, millis, parsed, statement::sql, unsigned};
 use crate::{error::StoreError, tenant::TenantName, user::UserId};
 
 /// A stored grant: tenant, role, since when in milliseconds.
@@ -10,13 +10,12 @@ pub(crate) type Grant = (TenantName, String, u64);
 
 impl Store {
     pub(crate) async fn grants(&self, user: &UserId) -> Result<Vec<Grant>, StoreError> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT tenant, role, granted_at FROM role_grant
-             WHERE account_id = $1 ORDER BY tenant, role",
-        )
-        .bind(user.as_str())
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<(String, String, i64)> =
+            sql("SELECT tenant, role, granted_at FROM role_grant
+             WHERE account_id = $1 ORDER BY tenant, role")
+            .bind(user.as_str())
+            .fetch_all(&self.readers)
+            .await?;
         rows.into_iter()
             .map(|(tenant, role, granted_at)| {
                 let tenant = parsed(TenantName::parse(&tenant), "role_grant.tenant")?;
@@ -30,8 +29,8 @@ impl Store {
         user: &UserId,
         tenant: &TenantName,
     ) -> Result<bool, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as(
-            "SELECT 1 FROM role_grant WHERE account_id = $1 AND tenant = $2 LIMIT 1",
+        let row: Option<(i64,)> = sql(
+            "SELECT CAST(1 AS BIGINT) FROM role_grant WHERE account_id = $1 AND tenant = $2 LIMIT 1",
         )
         .bind(user.as_str())
         .bind(tenant.as_str())
@@ -47,13 +46,12 @@ impl Tx {
         user: &UserId,
         tenant: &TenantName,
     ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = sqlx::query_as(
-            "SELECT role FROM role_grant WHERE account_id = $1 AND tenant = $2 ORDER BY role",
-        )
-        .bind(user.as_str())
-        .bind(tenant.as_str())
-        .fetch_all(self.connection())
-        .await?;
+        let rows: Vec<(String,)> =
+            sql("SELECT role FROM role_grant WHERE account_id = $1 AND tenant = $2 ORDER BY role")
+                .bind(user.as_str())
+                .bind(tenant.as_str())
+                .fetch_all(self.connection())
+                .await?;
         Ok(rows.into_iter().map(|(role,)| role).collect())
     }
 
@@ -65,7 +63,7 @@ impl Tx {
         role: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query(
+        let inserted = sql(
             "INSERT INTO role_grant (account_id, tenant, role, granted_at)
              VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         )
@@ -75,7 +73,7 @@ impl Tx {
         .bind(millis(now))
         .execute(self.connection())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(inserted == 1)
     }
 
     /// `false` if there was none.
@@ -85,14 +83,13 @@ impl Tx {
         tenant: &TenantName,
         role: &str,
     ) -> Result<bool, StoreError> {
-        let deleted = sqlx::query(
-            "DELETE FROM role_grant WHERE account_id = $1 AND tenant = $2 AND role = $3",
-        )
-        .bind(user.as_str())
-        .bind(tenant.as_str())
-        .bind(role)
-        .execute(self.connection())
-        .await?;
-        Ok(deleted.rows_affected() == 1)
+        let deleted =
+            sql("DELETE FROM role_grant WHERE account_id = $1 AND tenant = $2 AND role = $3")
+                .bind(user.as_str())
+                .bind(tenant.as_str())
+                .bind(role)
+                .execute(self.connection())
+                .await?;
+        Ok(deleted == 1)
     }
 }

@@ -3,7 +3,7 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, one_row, seconds, unix, unsigned};
+use super::{Store, Tx, millis, one_row, seconds, statement::sql, unix, unsigned};
 use crate::error::StoreError;
 
 /// The one row of `installation`.
@@ -31,11 +31,9 @@ const SELECT: &str = "SELECT epoch, master_key_check, tokens_from, longest_acces
 impl Store {
     pub(crate) async fn heads(&self) -> Result<Heads, StoreError> {
         self.file.check()?;
-        let (epoch, revocation, keys) = sqlx::query_as(
-            "SELECT i.epoch, r.value, k.value
+        let (epoch, revocation, keys) = sql("SELECT i.epoch, r.value, k.value
              FROM installation i, head r, head k
-             WHERE i.id = 1 AND r.name = 'revocation' AND k.name = 'keys'",
-        )
+             WHERE i.id = 1 AND r.name = 'revocation' AND k.name = 'keys'")
         .fetch_one(&self.readers)
         .await?;
         Ok(Heads {
@@ -48,9 +46,8 @@ impl Store {
 
 impl Tx {
     pub(crate) async fn installation(&mut self) -> Result<Option<Installation>, StoreError> {
-        let row: Option<(String, Vec<u8>, i64, i64)> = sqlx::query_as(SELECT)
-            .fetch_optional(self.connection())
-            .await?;
+        let row: Option<(String, Vec<u8>, i64, i64)> =
+            sql(SELECT).fetch_optional(self.connection()).await?;
         row.map(|(epoch, master_key_check, tokens_from, longest)| {
             Ok(Installation {
                 epoch,
@@ -67,11 +64,9 @@ impl Tx {
         new: &Installation,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO installation
+        sql("INSERT INTO installation
                  (id, epoch, master_key_check, tokens_from, longest_access_token, created_at)
-             VALUES (1, $1, $2, $3, $4, $5)",
-        )
+             VALUES (1, $1, $2, $3, $4, $5)")
         .bind(&new.epoch)
         .bind(&new.master_key_check)
         .bind(seconds(new.tokens_from))
@@ -84,10 +79,8 @@ impl Tx {
 
     pub(crate) async fn raise_longest_access_token(&mut self, life: u64) -> Result<(), StoreError> {
         let life = i64::try_from(life).unwrap_or(i64::MAX);
-        sqlx::query(
-            "UPDATE installation SET longest_access_token = $1
-             WHERE id = 1 AND longest_access_token < $1",
-        )
+        sql("UPDATE installation SET longest_access_token = $1
+             WHERE id = 1 AND longest_access_token < $1")
         .bind(life)
         .execute(self.connection())
         .await?;
@@ -101,12 +94,12 @@ impl Tx {
         epoch: &str,
         revocation: i64,
     ) -> Result<(), StoreError> {
-        let changed = sqlx::query("UPDATE installation SET epoch = $1 WHERE id = 1")
+        let changed = sql("UPDATE installation SET epoch = $1 WHERE id = 1")
             .bind(epoch)
             .execute(self.connection())
             .await?;
-        one_row(changed.rows_affected(), "begin_epoch")?;
-        sqlx::query("UPDATE head SET value = $1 WHERE name = 'revocation' AND value < $1")
+        one_row(changed, "begin_epoch")?;
+        sql("UPDATE head SET value = $1 WHERE name = 'revocation' AND value < $1")
             .bind(revocation)
             .execute(self.connection())
             .await?;
@@ -117,18 +110,17 @@ impl Tx {
         &mut self,
         tokens_from: UnixTime,
     ) -> Result<(), StoreError> {
-        let changed = sqlx::query(
-            "UPDATE installation SET tokens_from = $1 WHERE id = 1 AND tokens_from < $1",
-        )
-        .bind(seconds(tokens_from))
-        .execute(self.connection())
-        .await?;
-        one_row(changed.rows_affected(), "set_all_tokens_from")
+        let changed =
+            sql("UPDATE installation SET tokens_from = $1 WHERE id = 1 AND tokens_from < $1")
+                .bind(seconds(tokens_from))
+                .execute(self.connection())
+                .await?;
+        one_row(changed, "set_all_tokens_from")
     }
 
     /// The latest watermark of any user or of the installation.
     pub(crate) async fn latest_watermark(&mut self) -> Result<UnixTime, StoreError> {
-        let (latest,): (i64,) = sqlx::query_as(
+        let (latest,): (i64,) = sql(
             "SELECT COALESCE(MAX(tokens_from), 0) FROM
                  (SELECT tokens_from FROM account UNION ALL SELECT tokens_from FROM installation) w",
         )

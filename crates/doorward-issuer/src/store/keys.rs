@@ -2,7 +2,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, one_row, parsed, seconds, unix};
+use super::{Store, Tx, millis, one_row, parsed, seconds, statement::sql, unix};
 use crate::{error::StoreError, key_ring::KeyState};
 
 /// A stored signing key.
@@ -23,7 +23,7 @@ const SELECT: &str = "SELECT kid, algorithm, public_jwk, sealed_private, state, 
 impl Store {
     /// Every key that is not destroyed, oldest first.
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(SELECT).fetch_all(&self.readers).await?;
+        let rows: Vec<Row> = sql(SELECT).fetch_all(&self.readers).await?;
         rows.into_iter().map(key).collect()
     }
 }
@@ -31,7 +31,7 @@ impl Store {
 impl Tx {
     /// Every key that is not destroyed, oldest first.
     pub(crate) async fn keys(&mut self) -> Result<Vec<KeyRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(SELECT).fetch_all(self.connection()).await?;
+        let rows: Vec<Row> = sql(SELECT).fetch_all(self.connection()).await?;
         rows.into_iter().map(key).collect()
     }
 
@@ -41,11 +41,9 @@ impl Tx {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (state, at) = (key.state.name(), key.state.moment());
-        sqlx::query(
-            "INSERT INTO signing_key
+        sql("INSERT INTO signing_key
                  (kid, algorithm, public_jwk, sealed_private, state, state_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(&key.kid)
         .bind(&key.algorithm)
         .bind(&key.public_jwk)
@@ -66,18 +64,16 @@ impl Tx {
         next: &KeyState,
     ) -> Result<(), StoreError> {
         let (state, at) = (next.name(), next.moment());
-        let changed = sqlx::query(
-            "UPDATE signing_key SET state = $2, state_at = $3,
+        let changed = sql("UPDATE signing_key SET state = $2, state_at = $3,
                  sealed_private = CASE WHEN $4 = 1 THEN sealed_private ELSE NULL END
-             WHERE kid = $1 AND state <> 'destroyed'",
-        )
+             WHERE kid = $1 AND state <> 'destroyed'")
         .bind(kid)
         .bind(state)
         .bind(seconds(at))
         .bind(i64::from(next.has_private_half()))
         .execute(self.connection())
         .await?;
-        one_row(changed.rows_affected(), "set_key_state")
+        one_row(changed, "set_key_state")
     }
 }
 

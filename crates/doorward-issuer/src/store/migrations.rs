@@ -5,10 +5,11 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use super::statement::sql;
 use crate::error::{OpenError, StoreError};
 
 /// Every migration, oldest first. A file that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_identity.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_identity.sql")];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version BIGINT NOT NULL PRIMARY KEY,
@@ -20,17 +21,17 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<(), OpenError> {
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(StoreError::from)?;
-    sqlx::query(TABLE)
+    sql(TABLE)
         .execute(&mut *tx)
         .await
         .map_err(StoreError::from)?;
     let applied = applied(&mut tx).await?;
-    for (version, sql) in (1..).zip(MIGRATIONS) {
-        let sha256 = digest(&SHA256, sql.as_bytes());
+    for (version, script) in (1..).zip(MIGRATIONS) {
+        let sha256 = digest(&SHA256, script.as_bytes());
         match applied.iter().find(|(applied, _)| *applied == version) {
             Some((_, known)) if known == sha256.as_ref() => {}
             Some(_) => return Err(OpenError::ForeignMigration { version }),
-            None => apply(&mut tx, version, sql, sha256.as_ref()).await?,
+            None => apply(&mut tx, version, script, sha256.as_ref()).await?,
         }
     }
     Ok(tx.commit().await.map_err(StoreError::from)?)
@@ -38,7 +39,7 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<(), OpenError> {
 
 async fn applied(tx: &mut Transaction<'_, Sqlite>) -> Result<Vec<(i64, Vec<u8>)>, OpenError> {
     let applied: Vec<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT version, sha256 FROM migration ORDER BY version")
+        sql("SELECT version, sha256 FROM migration ORDER BY version")
             .fetch_all(&mut **tx)
             .await
             .map_err(StoreError::from)?;
@@ -52,11 +53,11 @@ async fn applied(tx: &mut Transaction<'_, Sqlite>) -> Result<Vec<(i64, Vec<u8>)>
 async fn apply(
     tx: &mut Transaction<'_, Sqlite>,
     version: i64,
-    sql: &'static str,
+    script: &'static str,
     sha256: &[u8],
 ) -> Result<(), StoreError> {
-    sqlx::raw_sql(sql).execute(&mut **tx).await?;
-    sqlx::query("INSERT INTO migration (version, sha256) VALUES ($1, $2)")
+    sqlx::raw_sql(script).execute(&mut **tx).await?;
+    sql("INSERT INTO migration (version, sha256) VALUES ($1, $2)")
         .bind(version)
         .bind(sha256)
         .execute(&mut **tx)

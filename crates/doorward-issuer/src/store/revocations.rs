@@ -6,7 +6,7 @@ use doorward_verify::{
     revocation::{Entry, Revocation},
 };
 
-use super::{PURGE_ROWS, Store, Tx, millis, parsed, seconds, unix};
+use super::{PURGE_ROWS, Store, Tx, millis, parsed, seconds, statement::sql, unix};
 use crate::error::StoreError;
 
 type Row = (i64, String, String, Option<i64>, i64);
@@ -19,10 +19,8 @@ impl Store {
         cursor: i64,
         alive_at: UnixTime,
     ) -> Result<(Vec<Entry>, i64), StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT seq, kind, subject, issued_before, expires_at
-             FROM revocation WHERE seq > $1 AND expires_at > $2 ORDER BY seq",
-        )
+        let rows: Vec<Row> = sql("SELECT seq, kind, subject, issued_before, expires_at
+             FROM revocation WHERE seq > $1 AND expires_at > $2 ORDER BY seq")
         .bind(cursor)
         .bind(seconds(alive_at))
         .fetch_all(&self.readers)
@@ -43,11 +41,9 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let seq = self.next("revocation").await?;
         let (kind, subject, issued_before) = columns(&entry.revocation)?;
-        sqlx::query(
-            "INSERT INTO revocation
+        sql("INSERT INTO revocation
                  (seq, kind, subject, issued_before, expires_at, cause, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(seq)
         .bind(kind)
         .bind(subject)
@@ -64,15 +60,13 @@ impl Tx {
     /// Deletes up to [`PURGE_ROWS`] entries that expired before `before`; how
     /// many there were.
     pub(crate) async fn purge_revocations(&mut self, before: UnixTime) -> Result<u64, StoreError> {
-        let purged = sqlx::query(
-            "DELETE FROM revocation WHERE seq IN
-                 (SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY seq LIMIT $2)",
-        )
+        let purged = sql("DELETE FROM revocation WHERE seq IN
+                 (SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY seq LIMIT $2)")
         .bind(seconds(before))
         .bind(PURGE_ROWS as i64)
         .execute(self.connection())
         .await?;
-        Ok(purged.rows_affected())
+        Ok(purged)
     }
 }
 

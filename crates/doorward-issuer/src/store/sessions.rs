@@ -2,7 +2,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{PURGE_ROWS, Store, Tx, millis, moment, parsed};
+use super::{PURGE_ROWS, Store, Tx, millis, moment, parsed, statement::sql};
 use crate::{
     error::StoreError,
     session::{EndCause, SessionId},
@@ -69,7 +69,7 @@ const SELECT: &str = "SELECT account_id, tenant, client_id, methods, sealed_key,
 
 impl Store {
     pub(crate) async fn session(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(SELECT)
+        let row: Option<Row> = sql(SELECT)
             .bind(id.to_string())
             .fetch_optional(&self.readers)
             .await?;
@@ -82,7 +82,7 @@ impl Tx {
         &mut self,
         id: SessionId,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(SELECT)
+        let row: Option<Row> = sql(SELECT)
             .bind(id.to_string())
             .fetch_optional(self.connection())
             .await?;
@@ -90,7 +90,7 @@ impl Tx {
     }
 
     pub(crate) async fn insert_session(&mut self, new: &NewSession<'_>) -> Result<(), StoreError> {
-        sqlx::query(
+        sql(
             "INSERT INTO session (id, account_id, tenant, client_id, methods, sealed_key,
                                   generation, rotated_at, idle_until, absolute_until, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $7)",
@@ -115,14 +115,12 @@ impl Tx {
         &mut self,
         rotation: Rotation<'_>,
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
-            "UPDATE session
+        let row: Option<Row> = sql("UPDATE session
              SET generation = generation + 1, rotated_at = $4, idle_until = $5
              WHERE id = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
                AND idle_until > $4 AND absolute_until > $4
              RETURNING account_id, tenant, client_id, methods, sealed_key, generation,
-                       rotated_at, idle_until, absolute_until, created_at, ended_at",
-        )
+                       rotated_at, idle_until, absolute_until, created_at, ended_at")
         .bind(rotation.session.to_string())
         .bind(i64::from(rotation.presented))
         .bind(rotation.client_id)
@@ -140,10 +138,8 @@ impl Tx {
         cause: EndCause,
         now: Timestamp,
     ) -> Result<Option<(UserId, TenantName)>, StoreError> {
-        let row: Option<(String, String)> = sqlx::query_as(
-            "UPDATE session SET ended_at = $2, end_cause = $3
-             WHERE id = $1 AND ended_at IS NULL RETURNING account_id, tenant",
-        )
+        let row: Option<(String, String)> = sql("UPDATE session SET ended_at = $2, end_cause = $3
+             WHERE id = $1 AND ended_at IS NULL RETURNING account_id, tenant")
         .bind(id.to_string())
         .bind(millis(now))
         .bind(cause.name())
@@ -163,16 +159,14 @@ impl Tx {
         cause: EndCause,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let ended = sqlx::query(
-            "UPDATE session SET ended_at = $2, end_cause = $3
-             WHERE account_id = $1 AND ended_at IS NULL",
-        )
+        let ended = sql("UPDATE session SET ended_at = $2, end_cause = $3
+             WHERE account_id = $1 AND ended_at IS NULL")
         .bind(user.as_str())
         .bind(millis(now))
         .bind(cause.name())
         .execute(self.connection())
         .await?;
-        Ok(ended.rows_affected())
+        Ok(ended)
     }
 
     /// Ends every session there is; how many there were.
@@ -181,27 +175,24 @@ impl Tx {
         cause: EndCause,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let ended =
-            sqlx::query("UPDATE session SET ended_at = $1, end_cause = $2 WHERE ended_at IS NULL")
-                .bind(millis(now))
-                .bind(cause.name())
-                .execute(self.connection())
-                .await?;
-        Ok(ended.rows_affected())
+        let ended = sql("UPDATE session SET ended_at = $1, end_cause = $2 WHERE ended_at IS NULL")
+            .bind(millis(now))
+            .bind(cause.name())
+            .execute(self.connection())
+            .await?;
+        Ok(ended)
     }
 
     /// Deletes up to [`PURGE_ROWS`] sessions whose absolute end lies before
     /// `before`; how many there were.
     pub(crate) async fn purge_sessions(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let purged = sqlx::query(
-            "DELETE FROM session WHERE id IN
-                 (SELECT id FROM session WHERE absolute_until < $1 LIMIT $2)",
-        )
+        let purged = sql("DELETE FROM session WHERE id IN
+                 (SELECT id FROM session WHERE absolute_until < $1 LIMIT $2)")
         .bind(millis(before))
         .bind(PURGE_ROWS as i64)
         .execute(self.connection())
         .await?;
-        Ok(purged.rows_affected())
+        Ok(purged)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, failure::is_taken, millis, parsed, unsigned};
+use super::{Store, Tx, millis, parsed, statement::sql, unsigned};
 use crate::{
     error::StoreError,
     tenant::{Tenant, TenantName},
@@ -10,10 +10,9 @@ use crate::{
 
 impl Store {
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT name, created_at FROM tenant ORDER BY name")
-                .fetch_all(&self.readers)
-                .await?;
+        let rows: Vec<(String, i64)> = sql("SELECT name, created_at FROM tenant ORDER BY name")
+            .fetch_all(&self.readers)
+            .await?;
         rows.into_iter()
             .map(|(name, created_at)| {
                 Ok(Tenant {
@@ -32,20 +31,17 @@ impl Tx {
         name: &TenantName,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let inserted = sqlx::query("INSERT INTO tenant (name, created_at) VALUES ($1, $2)")
-            .bind(name.as_str())
-            .bind(millis(now))
-            .execute(self.connection())
-            .await;
-        match inserted {
-            Ok(_) => Ok(true),
-            Err(error) if is_taken(&error) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let inserted =
+            sql("INSERT INTO tenant (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(name.as_str())
+                .bind(millis(now))
+                .execute(self.connection())
+                .await?;
+        Ok(inserted == 1)
     }
 
     pub(crate) async fn has_tenant(&mut self, name: &TenantName) -> Result<bool, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as("SELECT 1 FROM tenant WHERE name = $1")
+        let row: Option<(i64,)> = sql("SELECT CAST(1 AS BIGINT) FROM tenant WHERE name = $1")
             .bind(name.as_str())
             .fetch_optional(self.connection())
             .await?;
