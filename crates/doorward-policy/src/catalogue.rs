@@ -167,6 +167,40 @@ mod tests {
     }
 
     #[test]
+    fn a_number_names_its_permission_and_no_other() {
+        let known = permissions(&["b:x", "a:x", "a:a"]);
+        let catalogue = Catalogue::default().extended(&known).unwrap();
+        for (number, permission) in known.iter().enumerate() {
+            let id = catalogue.id(permission).unwrap();
+            assert_eq!(usize::from(id.number()), number);
+            assert_eq!(catalogue.permission(id), Some(permission));
+        }
+        let shorter = Catalogue::default().extended(&known[..2]).unwrap();
+        let unknown = catalogue.id(&known[2]).unwrap();
+        assert_eq!(shorter.permission(unknown), None);
+        assert!(!shorter.set_of(&["*".parse().unwrap()]).contains(unknown));
+    }
+
+    #[test]
+    fn a_set_counts_what_it_holds() {
+        let known: Vec<Permission> = (0..70).map(|n| format!("p:{n}").parse().unwrap()).collect();
+        let catalogue = Catalogue::default().extended(&known).unwrap();
+        for (patterns, held) in [
+            (&[][..], 0),
+            (&["p:69"], 1),
+            (&["p:3", "p:69"], 2),
+            (&["*"], 70),
+        ] {
+            let patterns: Vec<PermissionPattern> =
+                patterns.iter().map(|p| p.parse().unwrap()).collect();
+            let set = catalogue.set_of(&patterns);
+            assert_eq!((set.len(), set.is_empty()), (held, held == 0));
+        }
+        assert!(!catalogue.is_empty());
+        assert!(Catalogue::default().is_empty());
+    }
+
+    #[test]
     fn a_set_of_another_catalogue_is_known_as_such() {
         let one = Catalogue::default()
             .extended(&permissions(&["a:x"]))

@@ -275,7 +275,7 @@ impl Decision {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use super::{Decision, Outcome, Reason, Step, TraceId};
+    use super::{Caller, Decision, Outcome, Reason, Step, TraceId};
 
     fn decision() -> Decision {
         Decision::new(TraceId::from_bytes([7; 16]), 1, "GET", "/orders")
@@ -305,6 +305,43 @@ mod tests {
         let mut decision = decision();
         decision.fail(Step::Upstream, Reason::UpstreamUnreachable, "refused", "");
         assert_eq!(decision.outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn nobody_is_proven_until_somebody_is() {
+        let mut decision = decision();
+        assert!(!decision.proven);
+        let caller = Caller {
+            subject: "u1".to_owned(),
+            ..Caller::default()
+        };
+        decision.prove(caller.clone());
+        assert!(decision.proven);
+        assert_eq!(decision.caller.as_deref(), Some(&caller));
+    }
+
+    #[test]
+    fn a_step_has_one_name_in_the_terminal_and_in_json() {
+        let all = Step::Request..=Step::Upstream;
+        for name in [
+            "request",
+            "path",
+            "route",
+            "credential",
+            "token",
+            "signature",
+            "audience",
+            "time",
+            "revocation",
+            "permission",
+            "condition",
+            "account",
+            "upstream",
+        ] {
+            let step: Step = serde_json::from_str(&format!("{name:?}")).unwrap();
+            assert_eq!(step.name(), name);
+            assert!(all.contains(&step));
+        }
     }
 
     #[test]

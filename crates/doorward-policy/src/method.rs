@@ -139,6 +139,22 @@ mod tests {
     }
 
     #[test]
+    fn a_union_has_both_and_an_intersection_what_they_share() {
+        let both = MethodSet::GET.union(MethodSet::HEAD);
+        assert_eq!(both.union(MethodSet::GET), both);
+        assert_eq!(both.intersection(MethodSet::HEAD), MethodSet::HEAD);
+        assert!(MethodSet::GET.intersection(MethodSet::HEAD).is_empty());
+        assert!(!both.is_empty() && MethodSet::EMPTY.is_empty());
+        let every = MethodSet::known().iter().copied();
+        let one_by_one = every.filter_map(MethodSet::of);
+        assert_eq!(
+            one_by_one.fold(MethodSet::EMPTY, MethodSet::union),
+            MethodSet::ALL
+        );
+        assert_eq!(MethodSet::known().len(), 35);
+    }
+
+    #[test]
     fn auz_011_odd_methods_are_in_no_set() {
         for odd in [
             "get", "Get", "TRACE", "CONNECT", "PRI", "GETX", "GET ", "", "*",

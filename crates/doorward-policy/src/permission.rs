@@ -337,7 +337,30 @@ mod tests {
                 kind,
                 "{text}"
             );
+            assert_eq!(
+                text.parse::<PermissionPattern>().unwrap_err().kind(),
+                kind,
+                "{text}"
+            );
         }
+    }
+
+    #[test]
+    fn the_longest_and_deepest_names_are_read() {
+        let longest = format!("a:{}", "b".repeat(126));
+        assert_eq!(longest.parse::<Permission>().unwrap().as_str(), longest);
+        let deepest = "a:b:c:d:e:f:g:h";
+        assert_eq!(deepest.parse::<Permission>().unwrap().as_str(), deepest);
+    }
+
+    #[test]
+    fn a_pattern_knows_whether_it_is_one_permission() {
+        let pattern = |text: &str| text.parse::<PermissionPattern>().unwrap();
+        assert!(pattern("*").is_wildcard());
+        assert!(pattern("orders:*").is_wildcard());
+        assert!(!pattern("orders:read").is_wildcard());
+        let read: Permission = "orders:read".parse().unwrap();
+        assert_eq!(PermissionPattern::from(read), pattern("orders:read"));
     }
 
     #[test]

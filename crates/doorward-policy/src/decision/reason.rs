@@ -283,6 +283,28 @@ mod tests {
         }
     }
 
+    /// RFC 9110, 15: what fails on our side is 500 and above.
+    #[test]
+    fn only_a_fault_of_ours_or_of_the_upstream_is_a_failure() {
+        for reason in Reason::ALL {
+            let is_ours = reason.status().to_string().starts_with('5');
+            assert_eq!(reason.is_failure(), is_ours, "{}", reason.code());
+        }
+        assert!(Reason::Internal.is_failure());
+        assert!(!Reason::NoToken.is_failure());
+    }
+
+    #[test]
+    fn strangers_hear_of_a_reused_refresh_token_only_that_the_grant_is_invalid() {
+        let spoken = Reason::RefreshReused.public(false);
+        assert_eq!(spoken, Spoken::Named(Reason::InvalidGrant));
+        assert_eq!(spoken.code(), "invalid_grant");
+        assert_eq!(spoken.title(), Reason::InvalidGrant.title());
+        let unnamed = Reason::BadSignature.public(false);
+        assert_eq!(unnamed, Spoken::InvalidToken);
+        assert_eq!(unnamed.title(), "the token is not accepted");
+    }
+
     #[test]
     fn proven_callers_hear_what_is_missing() {
         assert_eq!(Reason::TokenExpired.public(true).code(), "token_expired");

@@ -81,4 +81,22 @@ mod tests {
         }
         assert_ne!(TraceId::from_bytes([0; 16]).as_bytes(), &[0; 16]);
     }
+
+    /// W3C Trace Context, 3.2.2.3: 32 lower-case digits, never all zero.
+    #[test]
+    fn bytes_and_text_name_the_same_request() {
+        let bytes = *b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f";
+        let id = TraceId::from_bytes(bytes);
+        assert_eq!(id.as_bytes(), &bytes);
+        let text = "000102030405060708090a0b0c0d0e0f";
+        assert_eq!(
+            (id.to_string(), format!("{id:?}")),
+            (text.into(), text.into())
+        );
+        assert_eq!(String::from(id), text);
+        assert_eq!(TraceId::try_from(text.to_owned()), Ok(id));
+        assert!(TraceId::try_from("0".repeat(32)).is_err());
+        assert!(format!("{text}0").parse::<TraceId>().is_err());
+        assert!(text[1..].parse::<TraceId>().is_err());
+    }
 }

@@ -96,6 +96,7 @@ fn ask(table: &RouteTable, request: &str, caller: Option<&Caller>) -> (Reason, D
     let reason = match permit(&route, subject, request, &mut decision) {
         Ok(permitted) => {
             assert_eq!(decision.outcome, Outcome::Allowed);
+            assert_eq!(*permitted.get(), request);
             assert_eq!(permitted.into_inner(), request);
             decision.reason
         }

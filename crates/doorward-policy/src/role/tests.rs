@@ -47,6 +47,36 @@ fn inherits_whatever_the_order_of_the_file() {
 }
 
 #[test]
+fn a_role_remembers_what_was_written_apart_from_what_it_inherits() {
+    let roles = shop();
+    let editor = roles.get("editor").unwrap();
+    assert_eq!(editor.name().as_str(), "editor");
+    assert_eq!(editor.inherits(), ["reader".parse().unwrap()]);
+    assert_eq!(
+        texts(editor.permissions().iter().cloned()),
+        ["orders:create", "orders:delete"]
+    );
+    assert_eq!(editor.effective().len(), 3);
+    let names: Vec<&str> = roles.names().map(AsRef::as_ref).collect();
+    assert_eq!(names, ["editor", "owner", "reader"]);
+    assert_eq!((roles.len(), roles.is_empty()), (3, false));
+    assert!(Roles::default().is_empty());
+}
+
+#[test]
+fn a_role_name_survives_json_and_is_checked_when_read() {
+    let longest = "r".repeat(super::MAX_NAME_LENGTH);
+    for good in ["a", "Order_admin.2-x", &longest] {
+        let name: RoleName = serde_json::from_str(&format!("{good:?}")).unwrap();
+        assert_eq!(serde_json::to_string(&name).unwrap(), format!("{good:?}"));
+    }
+    for bad in ["", "a b", "a:b", &format!("{longest}r")] {
+        let read = serde_json::from_str::<RoleName>(&format!("{bad:?}"));
+        assert!(read.is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn an_unknown_role_grants_nothing() {
     let roles = shop();
     assert!(roles.effective(["Reader", "admin", ""]).is_empty());

@@ -4,6 +4,9 @@
 
 use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 
+use crate::decision::SourceLine;
+use crate::method::MethodSet;
+
 use super::{Condition, Match, Requirement, RouteProblem, RouteSpec, RouteTable};
 
 fn spec(pattern: &str) -> RouteSpec {
@@ -50,6 +53,37 @@ fn auz_013_an_empty_table_opens_nothing() {
         assert_eq!(find(&closed, "GET", path), "404");
     }
     assert!(matches!(closed.find::<&str>("GET", &[]), Match::NotFound));
+}
+
+#[test]
+fn a_route_tells_what_was_written() {
+    let source = SourceLine {
+        file: "doorward.toml".into(),
+        line: 7,
+    };
+    let condition = Condition {
+        claim: "tenant".to_owned(),
+        parameter: "t".to_owned(),
+    };
+    let table = RouteTable::build(vec![
+        RouteSpec {
+            conditions: vec![condition.clone()],
+            source: Some(source.clone()),
+            ..spec("GET,POST /t/{t}")
+        },
+        spec("* /any"),
+    ])
+    .unwrap();
+    let [written, any] = table.routes() else {
+        panic!("two routes");
+    };
+    assert_eq!(written.methods().to_string(), "GET, POST");
+    assert_eq!(written.conditions(), [condition]);
+    assert_eq!(written.source(), Some(&source));
+    assert_eq!(written.reference().source, Some(source));
+    assert_eq!(any.methods(), MethodSet::ALL);
+    assert!(any.conditions().is_empty());
+    assert_eq!(any.source(), None);
 }
 
 #[test]
