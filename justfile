@@ -45,3 +45,7 @@ bench-verify *OPTIONS='--svg docs/verify.svg':
 # whether the time of refusing an HMAC tells where it is wrong; wants a quiet machine
 constant-time:
     cargo test --release --package doorward-jose --test constant_time -- --ignored --nocapture
+
+# whether a test notices each small change of the verify paths (docs/assurance.md); hours, on two cores
+mutants *OPTIONS:
+    .ci/mutants.sh {{ OPTIONS }}
