@@ -26,6 +26,8 @@ pub mod file;
 #[cfg(feature = "fetch")]
 pub mod address;
 #[cfg(feature = "fetch")]
+pub(crate) mod connection;
+#[cfg(feature = "fetch")]
 pub(crate) mod demand;
 #[cfg(feature = "fetch")]
 mod exchange;
@@ -33,6 +35,8 @@ mod exchange;
 mod follower;
 #[cfg(feature = "fetch")]
 mod freshness;
+#[cfg(feature = "fetch")]
+mod kept;
 #[cfg(feature = "fetch")]
 pub mod remote;
 #[cfg(feature = "fetch")]

@@ -146,6 +146,19 @@ impl KeySource {
         let _ = (key_id, now);
     }
 
+    /// Asks for keys newer than those in place, because the issuer's own feed
+    /// uses one that is not there, and waits for them at most `limit`. Whether
+    /// others are in place now.
+    #[cfg(feature = "fetch")]
+    pub(crate) async fn renew(&self, limit: std::time::Duration) -> bool {
+        let Some(demand) = &self.0.demand else {
+            return false;
+        };
+        let before = self.0.snapshot.load().generation;
+        demand.renew(limit).await;
+        self.0.snapshot.load().generation != before
+    }
+
     #[cfg(feature = "fetch")]
     pub(crate) fn downgrade(&self) -> WeakKeySource {
         WeakKeySource(Arc::downgrade(&self.0))

@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::schedule::COOL_DOWN_MS;
+use super::schedule::{Asked, COOL_DOWN_MS};
 use crate::clock::Timestamp;
 
 /// Unknown key ids remembered.
@@ -35,6 +35,7 @@ const MAX_WAITERS: usize = 256;
 pub(crate) struct Demand {
     unknown: Mutex<UnknownKeys>,
     is_asked: AtomicBool,
+    is_urgent: AtomicBool,
     wake: Notify,
     attempts: watch::Sender<Attempts>,
     waiters: Semaphore,
@@ -53,6 +54,7 @@ impl Demand {
         Arc::new(Self {
             unknown: Mutex::default(),
             is_asked: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
             wake: Notify::new(),
             attempts: watch::Sender::default(),
             waiters: Semaphore::new(MAX_WAITERS),
@@ -95,14 +97,34 @@ impl Demand {
         self.wake.notified().await;
     }
 
-    pub(super) fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Acquire)
+    /// Asks for keys that are newer than any attempt so far can have brought,
+    /// without the cool-down, and waits for them at most `limit`. For a key
+    /// that the issuer itself used: what tokens name comes through
+    /// [`Self::miss`].
+    pub(crate) async fn renew(&self, limit: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        let begun = attempts.borrow_and_update().begun;
+        self.is_urgent.store(true, Ordering::Release);
+        self.wake.notify_one();
+        let ended = attempts.wait_for(|attempts| attempts.finished > begun);
+        let _ = timeout(limit, ended).await;
+    }
+
+    pub(super) fn asked(&self) -> Asked {
+        if self.is_urgent.load(Ordering::Acquire) {
+            Asked::ByFeed
+        } else if self.is_asked.load(Ordering::Acquire) {
+            Asked::ByToken
+        } else {
+            Asked::No
+        }
     }
 
     /// From here on a miss asks for another attempt: this one may have read
     /// the issuer's keys already.
     pub(super) fn begin(&self, now: Timestamp) {
         self.is_asked.store(false, Ordering::Release);
+        self.is_urgent.store(false, Ordering::Release);
         self.attempts.send_modify(|attempts| {
             attempts.begun += 1;
             attempts.last_begun = Some(now);
@@ -191,7 +213,7 @@ impl UnknownKeys {
 mod tests {
     use doorward_jose::time::UnixTime;
 
-    use super::{Demand, MAX_UNKNOWN, UnknownKeys};
+    use super::{Asked, Demand, MAX_UNKNOWN, UnknownKeys};
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::from_secs(1_800_000_000 + seconds)
@@ -221,13 +243,13 @@ mod tests {
     fn a_failed_attempt_settles_nothing() {
         let demand = Demand::new();
         demand.miss(Some("a"), at(0));
-        assert!(demand.is_asked());
+        assert!(demand.asked() == Asked::ByToken);
         demand.begin(crate::clock::Timestamp::from_millis(1));
-        assert!(!demand.is_asked());
+        assert!(demand.asked() == Asked::No);
         demand.miss(Some("a"), at(0));
-        assert!(!demand.is_asked(), "asked for already");
+        assert!(demand.asked() == Asked::No, "asked for already");
         demand.end(true);
         demand.miss(Some("a"), at(0));
-        assert!(demand.is_asked());
+        assert!(demand.asked() == Asked::ByToken);
     }
 }

@@ -1,36 +1,17 @@
-//! One fetch of a key set: resolve, judge, connect, ask, read, within bounds.
+//! One fetch of a key set: connect, ask, read, within bounds.
 //!
-//! No redirects, no cookies, no proxies, no compression, one connection each
-//! time. The address that was judged is the address that is connected to; the
-//! name is not resolved a second time.
+//! No redirects, no cookies, no compression, one connection each time.
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use doorward_jose::error::{KeyError, KeyErrorKind};
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    task::JoinSet,
-    time::timeout,
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
-};
+use hyper::body::Incoming;
+use tokio::time::timeout;
 
-use super::{
-    address::AddressKind,
-    freshness,
-    url::{Host, JwksUrl},
-};
-
-/// Room for the head of the answer.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+use super::{address::AddressKind, connection::Connector, freshness};
 
 /// Why a key set could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -98,38 +79,9 @@ impl FetchError {
     }
 }
 
-/// A boxed future, so that traits with it are object-safe.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Turns a name into addresses.
-pub trait Resolver: Send + Sync {
-    /// The addresses of `host`, each with `port`.
-    fn resolve<'a>(
-        &'a self,
-        host: &'a str,
-        port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
-}
-
-/// The operating system's resolver.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemResolver;
-
-impl Resolver for SystemResolver {
-    fn resolve<'a>(
-        &'a self,
-        host: &'a str,
-        port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
-    }
-}
-
 /// Everything that one fetch needs.
 pub(super) struct Exchange {
-    pub(super) url: JwksUrl,
-    pub(super) resolver: Arc<dyn Resolver>,
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) connector: Connector,
     pub(super) timeout: Duration,
     pub(super) max_bytes: usize,
 }
@@ -156,79 +108,19 @@ impl Exchange {
         &self,
         tag: Option<&header::HeaderValue>,
     ) -> Result<Answer, FetchError> {
-        let stream = self.connect().await?;
-        if !self.url.is_https {
-            return self.ask(stream, tag).await;
-        }
-        let config = self.tls.as_ref().ok_or(FetchError::NoTrustAnchors)?;
-        let name = self.url.host.server_name()?;
-        let secured = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-        self.ask(secured.await.map_err(FetchError::Tls)?, tag).await
-    }
-
-    /// A connection to the first reachable address that may be asked.
-    async fn connect(&self) -> Result<TcpStream, FetchError> {
-        let mut last = FetchError::Unresolved(io::ErrorKind::NotFound.into());
-        for address in self.addresses().await? {
-            let kind = AddressKind::of(address.ip());
-            if !self.url.allows(kind) {
-                last = FetchError::AddressRefused(kind);
-            } else if !self.url.is_protected(kind) {
-                last = FetchError::Unprotected;
-            } else {
-                match TcpStream::connect(address).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => last = FetchError::Unreachable(error),
-                }
-            }
-        }
-        Err(last)
-    }
-
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, FetchError> {
-        let port = self.url.port;
-        match &self.url.host {
-            Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
-            Host::Name(name) => {
-                let found = self.resolver.resolve(name, port).await;
-                found.map_err(FetchError::Unresolved)
-            }
-        }
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one HTTP client of the key sets, with every bound of this module"
-    )]
-    async fn ask<S>(
-        &self,
-        stream: S,
-        tag: Option<&header::HeaderValue>,
-    ) -> Result<Answer, FetchError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(FetchError::Broken)?;
-        // Dropped with this function, and the connection with it.
-        let mut driver = JoinSet::new();
-        driver.spawn(connection);
-        let mut request = Request::get(self.url.path())
-            .header(header::HOST, self.url.authority())
-            .header(header::ACCEPT, "application/jwk-set+json, application/json")
-            .header(header::ACCEPT_ENCODING, "identity")
-            .header(header::CONNECTION, "close");
+        let mut connection = self.connector.open().await?;
+        let mut request = self
+            .connector
+            .request("")
+            .header(header::ACCEPT, "application/jwk-set+json, application/json");
         if let Some(tag) = tag {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
         let request = request
             .body(Empty::<Bytes>::new())
             .expect("path and authority were parsed as those of a URI");
-        let answer = sender.send_request(request).await;
-        self.read(answer.map_err(FetchError::Broken)?, tag).await
+        let answer = connection.send(request).await?;
+        self.read(answer, tag).await
     }
 
     async fn read(
@@ -289,15 +181,5 @@ fn check_form(headers: &HeaderMap) -> Result<(), FetchError> {
     {
         true => Ok(()),
         false => Err(FetchError::ContentType),
-    }
-}
-
-impl Host {
-    fn server_name(&self) -> Result<ServerName<'static>, FetchError> {
-        match self {
-            Self::Address(address) => Ok(ServerName::from(*address)),
-            Self::Name(name) => ServerName::try_from(name.clone())
-                .map_err(|error| FetchError::Tls(io::Error::other(error))),
-        }
     }
 }

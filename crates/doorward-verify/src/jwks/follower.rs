@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use doorward_jose::{jwk_set::KeySet, time::UnixTime};
 use http::HeaderValue;
 
 use super::{
@@ -66,11 +67,11 @@ impl Follower {
     pub async fn step(&mut self) -> Option<Duration> {
         let now = self.surroundings.clock.now();
         let source = self.source.upgrade()?;
-        if let Some(cause) = self.schedule.due_at(now, self.demand.is_asked()) {
+        if let Some(cause) = self.schedule.due_at(now, self.demand.asked()) {
             self.attempt(&source, cause, now).await;
         }
         let now = self.surroundings.clock.now().millis();
-        let due = self.schedule.due(self.demand.is_asked()).millis();
+        let due = self.schedule.due(self.demand.asked()).millis();
         Some(Duration::from_millis(due.saturating_sub(now)).min(LONGEST_PAUSE))
     }
 
@@ -119,16 +120,29 @@ impl Follower {
         };
         let fresh_until = now.unix().saturating_add(answer.fresh_seconds);
         source.store(Snapshot {
-            keys,
+            keys: Arc::clone(&keys),
             generation: old.generation.wrapping_add(u64::from(changed)),
             fresh_until,
             usable_until: fresh_until.saturating_add(self.keys.stale_for.as_secs()),
         });
+        self.keep(&keys, fresh_until);
         self.tag = answer.tag;
         let random = (self.surroundings.random)();
         self.schedule
             .succeeded(now, answer.fresh_seconds.saturating_mul(1000), random);
         Ok(refreshed)
+    }
+}
+
+impl Follower {
+    /// A set that is only fresh for longer is written again too: the file says
+    /// how long it may be used.
+    fn keep(&self, keys: &KeySet, fresh_until: UnixTime) {
+        let Some(kept) = &self.keys.kept else { return };
+        let jwks = keys.to_jwks_json();
+        if let Err(error) = kept.write(jwks.as_bytes(), fresh_until) {
+            (self.keys.observer)(&Event::NotKept { error: &error });
+        }
     }
 }
 

@@ -14,21 +14,25 @@
 //! # }
 //! ```
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use doorward_jose::{
     algorithm::Algorithm,
     jwk_set::{KeySet, Limits},
 };
 
-use super::{demand::Demand, exchange::Exchange, trust_anchors::TrustAnchors, url::JwksUrl};
+use super::{
+    connection::Connector, demand::Demand, exchange::Exchange, kept::Kept,
+    trust_anchors::TrustAnchors, url::JwksUrl,
+};
 pub use super::{
-    exchange::{BoxFuture, FetchError, Resolver, SystemResolver},
+    connection::{BoxFuture, Resolver, SystemResolver},
+    exchange::FetchError,
     follower::Follower,
 };
 use crate::{
     clock::Clock,
-    key_source::{Health, KeySource},
+    key_source::{Health, KeySource, Snapshot},
 };
 
 /// For everything from the name's resolution to the last byte.
@@ -68,6 +72,11 @@ pub enum Event<'e> {
         /// How far the keys in place can still be relied on.
         health: Health,
     },
+    /// The set is in place, but could not be kept for a restart.
+    NotKept {
+        /// Why.
+        error: &'e io::Error,
+    },
 }
 
 pub(super) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
@@ -79,6 +88,7 @@ pub struct RemoteKeys {
     pub(super) stale_for: Duration,
     pub(super) start_spread: Duration,
     pub(super) observer: Observer,
+    pub(super) kept: Option<Kept>,
     url: JwksUrl,
     timeout: Duration,
     resolver: Arc<dyn Resolver>,
@@ -93,6 +103,7 @@ impl RemoteKeys {
             stale_for: STALE_FOR,
             start_spread: START_SPREAD,
             observer: Arc::new(|_| ()),
+            kept: None,
             url,
             timeout: TIMEOUT,
             resolver: Arc::new(SystemResolver),
@@ -123,6 +134,15 @@ impl RemoteKeys {
         self
     }
 
+    /// Keeps the last good set in the file `path`, so that a restart while the
+    /// issuer is down finds it. The file decides who is believed: its folder
+    /// must be this program's own.
+    #[must_use]
+    pub fn keep_in(mut self, path: PathBuf) -> Self {
+        self.kept = Some(Kept::new(path, &self.url));
+        self
+    }
+
     /// For one fetch in all; five seconds by default and at most.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -145,11 +165,12 @@ impl RemoteKeys {
         self
     }
 
-    /// The source for verifiers, without a key yet, and what brings the keys:
+    /// The source for verifiers, without a key yet unless one was kept, and what brings the keys:
     /// spawn [`Follower::run`].
     pub fn follow(self, surroundings: Surroundings) -> (KeySource, Follower) {
         let demand = Demand::new();
         let source = KeySource::followed(Arc::clone(&demand));
+        self.restore(&source);
         let exchange = self.exchange(&surroundings.clock);
         let follower = Follower::new(self, surroundings, exchange, (&source, demand));
         (source, follower)
@@ -165,6 +186,22 @@ impl RemoteKeys {
         self.parse(&answer.document.unwrap_or_default())
     }
 
+    /// Begins with what the run before left.
+    fn restore(&self, source: &KeySource) {
+        let Some(record) = self.kept.as_ref().and_then(Kept::read) else {
+            return;
+        };
+        if let Ok(keys) = self.parse(record.document()) {
+            let fresh_until = record.fresh_until();
+            source.store(Snapshot {
+                keys: Arc::new(keys),
+                generation: 1,
+                fresh_until,
+                usable_until: fresh_until.saturating_add(self.stale_for.as_secs()),
+            });
+        }
+    }
+
     pub(super) fn parse(&self, document: &[u8]) -> Result<KeySet, FetchError> {
         KeySet::parse_for(document, Limits::default(), &self.algorithms).map_err(FetchError::Keys)
     }
@@ -172,9 +209,11 @@ impl RemoteKeys {
     fn exchange(&self, clock: &Arc<dyn Clock>) -> Exchange {
         let tls = |anchors: &TrustAnchors| anchors.client_config(Arc::clone(clock));
         Exchange {
-            url: self.url.clone(),
-            resolver: Arc::clone(&self.resolver),
-            tls: self.trust_anchors.as_ref().map(tls),
+            connector: Connector {
+                url: self.url.clone(),
+                resolver: Arc::clone(&self.resolver),
+                tls: self.trust_anchors.as_ref().map(tls),
+            },
             timeout: self.timeout,
             max_bytes: Limits::default().max_bytes,
         }

@@ -16,11 +16,14 @@
 //! Authentic entries are put in force even when what carries them ends badly:
 //! an entry can only refuse, and is never taken out before it expires.
 //!
-//! [`follower`] drives it over a [`transport`]; `tail` decides, without I/O;
+//! [`follower`] drives it over a [`transport`] (`http`, with the feature
+//! `fetch`); `tail` decides, without I/O;
 //! `journal` keeps what was applied, signed as it came, over a restart.
 
 pub mod follower;
 mod frames;
+#[cfg(feature = "fetch")]
+pub mod http;
 mod journal;
 pub mod message;
 mod tail;

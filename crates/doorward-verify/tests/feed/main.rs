@@ -6,6 +6,8 @@
 mod bounds;
 mod following;
 mod hostile;
+#[cfg(feature = "fetch")]
+mod http;
 mod issuer;
 mod messages;
 mod partition;

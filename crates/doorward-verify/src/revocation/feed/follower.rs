@@ -14,13 +14,21 @@ use super::{
     transport::{
         EVENTS, FeedBody as _, FeedRequest, FeedResponse, FeedTransport, LINES, TransportError,
     },
-    view::FeedView,
+    view::{FeedView, LOST_MILLIS},
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// The issuer speaks every second, and within ten on a long poll.
 const STREAM_PATIENCE: Duration = Duration::from_secs(5);
 const POLL_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection that brought nothing new and ended sooner than this is followed
+/// by a pause of as long: an issuer without a place to wait in answers at once.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long newer keys are waited for when the feed is signed with another one.
+#[cfg(feature = "fetch")]
+const KEYS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Pauses between attempts.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
@@ -37,15 +45,20 @@ pub struct FollowerSettings {
     /// Entries above which all become one for all tokens, so that memory is
     /// bounded: their holders refresh. About 34 bytes each while they arrive.
     pub max_entries: usize,
+    /// Beyond this age the feed is lost (see
+    /// [`StalePolicy`](super::StalePolicy)).
+    pub lost_after: Duration,
 }
 
 impl FollowerSettings {
-    /// Nothing is kept, and memory is for four million entries.
+    /// Nothing is kept, memory is for four million entries, and a feed that is
+    /// 60 s behind is lost.
     pub const fn new(trust: FeedTrust) -> Self {
         Self {
             trust,
             file: None,
             max_entries: 4_000_000,
+            lost_after: Duration::from_millis(LOST_MILLIS),
         }
     }
 }
@@ -59,6 +72,8 @@ pub struct Follower {
     gap_seen: bool,
     polls: bool,
     failures: u32,
+    /// The last connection brought nothing and ended at once.
+    is_idle: bool,
 }
 
 /// How a connection ended.
@@ -105,12 +120,17 @@ impl Follower {
     /// cause: what cannot be accepted is cut off and comes from the issuer.
     pub fn open(settings: FollowerSettings, clock: &dyn Clock) -> io::Result<Self> {
         let mut follower = Self {
-            tail: Tail::new(settings.trust, settings.max_entries),
+            tail: Tail::new(
+                settings.trust,
+                settings.max_entries,
+                u64::try_from(settings.lost_after.as_millis()).unwrap_or(u64::MAX),
+            ),
             journal: settings.file.map(Journal::new),
             wants_snapshot: false,
             gap_seen: false,
             polls: false,
             failures: 0,
+            is_idle: false,
         };
         if let Some(journal) = &mut follower.journal {
             let tail = &mut follower.tail;
@@ -133,9 +153,28 @@ impl Follower {
     }
 
     /// Follows for ever. Dropping the future is how to stop.
-    pub async fn run<T: FeedTransport>(mut self, transport: &T, clock: &dyn Clock) {
+    pub async fn run<T: FeedTransport>(self, transport: &T, clock: &dyn Clock) {
+        self.run_observed(transport, clock, |_| ()).await;
+    }
+
+    /// Follows for ever, and tells `observe` how each connection ended. It must
+    /// not block.
+    pub async fn run_observed<T: FeedTransport>(
+        mut self,
+        transport: &T,
+        clock: &dyn Clock,
+        mut observe: impl FnMut(&Ended) + Send,
+    ) {
         loop {
-            self.follow(transport, clock).await;
+            let ended = self.follow(transport, clock).await;
+            observe(&ended);
+            #[cfg(feature = "fetch")]
+            if ended.cause == Some(Cause::Feed(FeedError::UnknownKey))
+                && self.tail.trust().keys.renew(KEYS_PATIENCE).await
+            {
+                // The key that was missing may be there now.
+                continue;
+            }
             transport.pause(self.pause()).await;
         }
     }
@@ -148,6 +187,7 @@ impl Follower {
             entries: 0,
             cause: None,
         };
+        let (began, was_snapshot) = (clock.now(), self.wants_snapshot);
         let outcome = match self.wants_snapshot {
             true => self.snapshot(transport, clock, &mut ended).await,
             false => self.stream(transport, clock, &mut ended).await,
@@ -157,16 +197,23 @@ impl Follower {
             _ => self.failures = self.failures.saturating_add(1),
         }
         ended.cause = outcome.err();
+        let lasted = clock.now().millis().saturating_sub(began.millis());
+        self.is_idle =
+            !was_snapshot && ended.entries == 0 && u128::from(lasted) < IDLE_PAUSE.as_millis();
         self.learn(&ended);
         ended
     }
 
-    /// How long to wait before the next connection; nothing after a good one.
-    /// Doubles with every failure and differs between processes, so that a
+    /// How long to wait before the next connection; nothing after a good one,
+    /// a second if that brought nothing. Doubles with every failure and differs between processes, so that a
     /// thousand verifiers do not come back as one.
     pub fn pause(&self) -> Duration {
         let Some(doublings) = self.failures.checked_sub(1) else {
-            return Duration::ZERO;
+            return if self.is_idle {
+                IDLE_PAUSE
+            } else {
+                Duration::ZERO
+            };
         };
         let full = SHORTEST_PAUSE
             .saturating_mul(1 << doublings.min(6))
@@ -186,6 +233,15 @@ impl Follower {
         );
         let is_gap = matches!(ended.cause, Some(Cause::Feed(FeedError::Gap)));
         let was_snapshot = self.wants_snapshot;
+        if was_snapshot
+            && ended.cause == Some(Cause::Feed(FeedError::GoneBack))
+            && let Some(journal) = &mut self.journal
+        {
+            // A relay's snapshot may be older than what is known: the stream
+            // goes on from there, or says that it cannot.
+            journal.put_off();
+            self.wants_snapshot = self.tail.position().is_none();
+        }
         if is_lost || is_gap && self.gap_seen {
             self.wants_snapshot = true;
         }
@@ -255,10 +311,17 @@ impl Follower {
         let (framing, mut body) = answer(transport.get(&request).await?, &[LINES, EVENTS])?;
         let mut frames = Frames::new(framing);
         // A stream has no end of its own: a file that has become long ends it.
+        let (mut heard, mut messages) = (clock.now(), ended.messages);
         while !self.wants_snapshot
             && let Some(chunk) = body.chunk().await?
         {
             frames.read(&chunk, |message| self.batch(message, clock, ended))?;
+            // Bytes that make no message keep a connection open, not alive.
+            if ended.messages > messages {
+                (heard, messages) = (clock.now(), ended.messages);
+            } else if is_later(clock.now(), heard, 2 * patience) {
+                return Err(TransportError::Silent.into());
+            }
         }
         Ok(())
     }
@@ -278,6 +341,11 @@ impl Follower {
         ended.messages += 1;
         Ok(())
     }
+}
+
+/// Whether more than `bound` passed between two moments.
+fn is_later(now: Timestamp, before: Timestamp, bound: Duration) -> bool {
+    u128::from(now.millis().saturating_sub(before.millis())) > bound.as_millis()
 }
 
 /// The framing and body of an answer that has one of the wanted media types.

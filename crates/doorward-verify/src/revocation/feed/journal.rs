@@ -31,6 +31,8 @@ pub(super) struct Journal {
     file: Option<File>,
     length: u64,
     snapshot_length: u64,
+    /// Below this length the file is not begun anew.
+    floor: u64,
 }
 
 impl Journal {
@@ -40,7 +42,14 @@ impl Journal {
             file: None,
             length: 0,
             snapshot_length: 0,
+            floor: MIN_LIMIT,
         }
+    }
+
+    /// No snapshot can be had: the file may become twice as long.
+    pub(super) const fn put_off(&mut self) {
+        let twice = self.length.saturating_mul(2);
+        self.floor = if twice > MIN_LIMIT { twice } else { MIN_LIMIT };
     }
 
     /// Hands every line to `apply` until one is not accepted, and goes on
@@ -100,7 +109,7 @@ impl Journal {
 
     /// Whether a snapshot would make it much shorter.
     pub(super) fn is_long(&self) -> bool {
-        self.length > MIN_LIMIT.max(4 * self.snapshot_length)
+        self.length > self.floor.max(4 * self.snapshot_length)
     }
 
     /// Begins a file beside this one, for a snapshot.
@@ -127,6 +136,7 @@ impl Journal {
         self.file = Some(OpenOptions::new().append(true).open(&self.path)?);
         self.length = draft.length;
         self.snapshot_length = draft.length;
+        self.floor = MIN_LIMIT;
         Ok(())
     }
 }

@@ -66,10 +66,10 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(trust: FeedTrust, max_entries: usize) -> Self {
+    pub(super) fn new(trust: FeedTrust, max_entries: usize, lost_millis: u64) -> Self {
         Self {
             trust,
-            view: FeedView::new(RevocationSet::new()),
+            view: FeedView::new(RevocationSet::new(), lost_millis),
             max_entries,
             position: None,
             arriving: None,
@@ -84,6 +84,12 @@ impl Tail {
     /// Reads messages that were kept, between `true` and `false`.
     pub(super) const fn restoring(&mut self, restoring: bool) {
         self.restoring = restoring;
+    }
+
+    /// Who may speak.
+    #[cfg(feature = "fetch")]
+    pub(super) const fn trust(&self) -> &FeedTrust {
+        &self.trust
     }
 
     pub(super) const fn view(&self) -> &FeedView {

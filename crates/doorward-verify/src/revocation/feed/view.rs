@@ -15,8 +15,8 @@ use crate::{clock::Timestamp, revocation::RevocationSet};
 /// Up to this age nothing need be said; the issuer speaks every second.
 const FRESH_MILLIS: u64 = 5_000;
 
-/// Beyond this age a feed is lost.
-const STALE_MILLIS: u64 = 60_000;
+/// Beyond this age a feed is lost, unless another bound is set.
+pub(super) const LOST_MILLIS: u64 = 60_000;
 
 /// Difference between the clocks that is made up for, and no more: as large
 /// as the leeway of tokens. A relay that delays everything from the beginning
@@ -35,6 +35,10 @@ pub(super) struct Shared {
     pub(super) sequence: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) snapshots: AtomicU64,
+    /// Up to this age the feed is fresh.
+    fresh_millis: u64,
+    /// Beyond this age it is lost.
+    lost_millis: u64,
 }
 
 /// How far the feed can be relied on.
@@ -42,7 +46,7 @@ pub(super) struct Shared {
 pub enum FeedState {
     /// At most 5 s behind the issuer.
     Fresh,
-    /// At most 60 s behind.
+    /// At most the bound behind, 60 s unless another was set.
     Stale,
     /// Further behind, never heard of, or the clock cannot be right.
     Lost,
@@ -52,8 +56,8 @@ pub enum FeedState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StalePolicy {
     /// Everything while it is stale; once it is lost, only tokens younger than
-    /// 60 s. A revoked token lives at most 60 s longer than it should, and
-    /// honest callers with a live issuer refresh their way through.
+    /// the bound (60 s). A revoked token lives at most that much longer than it
+    /// should, and honest callers with a live issuer refresh their way through.
     #[default]
     Bounded,
     /// Nothing unless it is fresh: payments, administration, keys.
@@ -77,7 +81,7 @@ impl StalePolicy {
     /// What it asks for, for a decision.
     pub const fn wanted(self) -> &'static str {
         match self {
-            Self::Bounded => "revocations of the last minute, or a token younger than that",
+            Self::Bounded => "revocations up to the bound, or a token younger than that",
             Self::Strict => "revocations of the last seconds",
             Self::Available => "nothing",
         }
@@ -85,7 +89,8 @@ impl StalePolicy {
 }
 
 impl FeedView {
-    pub(super) fn new(revocations: Arc<RevocationSet>) -> Self {
+    /// Of a feed that is lost once it is `lost_millis` behind.
+    pub(super) fn new(revocations: Arc<RevocationSet>, lost_millis: u64) -> Self {
         Self(Arc::new(Shared {
             revocations,
             as_of: AtomicU64::new(0),
@@ -93,6 +98,8 @@ impl FeedView {
             sequence: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
+            fresh_millis: FRESH_MILLIS.min(lost_millis),
+            lost_millis,
         }))
     }
 
@@ -115,8 +122,8 @@ impl FeedView {
     /// went by: a follower that died is seen like a feed that is cut.
     pub fn state(&self, now: UnixTime) -> FeedState {
         match self.age_millis(now) {
-            Some(..=FRESH_MILLIS) => FeedState::Fresh,
-            Some(..=STALE_MILLIS) => FeedState::Stale,
+            Some(age) if age <= self.0.fresh_millis => FeedState::Fresh,
+            Some(age) if age <= self.0.lost_millis => FeedState::Stale,
             _ => FeedState::Lost,
         }
     }
@@ -125,7 +132,7 @@ impl FeedView {
     /// let in at `now`. Routes may ask more strictly than the verifier does.
     pub fn admit(&self, policy: StalePolicy, issued: UnixTime, now: UnixTime) -> Admission {
         let age = now.as_secs().saturating_sub(issued.as_secs());
-        let is_young = age * 1000 < STALE_MILLIS;
+        let is_young = age.saturating_mul(1000) < self.0.lost_millis;
         match (self.state(now), policy) {
             (FeedState::Fresh, _) => Admission::Current,
             (_, StalePolicy::Strict) => Admission::Refused,
