@@ -1,5 +1,7 @@
 //! The examples of the RFCs, and every way of not being three parts.
 
+mod rfc_7520;
+
 use proptest::prelude::proptest;
 
 use super::{MAX_BYTES, UnverifiedJws};
