@@ -49,3 +49,7 @@ constant-time:
 # whether a test notices each small change of the verify paths (docs/assurance.md); hours, on two cores
 mutants *OPTIONS:
     .ci/mutants.sh {{ OPTIONS }}
+
+# look for inputs that break a promise: token, header, jwk_set, dpop_proof or feed_batch (docs/assurance.md); needs a C++ compiler
+fuzz TARGET SECONDS='60':
+    fuzz/run.sh {{ TARGET }} {{ SECONDS }}

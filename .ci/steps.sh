@@ -7,18 +7,21 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(fetch clients build test format lint docs deny)
+readonly all_steps=(fetch clients build test fuzz format lint docs deny)
 readonly deny_version=0.20.2
 readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
 readonly clients="${CARGO_TARGET_DIR:-target}/clients"
 
-# Packages of this platform, exactly those of Cargo.lock. No later cargo step
+# Packages of this platform, exactly those of the lock files. No later cargo step
 # needs the registry, so this one alone tries again.
 step_fetch() {
     local host attempt
     host="$(rustc -vV | sed -n 's/^host: //p')"
     for attempt in 1 2 3; do
-        if cargo fetch --locked --target "$host"; then return; fi
+        if cargo fetch --locked --target "$host" \
+            && cargo fetch --locked --target "$host" --manifest-path fuzz/Cargo.toml; then
+            return
+        fi
         echo "fetch: attempt $attempt failed" >&2
         sleep $((attempt * 5))
     done
@@ -51,7 +54,19 @@ step_test() {
     cargo test --workspace
 }
 
-step_format() { cargo fmt --all --check; }
+# Each target for a minute, one on each of two cores. The inputs that were found
+# before have run in the tests already.
+step_fuzz() {
+    fuzz/run.sh build
+    local targets
+    targets="$(cd fuzz/corpus && printf '%s\n' *)"
+    FUZZ_BUILT=1 xargs -P 2 -I '{}' fuzz/run.sh '{}' 60 <<<"$targets"
+}
+
+step_format() {
+    cargo fmt --all --check
+    cargo fmt --all --check --manifest-path fuzz/Cargo.toml
+}
 
 step_lint() { cargo clippy --workspace --all-targets -- -D warnings; }
 
