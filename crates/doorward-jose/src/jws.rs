@@ -151,7 +151,7 @@ impl<'t> Parts<'t> {
 
     /// The decoded header, at most as long as a header may be.
     pub(crate) fn header(&self) -> Result<Vec<u8>, TokenError> {
-        if self.header.len() > Limits::HEADER.max_bytes.div_ceil(3) * 4 {
+        if self.header.len() > (Limits::HEADER.max_bytes * 4).div_ceil(3) {
             return Err(TokenErrorKind::TooLarge.into());
         }
         base64url::decode(self.header).map_err(|_| TokenErrorKind::Malformed.into())

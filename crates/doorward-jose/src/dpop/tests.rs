@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::UnverifiedProof;
+use super::{MAX_BYTES, UnverifiedProof, access_token_hash};
 use crate::{
     algorithm::Algorithm, base64url, dangerous, error::TokenErrorKind, signing_key::SigningKey,
+    time::UnixTime,
 };
 
 /// RFC 9449 section 4.1, figure 1.
@@ -145,6 +146,50 @@ fn claims_that_are_absent_or_odd_are_refused() {
         let found = refusal(&proof(&key, &header(&key), &claims));
         assert_eq!(found, MalformedClaim(name), "{name} {value}");
     }
+}
+
+#[test]
+fn a_proof_tells_the_token_and_the_nonce_that_it_names() {
+    let key = key();
+    let mut named = claims();
+    // RFC 9449 section 7.1.
+    let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+    let hash = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo";
+    assert_eq!(access_token_hash(token), hash);
+    named["ath"] = hash.into();
+    named["nonce"] = "n-1".into();
+    let text = proof(&key, &header(&key), &named);
+    let proof = UnverifiedProof::parse(&text).unwrap().verify().unwrap();
+    assert_eq!(
+        (proof.access_token_hash(), proof.nonce()),
+        (Some(hash), Some("n-1"))
+    );
+    assert_eq!(proof.http_method(), "GET");
+}
+
+/// What is remembered of a proof is bounded; an address may fill the proof.
+#[test]
+fn dpp_008_the_longest_members_and_the_longest_proof_are_read() {
+    let key = key();
+    let id = "j".repeat(512);
+    let address = format!("https://api.example/{}", "a".repeat(600));
+    let mut longest = claims();
+    for (name, value) in [("jti", &id), ("nonce", &id), ("htu", &address)] {
+        longest[name] = value.as_str().into();
+    }
+    longest["iat"] = UnixTime::MAX.as_secs().into();
+    let text = proof(&key, &header(&key), &longest);
+    let read = UnverifiedProof::parse(&text).unwrap().verify().unwrap();
+    assert_eq!((read.token_id(), read.nonce()), (&*id, Some(&*id)));
+    assert_eq!(read.http_uri(), address);
+    assert_eq!(read.issued_at(), UnixTime::MAX);
+    longest["iat"] = (UnixTime::MAX.as_secs() + 1).into();
+    let later = proof(&key, &header(&key), &longest);
+    assert_eq!(refusal(&later), TokenErrorKind::MalformedClaim("iat"));
+
+    let filled = format!("{text}{}", "A".repeat(MAX_BYTES - text.len()));
+    assert_eq!(refusal(&filled[..MAX_BYTES]), TokenErrorKind::BadSignature);
+    assert_eq!(refusal(&format!("{filled}A")), TokenErrorKind::TooLarge);
 }
 
 #[test]

@@ -164,16 +164,31 @@ fn par_006_par_007_length_is_looked_at_before_anything_else() {
         let kind = UnverifiedJws::parse(&text).expect_err("too long").kind();
         assert_eq!(kind, TokenErrorKind::TooLarge);
     }
-    let dots = ".".repeat(MAX_BYTES);
-    assert!(UnverifiedJws::parse(&dots).is_err());
+    let dots = UnverifiedJws::parse(&".".repeat(MAX_BYTES)).expect_err("no parts");
+    assert_eq!(dots.kind(), TokenErrorKind::Malformed);
 }
 
 #[test]
 fn hdr_022_a_long_header_is_refused_before_it_is_decoded() {
     let header = base64url::encode(format!(r#"{{"alg":"ES256","a":"{}"}}"#, "a".repeat(4000)));
-    let kind = UnverifiedJws::parse(&format!("{header}.AA.AA"))
-        .expect_err("too long")
-        .kind();
+    for header in [header, "=".repeat(4000), "=".repeat(2732)] {
+        let kind = UnverifiedJws::parse(&format!("{header}.AA.AA"))
+            .expect_err("too long")
+            .kind();
+        assert_eq!(kind, TokenErrorKind::TooLarge);
+    }
+}
+
+#[test]
+fn hdr_022_the_longest_header_is_read() {
+    let fixed = r#"{"alg":"ES256","a":""}"#.len();
+    let header = |length: usize| {
+        let filling = "a".repeat(length - fixed);
+        let header = format!(r#"{{"alg":"ES256","a":"{filling}"}}"#);
+        UnverifiedJws::parse(&format!("{}.AA.AA", base64url::encode(header))).map(drop)
+    };
+    assert_eq!(header(2048), Ok(()));
+    let kind = header(2049).expect_err("too long").kind();
     assert_eq!(kind, TokenErrorKind::TooLarge);
 }
 
