@@ -88,6 +88,26 @@ mod tests {
         assert_eq!(challenge(Reason::NoToken, false, None), "Bearer");
     }
 
+    /// RFC 6750 section 3.1: a credential that cannot be read is the request's
+    /// fault, not the token's.
+    #[test]
+    fn par_014_an_unreadable_credential_is_an_invalid_request() {
+        assert_eq!(
+            challenge(Reason::MalformedCredential, false, None),
+            "Bearer error=\"invalid_request\""
+        );
+    }
+
+    #[test]
+    fn a_stranger_hears_neither_of_a_missing_scope_nor_of_a_proof() {
+        let forbidden = challenge(Reason::MissingPermission, false, Some("orders:delete"));
+        assert!(!forbidden.contains("orders:delete"), "{forbidden}");
+        let unproven = challenge(Reason::ProofMissing, false, None);
+        assert!(unproven.starts_with("Bearer error=\"invalid_token\""));
+        let proven = challenge(Reason::ProofMissing, true, None);
+        assert!(proven.starts_with("DPoP error=\"invalid_dpop_proof\""));
+    }
+
     #[test]
     fn a_proven_caller_hears_the_missing_scope() {
         let text = challenge(Reason::MissingPermission, true, Some("orders:delete"));

@@ -119,6 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn a_proven_caller_reads_what_was_wanted_and_what_was_seen() {
+        let detail = |seen: &'static str, wanted: &'static str| {
+            let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+            decision.proven = true;
+            decision.fail(Step::Token, Reason::MissingPermission, seen, wanted);
+            Problem::of(&decision).detail
+        };
+        assert_eq!(detail("a", "b").as_deref(), Some("wants b, has a"));
+        assert_eq!(detail("", "b").as_deref(), Some("wants b"));
+        assert_eq!(detail("a", "").as_deref(), Some("a"));
+        let public = document(Reason::NoRoute, true);
+        assert_eq!(public["type"], "/.well-known/doorward/reasons/no_route");
+        assert!(public.get("detail").is_none(), "anyone's reason has none");
+    }
+
+    #[test]
     fn it_always_carries_the_trace_id() {
         assert_eq!(
             document(Reason::NoRoute, false)["trace_id"],

@@ -74,6 +74,9 @@ mod tests {
             assert_eq!(answer.headers()["x-request-id"], "01".repeat(16).as_str());
             let challenged = answer.headers().contains_key("www-authenticate");
             assert_eq!(challenged, matches!(reason.status(), 401 | 403));
+            // RFC 9110, 15.6.4: what may be there again says when to ask.
+            let again = answer.headers().contains_key("retry-after");
+            assert_eq!(again, reason.status() == 503, "{}", reason.code());
             let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
             assert_eq!(document["status"], reason.status());
         }

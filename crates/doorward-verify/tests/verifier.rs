@@ -110,6 +110,45 @@ fn a_good_token_becomes_a_principal_and_every_check_is_written() {
     assert!(decision.proven && decision.checks.iter().all(|check| check.passed));
 }
 
+/// A route's `where` compares a claim with the path: each name must stand for
+/// its own claim and no other.
+#[test]
+fn auz_003_auz_004_a_condition_reads_the_claim_that_it_names() {
+    let bench = bench();
+    let claims = claims(ISSUER, NOW).acr("urn:doorward:password");
+    let mut claims = serde_json::to_value(claims).unwrap();
+    claims["department"] = "sales".into();
+    claims["level"] = 7.into();
+    let token = bench.key.sign("at+jwt", &claims).unwrap();
+    let (verdict, decision) = verify(&bench.verifier, &token, NOW);
+    let principal = verdict.unwrap();
+    for (name, value) in [
+        ("sub", "user-1"),
+        ("tenant", "acme"),
+        ("sid", "session-1"),
+        ("client_id", "doorward"),
+        ("iss", ISSUER),
+        ("jti", "token-1"),
+        ("acr", "urn:doorward:password"),
+        ("department", "sales"),
+    ] {
+        assert_eq!(principal.claim(name).as_deref(), Some(value), "{name}");
+    }
+    for absent in ["level", "subject", "aud", ""] {
+        assert_eq!(principal.claim(absent), None, "{absent}");
+    }
+    assert_eq!(principal.held(), "orders:read, reports:*");
+    assert_eq!(principal.session_id(), Some("session-1"));
+    assert_eq!(principal.token_id(), "token-1");
+    assert_eq!(principal.key_id(), Some(bench.key.key_id()));
+    assert_eq!(principal.roles(), ["reader"]);
+    assert_eq!(principal.expires_at(), UnixTime::from_secs(NOW + 300));
+    let told = decision.caller.unwrap();
+    assert_eq!(*told, principal.caller());
+    assert_eq!(told.session.as_deref(), Some("session-1"));
+    assert_eq!(told.key_id.as_deref(), Some(bench.key.key_id()));
+}
+
 #[test]
 fn clm_001_an_expired_token_is_refused_and_its_owner_may_know() {
     let bench = bench();

@@ -174,4 +174,15 @@ mod tests {
         assert_eq!(replays.len(), 3);
         assert_eq!(replays.remember("key", "b", at(122), at(61)), Ok(()));
     }
+
+    #[test]
+    fn dpp_008_a_busy_client_has_room_unless_told_otherwise() {
+        let replays = Replays::default();
+        assert!(replays.is_empty());
+        for number in 0..1000 {
+            let id = format!("jti-{number}");
+            assert_eq!(replays.remember("key", &id, at(61), at(0)), Ok(()));
+        }
+        assert_eq!((replays.len(), replays.is_empty()), (1000, false));
+    }
 }

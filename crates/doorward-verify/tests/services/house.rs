@@ -19,6 +19,7 @@ use doorward_verify::{
     },
     key_source::KeySource,
     layer::AuthenticationLayer,
+    proof::Proofs,
     revocation::RevocationSet,
     verifier::{TrustedIssuer, Verifier},
 };
@@ -65,13 +66,18 @@ impl Answer {
 
 impl House {
     pub(crate) fn new() -> Self {
+        Self::with_proofs(Proofs::default())
+    }
+
+    pub(crate) fn with_proofs(proofs: Proofs) -> Self {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
         let validation = Validation::issuer(ISSUER)
             .audience(AUDIENCE)
             .algorithms([Algorithm::Es256]);
         let trusted = vec![TrustedIssuer::new(validation, keys)];
-        let verifier = Arc::new(Verifier::new(trusted, RevocationSet::new()));
+        let verifier = Verifier::new(trusted, RevocationSet::new()).with_proofs(proofs);
+        let verifier = Arc::new(verifier);
         let clock = Arc::new(TurnedClock(AtomicU64::new(NOW)));
         let decisions = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&decisions);

@@ -13,10 +13,11 @@ use doorward_policy::decision::{Outcome, Reason, Step};
 use doorward_verify::{
     jose::{
         algorithm::Algorithm, base64url, dangerous, dpop::access_token_hash,
-        signing_key::SigningKey,
+        signing_key::SigningKey, time::UnixTime,
     },
     layer::DecisionRecord,
     principal::Principal,
+    proof::{Proofs, nonce::Nonces},
 };
 use http::{HeaderName, Request, Response};
 use serde_json::{Value, json};
@@ -201,6 +202,59 @@ async fn a_bound_token_passes_with_its_proof_where_proofs_are_taken() {
     )
     .await;
     assert_eq!(answer.status, 401, "no proof is read unless asked for");
+}
+
+/// RFC 9449 section 8: the refusal brings the nonce that the next proof needs.
+#[tokio::test]
+async fn dpp_006_a_refusal_for_want_of_a_nonce_brings_one() {
+    let nonces = Nonces::new(&[7; 32]).unwrap();
+    let house = House::with_proofs(Proofs::default().require_nonce(nonces));
+    let client = SigningKey::generate(Algorithm::Es256).unwrap();
+    let token = house.bound_token(&client);
+    let layer = house.layer.clone().with_proofs_for("https://api.example");
+    let router = Router::new().route("/me", get(whoami)).layer(layer);
+    let answer = |proof: Option<String>| {
+        let mut request = request("GET /me", None);
+        let credential = format!("DPoP {token}").parse().unwrap();
+        request.headers_mut().insert("authorization", credential);
+        let proof = proof.map(|proof| proof.parse().unwrap());
+        let field = proof.map(|proof| (HeaderName::from_static("dpop"), proof));
+        request.headers_mut().extend(field);
+        router.clone().oneshot(request)
+    };
+    let refused = answer(Some(proof(&client, &token, "/me", "1")));
+    let refused = refused.await.unwrap();
+    assert_eq!(house.decision().reason, Reason::ProofNonce);
+    let nonce = refused.headers()["dpop-nonce"].to_str().unwrap();
+    let ours = Nonces::new(&[7; 32]).unwrap();
+    assert!(ours.accept(nonce, UnixTime::from_secs(NOW)));
+    let missing = answer(None).await.unwrap();
+    assert_eq!(house.decision().reason, Reason::ProofMissing);
+    assert!(!missing.headers().contains_key("dpop-nonce"));
+}
+
+/// A service that is never ready is never called (the contract of `tower`).
+#[test]
+fn the_layer_is_ready_when_the_service_behind_it_is() {
+    struct Busy;
+
+    impl tower::Service<Request<Body>> for Busy {
+        type Response = Response<Vec<u8>>;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Pending
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            ready(Err("called although it was not ready"))
+        }
+    }
+
+    let mut busy = House::new().layer.layer(Busy);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(busy.poll_ready(&mut context).is_pending());
 }
 
 /// A body that cannot be read, because nothing ever makes a byte of it.
