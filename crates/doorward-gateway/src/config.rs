@@ -14,6 +14,10 @@ pub struct Config {
     pub workers: usize,
     /// Origin of the API behind the gateway: `http://host[:port]`.
     pub upstream: Uri,
+    /// Origin under which callers reach the gateway, `https://api.example`: a
+    /// proof of possession names it (`htu`, RFC 9449 section 4.3). Never taken
+    /// from a request. Without it, `http://` and the address listened on.
+    pub public_origin: Option<String>,
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
@@ -28,6 +32,7 @@ impl Config {
             listen,
             workers: 0,
             upstream,
+            public_origin: None,
             identity_names: Vec::new(),
             limits: Limits::default(),
         }

@@ -9,6 +9,7 @@
 use std::net::Ipv6Addr;
 
 use doorward_policy::decision::{Decision, Reason, Step};
+use doorward_verify::proof::DPOP;
 use http::{
     HeaderMap, HeaderName, Method, Request, Uri, Version,
     header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE},
@@ -233,6 +234,7 @@ fn check_connection(
             CONTENT_LENGTH,
             TRANSFER_ENCODING,
             CONNECTION,
+            DPOP,
         ];
         if vital.contains(&name) || names.is_reserved(name.as_str()) {
             let seen = format!("Connection names {name}");

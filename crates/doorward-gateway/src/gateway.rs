@@ -107,6 +107,8 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) shared: Shared,
     pub(crate) names: Names,
+    /// See [`Config::public_origin`].
+    origin: String,
     pub(crate) connections: AtomicUsize,
     dropped_decisions: AtomicU64,
 }
@@ -141,7 +143,9 @@ impl Gateway {
         if upstream::is_at(&config.upstream, listeners.local_addr()) {
             return Err(BindError::Circle(config.upstream));
         }
+        let origin = config.public_origin.clone();
         let inner = Inner {
+            origin: origin.unwrap_or_else(|| format!("http://{}", listeners.local_addr())),
             names: Names::new(&config.identity_names),
             config,
             shared,
@@ -221,6 +225,7 @@ impl Inner {
         let bench = Bench {
             shared: &self.shared,
             names: &self.names,
+            origin: &self.origin,
             limits: &self.config.limits,
         };
         judge::judge(&bench, request, now, decision)

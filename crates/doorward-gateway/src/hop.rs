@@ -11,6 +11,8 @@ use http::{
     },
 };
 
+use doorward_verify::proof::DPOP;
+
 use crate::gate::connection_options;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -29,6 +31,7 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
     // The API needs no token: it gets the identity. A token that it logged
     // would be one that can be stolen there.
     headers.remove(AUTHORIZATION);
+    headers.remove(DPOP);
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
@@ -112,7 +115,8 @@ mod tests {
                 ("http2-settings", "x"),
                 ("trailer", "y"),
                 ("proxy-authorization", "z"),
-                ("authorization", "Bearer a.b.c"),
+                ("authorization", "DPoP a.b.c"),
+                ("dpop", "d.e.f"),
                 ("accept", "*/*"),
             ],
             "127.0.0.1",

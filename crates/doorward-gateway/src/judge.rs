@@ -8,8 +8,14 @@ use doorward_policy::{
     permit::{Permitted, Subject, permit},
     route::{Match, Requirement, RouteMatch},
 };
-use doorward_verify::{bearer, clock::Timestamp, principal::Principal};
-use http::{HeaderMap, Request};
+use doorward_verify::{
+    bearer,
+    challenge::www_authenticate_with,
+    clock::Timestamp,
+    principal::Principal,
+    proof::{DPOP, Presented, Scheme, target::TargetUri},
+};
+use http::{HeaderValue, Request};
 
 use crate::{
     config::Limits,
@@ -36,12 +42,25 @@ pub(crate) struct Refusal {
     pub(crate) scope: Option<String>,
     /// The methods that the path has.
     pub(crate) allow: Option<String>,
+    /// What to bring instead, where that is a proof of possession.
+    pub(crate) proof: Option<Box<WantedProof>>,
+}
+
+/// The proof of possession that the next request needs.
+#[derive(Debug)]
+pub(crate) struct WantedProof {
+    /// `WWW-Authenticate`.
+    pub(crate) challenge: Option<HeaderValue>,
+    /// `DPoP-Nonce`.
+    pub(crate) nonce: Option<HeaderValue>,
 }
 
 /// What a judge looks at besides the request.
 pub(crate) struct Bench<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) names: &'a Names,
+    /// The origin under which callers reach the gateway.
+    pub(crate) origin: &'a str,
     pub(crate) limits: &'a Limits,
 }
 
@@ -69,8 +88,9 @@ pub(crate) fn judge<B>(
         Ok(route) => route,
         Err(refusal) => return Verdict::Refused(refusal),
     };
-    let Ok(principal) = authenticate(bench, &route, request.headers(), now, decision) else {
-        return Verdict::Refused(Refusal::by(&route));
+    let Ok(principal) = authenticate(bench, &route, &request, now, decision) else {
+        let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
+        return Verdict::Refused(refusal);
     };
     let subject = principal
         .as_ref()
@@ -88,7 +108,26 @@ impl Refusal {
             .requirement()
             .permission()
             .map(ToString::to_string);
-        Self { scope, allow: None }
+        Self {
+            scope,
+            ..Self::default()
+        }
+    }
+
+    /// With the challenge of RFC 9449 section 7.1, and the nonce that it asks
+    /// for (section 9), if the proof of possession is what is missing.
+    fn asking_for_proof(mut self, bench: &Bench<'_>, now: Timestamp, decision: &Decision) -> Self {
+        let proofs = bench.shared.verifier.proofs();
+        let nonce = match decision.reason {
+            Reason::ProofNonce => proofs.nonce(now.unix()),
+            Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => None,
+            _ => return self,
+        };
+        self.proof = Some(Box::new(WantedProof {
+            challenge: www_authenticate_with(decision, self.scope.as_deref(), proofs),
+            nonce: nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()),
+        }));
+        self
     }
 }
 
@@ -114,7 +153,7 @@ fn find<'t, 'p>(
             );
             Err(Refusal {
                 allow: Some(allow),
-                scope: None,
+                ..Refusal::default()
             })
         }
         Match::NotFound => {
@@ -131,28 +170,57 @@ fn find<'t, 'p>(
 
 /// The caller, where the route asks for one. On a public route nobody is
 /// asked, and nobody is vouched for.
-fn authenticate(
+fn authenticate<B>(
     bench: &Bench<'_>,
     route: &RouteMatch<'_, '_>,
-    headers: &HeaderMap,
+    request: &Request<B>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Option<Principal>, Reason> {
     if *route.route().requirement() == Requirement::Public {
         return Ok(None);
     }
-    let bearer = bearer::from_headers(headers).map_err(|reason| {
+    let verifier = &bench.shared.verifier;
+    let headers = request.headers();
+    match bearer::from_headers(headers) {
+        // By far the most: no address to compare with.
+        Ok(bearer) if !headers.contains_key(DPOP) => {
+            decision.pass(Step::Credential, "one bearer token");
+            verifier.verify(bearer, now.unix(), decision).map(Some)
+        }
+        _ => {
+            let target = public_target(bench.origin, request, decision)?;
+            let presented = Presented::from_headers(headers, request.method(), &target)
+                .map_err(|reason| unfit(reason, decision))?;
+            let token = match presented.scheme() {
+                Scheme::Bearer => "one bearer token",
+                Scheme::Dpop => "one token bound to a key",
+            };
+            decision.pass(Step::Credential, token);
+            let verified = verifier.verify_presented(&presented, now.unix(), decision);
+            verified.map(Some)
+        }
+    }
+}
+
+fn unfit(reason: Reason, decision: &mut Decision) -> Reason {
+    let wanted = "Authorization: Bearer TOKEN";
+    decision.fail(Step::Credential, reason, reason.title(), wanted)
+}
+
+/// The address that the caller asked for, as a proof of possession names it:
+/// the origin from the configuration, the path that was judged.
+fn public_target<B>(
+    origin: &str,
+    request: &Request<B>,
+    decision: &mut Decision,
+) -> Result<TargetUri, Reason> {
+    TargetUri::of_request(origin, request.uri().path()).ok_or_else(|| {
         decision.fail(
             Step::Credential,
-            reason,
-            reason.title(),
-            "Authorization: Bearer TOKEN",
+            Reason::ProofInvalid,
+            "an address that no proof can name",
+            "a public origin in the configuration, and a plain path",
         )
-    })?;
-    decision.pass(Step::Credential, "one bearer token");
-    bench
-        .shared
-        .verifier
-        .verify(bearer, now.unix(), decision)
-        .map(Some)
+    })
 }

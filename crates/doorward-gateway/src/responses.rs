@@ -1,8 +1,8 @@
 //! The answers that the gateway gives in its own name.
 //!
 //! Every status code of its own comes from [`Reason::status`] through here:
-//! a problem document (RFC 9457), a challenge where one is due (RFC 6750), the
-//! request's name, and no store.
+//! a problem document (RFC 9457), a challenge where one is due (RFC 6750,
+//! RFC 9449), the request's name, and no store.
 //!
 //! [`Reason::status`]: doorward_policy::decision::Reason::status
 
@@ -10,6 +10,7 @@ use doorward_policy::decision::{Decision, TraceId};
 use doorward_verify::{
     challenge,
     problem::{MEDIA_TYPE, Problem},
+    proof::DPOP_NONCE,
 };
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -32,8 +33,18 @@ pub(crate) fn refusal(decision: &Decision, refusal: &Refusal, closes: bool) -> R
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = challenge::www_authenticate(decision, refusal.scope.as_deref()) {
+    let (challenge, nonce) = match &refusal.proof {
+        Some(proof) => (proof.challenge.clone(), proof.nonce.clone()),
+        None => (
+            challenge::www_authenticate(decision, refusal.scope.as_deref()),
+            None,
+        ),
+    };
+    if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(nonce) = nonce {
+        headers.insert(DPOP_NONCE, nonce);
     }
     let allow = refusal
         .allow

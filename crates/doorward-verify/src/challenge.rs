@@ -4,6 +4,8 @@
 use doorward_policy::decision::{Decision, Reason};
 use http::HeaderValue;
 
+use crate::proof::Proofs;
+
 /// The challenge that goes with `decision`, or `None` where the status needs
 /// none.
 ///
@@ -11,6 +13,22 @@ use http::HeaderValue;
 /// whose token was proven. A request without any credential gets the bare
 /// challenge, as RFC 6750 asks.
 pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<HeaderValue> {
+    challenge(decision, scope, "")
+}
+
+/// As [`www_authenticate`], from a server that takes `proofs`: where one is
+/// missing or does not hold, the challenge names their algorithms.
+pub fn www_authenticate_with(
+    decision: &Decision,
+    scope: Option<&str>,
+    proofs: &Proofs,
+) -> Option<HeaderValue> {
+    let names = proofs.accepted_algorithms().iter().map(|it| it.name());
+    let names = names.collect::<Vec<_>>().join(" ");
+    challenge(decision, scope, &format!(", algs=\"{names}\""))
+}
+
+fn challenge(decision: &Decision, scope: Option<&str>, algorithms: &str) -> Option<HeaderValue> {
     let proven = decision.proven;
     let text = match decision.reason.status() {
         401 if decision.reason == Reason::NoToken => "Bearer".to_owned(),
@@ -19,10 +37,13 @@ pub fn www_authenticate(decision: &Decision, scope: Option<&str>) -> Option<Head
         }
         401 => {
             let proof = proof_error(decision.reason).filter(|_| proven);
-            let (scheme, error) =
-                proof.map_or(("Bearer", "invalid_token"), |error| ("DPoP", error));
             let title = decision.reason.public(proven).title();
-            format!("{scheme} error=\"{error}\", error_description=\"{title}\"")
+            match proof {
+                Some(error) => {
+                    format!("DPoP error=\"{error}\", error_description=\"{title}\"{algorithms}")
+                }
+                None => format!("Bearer error=\"invalid_token\", error_description=\"{title}\""),
+            }
         }
         403 => {
             let scope = scope

@@ -25,10 +25,15 @@ use doorward_jose::{
     time::UnixTime,
 };
 use doorward_policy::decision::{Decision, Reason, Step};
-use http::{HeaderMap, Method, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, Method, header::AUTHORIZATION};
 
 use self::{nonce::Nonces, replay::Replays, target::TargetUri};
 use crate::bearer;
+
+/// The field of a proof (RFC 9449 section 4.1).
+pub const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// The field of the nonce for the next proof (RFC 9449 section 8).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// How old a proof may be, in seconds.
 const LONGEST_AGE_SECONDS: u64 = 60;
@@ -78,7 +83,7 @@ impl<'r> Presented<'r> {
             Some(token) => (Scheme::Dpop, token),
             None => (Scheme::Bearer, bearer::from_headers(headers)?),
         };
-        let mut proofs = headers.get_all("dpop").iter();
+        let mut proofs = headers.get_all(DPOP).iter();
         let proof = proofs.next().map(http::HeaderValue::to_str).transpose();
         if proofs.next().is_some() {
             return Err(Reason::AmbiguousCredential);
@@ -103,6 +108,11 @@ impl<'r> Presented<'r> {
     /// The token.
     pub const fn token(&self) -> &'r str {
         self.token
+    }
+
+    /// How it was sent.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 }
 
@@ -156,6 +166,11 @@ impl Proofs {
     pub fn require_nonce(mut self, nonces: Nonces) -> Self {
         self.nonces = Some(nonces);
         self
+    }
+
+    /// The algorithms that a challenge names.
+    pub fn accepted_algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
     }
 
     /// What the next answer's `DPoP-Nonce` says, if nonces are required.

@@ -119,7 +119,7 @@ const VERIFIED_BEFORE: [(Step, &str); 4] = [
 pub struct Verifier {
     issuers: Vec<TrustedIssuer>,
     revocations: Arc<RevocationSet>,
-    proofs: Proofs,
+    proofs: Arc<Proofs>,
     cache: Option<TokenCache>,
 }
 
@@ -129,7 +129,7 @@ impl Verifier {
         Self {
             issuers,
             revocations,
-            proofs: Proofs::default(),
+            proofs: Arc::default(),
             cache: None,
         }
     }
@@ -159,14 +159,16 @@ impl Verifier {
     }
 
     /// Checks proofs of possession with `proofs` instead of their defaults.
+    /// Verifiers of the same requests share one, so that a proof that one has
+    /// seen is known to the others.
     #[must_use]
-    pub fn with_proofs(mut self, proofs: Proofs) -> Self {
-        self.proofs = proofs;
+    pub fn with_proofs(mut self, proofs: impl Into<Arc<Proofs>>) -> Self {
+        self.proofs = proofs.into();
         self
     }
 
     /// What proofs of possession are checked with.
-    pub const fn proofs(&self) -> &Proofs {
+    pub fn proofs(&self) -> &Proofs {
         &self.proofs
     }
 

@@ -39,8 +39,10 @@ const KEYS: &[&str] = &[
     "upstream",
     "issuer",
     "audience",
+    "public_origin",
     "permissions",
     "tokens",
+    "dpop",
     "roles",
     "route",
 ];
@@ -64,8 +66,13 @@ pub(crate) struct Config {
     pub(crate) issuer: Option<String>,
     /// For whom tokens are issued.
     pub(crate) audience: Option<String>,
+    /// Origin under which callers reach the gateway, where that is not the
+    /// issuer's.
+    pub(crate) public_origin: Option<String>,
     /// How long an access token lives.
     pub(crate) access_lifetime: Option<Duration>,
+    /// Whether a proof of possession must carry a nonce of this server.
+    pub(crate) dpop_nonce: bool,
     /// The roles.
     pub(crate) roles: Roles,
     /// The routes.
@@ -86,6 +93,8 @@ impl Config {
             ("upstream", self.upstream != other.upstream),
             ("issuer", self.issuer != other.issuer),
             ("audience", self.audience != other.audience),
+            ("public_origin", self.public_origin != other.public_origin),
+            ("dpop", self.dpop_nonce != other.dpop_nonce),
             (
                 "access_lifetime",
                 self.access_lifetime() != other.access_lifetime(),
@@ -127,7 +136,9 @@ impl Config {
             upstream: settings::upstream(reader, table),
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),
+            public_origin: settings::public_origin(reader, table),
             access_lifetime: settings::access_lifetime(reader, table),
+            dpop_nonce: settings::dpop_nonce(reader, table),
             routes: routes::routes(reader, table, &grants),
             roles: grants.roles,
         };

@@ -154,13 +154,16 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let (upstream, new_people) = upstream(&settings, &issuer).await?;
 
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
-    let gateway = wiring::gateway(
-        listeners,
-        upstream.clone(),
-        &issuer,
-        Arc::clone(&routes),
+    // Issuer and gateway share the listener, and with it the origin.
+    let public_origin = settings.config.public_origin.as_ref();
+    let parts = wiring::Parts {
+        upstream: upstream.clone(),
+        public_origin: public_origin.unwrap_or(&last_up.issuer).clone(),
+        verifier: wiring::verifier(&issuer, settings.config.dpop_nonce)?,
+        routes: Arc::clone(&routes),
         decisions,
-    )?;
+    };
+    let gateway = wiring::gateway(listeners, parts, &issuer)?;
     settings
         .folder
         .write_json(&settings.folder.last_up(), &last_up)?;

@@ -30,7 +30,6 @@ fn par_014_spellings_of_the_bearer_scheme() {
         format!("Basic {token}"),
         format!("Bearer {token}%20"),
         format!("Bearer Bearer {token}"),
-        format!("DPoP {token}"),
     ];
     for value in odd {
         let reply = house.get("/orders", &[&format!("Authorization: {value}")]);

@@ -16,4 +16,5 @@ mod lifecycle;
 mod limits;
 mod local;
 mod path;
+mod possession;
 mod upstream;

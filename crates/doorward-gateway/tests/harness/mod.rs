@@ -24,6 +24,7 @@ use doorward_policy::{
 };
 use doorward_verify::{
     clock::{Clock, Timestamp},
+    proof::Proofs,
     revocation::RevocationSet,
     verifier::Verifier,
 };
@@ -79,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) decision_space: usize,
     pub(crate) break_clock_after: Option<u64>,
     pub(crate) no_keys: bool,
+    pub(crate) public_origin: Option<String>,
+    pub(crate) proofs: Proofs,
 }
 
 impl Default for Plan {
@@ -92,6 +95,8 @@ impl Default for Plan {
             decision_space: 1024,
             break_clock_after: None,
             no_keys: false,
+            public_origin: None,
+            proofs: Proofs::default(),
         }
     }
 }
@@ -151,7 +156,8 @@ impl House {
         } else {
             tokens.trusted()
         };
-        let verifier = Verifier::new(vec![trusted], Arc::clone(&revocations));
+        let verifier =
+            Verifier::new(vec![trusted], Arc::clone(&revocations)).with_proofs(plan.proofs);
         let routes = RouteTable::build(plan.routes).unwrap();
         let routes = Arc::new(ArcSwap::from_pointee(routes));
         let (sink, decisions) = mpsc::channel(plan.decision_space);
@@ -172,6 +178,7 @@ impl House {
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), origin.parse().unwrap());
         config.limits = plan.limits;
         config.workers = plan.workers;
+        config.public_origin = plan.public_origin;
         let bound = Gateway::bind(config, shared).unwrap();
         let (address, gateway) = (bound.local_addr(), bound.gateway());
         let (stop, stopped) = oneshot::channel();

@@ -124,36 +124,62 @@ pub(super) fn upstream(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<U
 }
 
 pub(super) fn issuer(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {
-    value(
-        reader,
-        table,
-        "issuer",
-        "https://auth.example.com",
-        |text| {
-            without_user(text, "issuer")?;
-            let example = "write it like `https://auth.example.com`";
-            let (Ok(uri), false) = (text.parse::<Uri>(), text.contains('#')) else {
-                return refuse("`issuer` must be a URL", example);
-            };
-            let (Some(scheme @ ("https" | "http")), Some(authority)) =
-                (uri.scheme_str(), uri.authority())
-            else {
-                return refuse("`issuer` must be an `https://` URL", example);
-            };
-            // Compared byte for byte with `iss`, so there is one way to write it.
-            let origin = format!("{scheme}://{authority}");
-            if text != origin || authority.as_str().contains('@') {
-                return refuse(
-                    "`issuer` is an origin: scheme, host and port, nothing after it",
-                    match authority.as_str().contains('@') {
-                        true => example.to_owned(),
-                        false => format!("write `{origin}`"),
-                    },
-                );
-            }
-            Ok(origin)
-        },
-    )
+    origin(reader, table, "issuer", "https://auth.example.com")
+}
+
+pub(super) fn public_origin(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {
+    origin(reader, table, "public_origin", "https://api.example.com")
+}
+
+/// Scheme, host and port. Compared byte for byte, so there is one way to write
+/// it.
+fn origin(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    key: &str,
+    example: &str,
+) -> Option<String> {
+    value(reader, table, key, example, |text| {
+        without_user(text, key)?;
+        let help = format!("write it like `{example}`");
+        let (Ok(uri), false) = (text.parse::<Uri>(), text.contains('#')) else {
+            return refuse(format!("`{key}` must be a URL"), help);
+        };
+        let (Some(scheme @ ("https" | "http")), Some(authority)) =
+            (uri.scheme_str(), uri.authority())
+        else {
+            return refuse(format!("`{key}` must be an `https://` URL"), help);
+        };
+        let origin = format!("{scheme}://{authority}");
+        if text != origin || authority.as_str().contains('@') {
+            return refuse(
+                format!("`{key}` is an origin: scheme, host and port, nothing after it"),
+                match authority.as_str().contains('@') {
+                    true => help,
+                    false => format!("write `{origin}`"),
+                },
+            );
+        }
+        Ok(origin)
+    })
+}
+
+/// `[dpop]`: whether a proof of possession must carry a nonce.
+pub(super) fn dpop_nonce(reader: &mut Reader<'_>, table: &DeTable<'_>) -> bool {
+    let read = |reader: &mut Reader<'_>| {
+        let help = "write `[dpop]`, and its keys in the lines below";
+        let dpop = reader.table(table.get("dpop")?, "dpop", help)?;
+        reader.unknown_keys(dpop, "[dpop]", &["nonce"]);
+        value(reader, dpop, "nonce", "required", |text| match text {
+            "required" => Ok(true),
+            "off" => Ok(false),
+            _ => refuse(
+                "`nonce` must be `required` or `off`",
+                "write `nonce = \"required\"`, or leave it out",
+            ),
+        })
+    };
+    read(reader).unwrap_or(false)
 }
 
 pub(super) fn audience(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {

@@ -13,7 +13,12 @@ use doorward_policy::{
     decision::{Decision, Reason, Step, TraceId},
     route::RouteTable,
 };
-use doorward_verify::clock::{Clock as _, Timestamp};
+use doorward_verify::{
+    clock::{Clock as _, Timestamp},
+    proof::{Proofs, nonce::Nonces},
+    token_cache::CacheSize,
+    verifier::Verifier,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
@@ -27,27 +32,55 @@ use crate::{
     system::{SystemClock, SystemEntropy},
 };
 
-/// The gateway in front of `upstream`, with `issuer` as its local service.
+/// What a gateway is made of, besides its listeners and the issuer.
+pub(super) struct Parts {
+    pub(super) upstream: Uri,
+    pub(super) public_origin: String,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) routes: Arc<ArcSwap<RouteTable>>,
+    pub(super) decisions: DecisionSink,
+}
+
+/// The gateway, with `issuer` as its local service.
 pub(super) fn gateway(
     listeners: Listeners,
-    upstream: Uri,
+    parts: Parts,
     issuer: &Issuer,
-    routes: Arc<ArcSwap<RouteTable>>,
-    decisions: DecisionSink,
 ) -> Result<BoundGateway, Failure> {
     let config = Config {
         limits: limits(),
-        ..Config::new(listeners.local_addr(), upstream)
+        public_origin: Some(parts.public_origin),
+        ..Config::new(listeners.local_addr(), parts.upstream)
     };
     let shared = Shared {
-        verifier: issuer.verifier(),
-        routes,
+        verifier: parts.verifier,
+        routes: parts.routes,
         clock: Arc::new(SystemClock),
         trace_ids: Arc::new(|| TraceId::from_bytes(random())),
         local: local_service(issuer, Handle::current()),
-        decisions,
+        decisions: parts.decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Checks the tokens that the gateway takes.
+pub(super) fn verifier(issuer: &Issuer, wants_nonce: bool) -> Result<Arc<Verifier>, Failure> {
+    let verifier = Verifier::new(vec![issuer.trusted()], issuer.revocations())
+        .with_cache(CacheSize::default())
+        .with_proofs(proofs(wants_nonce)?);
+    Ok(Arc::new(verifier))
+}
+
+/// What checks proofs of possession; a nonce is good in the process that gave
+/// it, and no longer than that runs.
+fn proofs(wants_nonce: bool) -> Result<Arc<Proofs>, Failure> {
+    let proofs = Proofs::default();
+    if !wants_nonce {
+        return Ok(Arc::new(proofs));
+    }
+    let nonces = Nonces::new(&random::<32>())
+        .map_err(|error| Failure::internal(format!("no nonces for proofs: {error}")))?;
+    Ok(Arc::new(proofs.require_nonce(nonces)))
 }
 
 fn limits() -> Limits {

@@ -905,7 +905,36 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, upstream, issuer, audience, permissions, tokens, roles, route
+  = help: known keys: listen, admin_listen, upstream, issuer, audience, public_origin, permissions, tokens, dpop, roles, route
+"#,
+    },
+    Broken {
+        name: "a public origin with a path",
+        text: r#"public_origin = "https://api.example.com/v1"
+"#,
+        shown: r#"
+error: `public_origin` is an origin: scheme, host and port, nothing after it
+ --> doorward.toml:1:17
+  |
+1 | public_origin = "https://api.example.com/v1"
+  |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write `https://api.example.com`
+"#,
+    },
+    Broken {
+        name: "a nonce that is neither required nor off",
+        text: r#"[dpop]
+nonce = "on"
+"#,
+        shown: r#"
+error: `nonce` must be `required` or `off`
+ --> doorward.toml:2:9
+  |
+2 | nonce = "on"
+  |         ^^^^
+  |
+  = help: write `nonce = "required"`, or leave it out
 "#,
     },
 ];
