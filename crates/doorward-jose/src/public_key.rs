@@ -182,3 +182,26 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PublicKey;
+    use crate::{algorithm::Curve, error::KeyErrorKind, harness::ES256};
+
+    /// SEC 1, 2.3.3 knows three spellings of a point; a JWK has one.
+    #[test]
+    fn key_005_only_the_uncompressed_spelling_of_a_point_is_read() {
+        let der = ES256.verifying_key().to_der().expect("a public key");
+        let point = &der[der.len() - 65..];
+        let read = |point: &[u8]| PublicKey::from_point(Curve::P256, point);
+        assert!(read(point).is_ok());
+        for form in [0, 2, 3, 5, 6, 7] {
+            let mut other = point.to_vec();
+            other[0] = form;
+            for spelling in [&other[..], &other[..33], &point[..64], &point[..33]] {
+                let refused = read(spelling).map_err(|error| error.kind());
+                assert_eq!(refused, Err(KeyErrorKind::Malformed), "{form}");
+            }
+        }
+    }
+}

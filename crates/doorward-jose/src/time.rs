@@ -10,6 +10,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// The largest integer that is exact in every JSON implementation.
+const MAX_SECONDS: u64 = (1 << 53) - 1;
+
 /// A point in time, in whole seconds since the epoch.
 ///
 /// ```
@@ -24,14 +27,13 @@ pub struct UnixTime(u64);
 
 impl UnixTime {
     /// 2^53 - 1 seconds: later dates are refused in tokens and capped here.
-    pub const MAX: Self = Self((1 << 53) - 1);
+    pub const MAX: Self = Self(MAX_SECONDS);
 
     /// From seconds since the epoch; more than [`Self::MAX`] becomes it.
     pub const fn from_secs(seconds: u64) -> Self {
-        if seconds > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(seconds)
+        match seconds {
+            0..=MAX_SECONDS => Self(seconds),
+            _ => Self::MAX,
         }
     }
 

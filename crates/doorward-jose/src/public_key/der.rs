@@ -63,6 +63,33 @@ mod tests {
             assert_eq!(rsa_public_key(&key[..end]), None);
         }
         assert_eq!(rsa_public_key(&[key.as_slice(), &[0]].concat()), None);
+        let third = [0x30, 11, 2, 2, 0, 0x81, 2, 3, 1, 0, 1, 5, 0];
+        assert_eq!(rsa_public_key(&third), None);
+        for wrong in [0, 2, 6] {
+            let mut other = key;
+            other[wrong] = 4;
+            assert_eq!(rsa_public_key(&other), None, "{wrong}");
+        }
+    }
+
+    /// X.690, 8.1.3: a length up to 127 is one byte, a longer one says how many.
+    #[test]
+    fn reads_lengths_of_one_two_and_three_bytes() {
+        let number = |length: u8| [vec![2, length], vec![7; usize::from(length)]].concat();
+        let exponent = [2, 1, 3];
+        let short = [number(100).as_slice(), &exponent].concat();
+        let longer = [&[2, 0x81, 200], vec![7; 200].as_slice(), &exponent].concat();
+        let longest = [&[2, 0x82, 1, 44], vec![7; 300].as_slice(), &exponent].concat();
+        for (head, content, length) in [
+            (vec![0x30, 105], short, 100),
+            (vec![0x30, 0x81, 206], longer, 200),
+            (vec![0x30, 0x82, 1, 51], longest, 300),
+        ] {
+            let key = [head, content].concat();
+            let wanted = (vec![7; length], [3].as_slice());
+            assert_eq!(rsa_public_key(&key), Some((wanted.0.as_slice(), wanted.1)));
+        }
+        assert_eq!(rsa_public_key(&[0x30, 0x83, 0, 0, 0]), None);
     }
 
     proptest! {

@@ -187,6 +187,13 @@ mod tests {
             assert!(refuse_weak_ed25519(&point).is_err(), "{point:?}");
         }
         assert!(refuse_weak_ed25519(&p(0xeb)).is_ok());
+        // Below p by a byte in the middle, whatever the first one is.
+        for at in [1, 30] {
+            let mut point = p(0xff);
+            point[at] = 0xfe;
+            assert!(refuse_weak_ed25519(&point).is_ok(), "{at}");
+        }
+        assert!(refuse_weak_ed25519(&little_endian(0xff, 0xff, 0x7e)).is_ok());
         assert!(refuse_weak_ed25519(&[9; 32]).is_ok());
     }
 }

@@ -47,6 +47,19 @@ fn every_claim_is_read_and_written_as_it_was() {
     assert_eq!(claims.not_before(), Some(NOW));
     assert_eq!(claims.auth_time(), Some(NOW));
     assert_eq!(claims.confirmation(), Some(&json!({ "jkt": "x" })));
+    assert_eq!((claims.subject(), claims.token_id()), ("user-1", "token-1"));
+    for (read, wanted) in [
+        (claims.session_id(), "s"),
+        (claims.client_id(), "cli"),
+        (claims.scope(), "a b"),
+        (claims.tenant(), "t"),
+        (claims.acr(), "2"),
+    ] {
+        assert_eq!(read, Some(wanted));
+    }
+    assert_eq!(claims.roles(), ["r", "é"]);
+    assert_eq!(claims.permissions(), ["o:r"]);
+    assert_eq!(claims.amr(), ["pwd"]);
     assert_eq!(claims.others()["other"]["deep"][2], "é");
     assert_eq!(serde_json::to_value(&claims).ok(), Some(all));
 }
@@ -114,8 +127,29 @@ fn clm_003_par_010_dates_are_exact_integers_or_the_token_is_refused() {
         assert!(read(&claims_with(name, "1e400")).is_err());
     }
     // A lifetime that ends before it begins is no lifetime.
-    let kind = refusal(&claims_with("exp", "1"));
-    assert_eq!(kind, TokenErrorKind::MalformedClaim("exp"));
+    let before = (NOW.as_secs() - 1).to_string();
+    for early in ["1", &before] {
+        let kind = refusal(&claims_with("exp", early));
+        assert_eq!(kind, TokenErrorKind::MalformedClaim("exp"));
+    }
+    assert!(read(&claims_with("exp", &NOW.to_string())).is_ok());
+}
+
+/// RFC 6749 section 3.3, and none at all.
+#[test]
+fn a_scope_is_values_with_single_spaces_between_them() {
+    for (scope, values) in [
+        ("", &[][..]),
+        ("a", &["a"]),
+        ("!#[]~ orders:read", &["!#[]~", "orders:read"]),
+    ] {
+        let claims = read(&claims_with("scope", &format!("{scope:?}"))).expect(scope);
+        assert_eq!(claims.scopes().collect::<Vec<_>>(), values);
+    }
+    for scope in [r#""a\"b""#, r#""a\\b""#, r#"" ""#, r#""\u007f""#] {
+        let kind = refusal(&claims_with("scope", scope));
+        assert_eq!(kind, TokenErrorKind::MalformedClaim("scope"), "{scope}");
+    }
 }
 
 #[test]
@@ -246,8 +280,10 @@ fn par_008_par_011_only_one_strict_object_of_bounded_depth_is_read() {
     ] {
         assert_eq!(refusal(&payload), TokenErrorKind::Malformed, "{payload}");
     }
-    let long = claims_with("long", &format!("\"{}\"", "a".repeat(8192)));
-    assert_eq!(refusal(&long), TokenErrorKind::TooLarge);
+    let empty = claims_with("long", "\"\"").len();
+    let long = |bytes: usize| claims_with("long", &format!("\"{}\"", "a".repeat(bytes - empty)));
+    assert!(read(&long(8192)).is_ok());
+    assert_eq!(refusal(&long(8193)), TokenErrorKind::TooLarge);
 }
 
 #[test]
