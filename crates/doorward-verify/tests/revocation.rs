@@ -295,6 +295,36 @@ fn rev_012_entries_hold_until_their_very_last_second() {
 }
 
 #[test]
+fn rev_012_the_compact_form_is_counted_and_takes_nine_bytes_an_entry() {
+    let set = RevocationSet::new();
+    assert!(set.is_empty() && set.len() == 0);
+    for n in 0..20_000 {
+        set.insert(session(n, NOW + 330));
+    }
+    set.compact(at(NOW));
+    let sessions = set.settled_bytes();
+    assert!((160_000..=185_000).contains(&sessions), "{sessions} bytes");
+    for n in 0..20_000 {
+        set.insert(Entry {
+            revocation: Revocation::User {
+                sub: format!("name-{n}"),
+                issued_before: at(NOW),
+            },
+            expires_at: at(NOW + 330),
+        });
+    }
+    set.compact(at(NOW));
+    let both = set.settled_bytes();
+    // A moment before which tokens are refused costs four bytes more.
+    assert!((400_000..=450_000).contains(&both), "{both} bytes");
+    assert_eq!((set.len(), set.is_empty()), (40_000, false));
+    set.insert(session(1, NOW + 330));
+    assert_eq!(set.len(), 40_001, "one that came again counts twice");
+    set.compact(at(NOW + 330));
+    assert!(set.is_empty());
+}
+
+#[test]
 fn dos_009_a_collapsed_set_is_small_and_refuses_no_less() {
     let set = RevocationSet::new();
     for n in 0..10_000 {

@@ -7,6 +7,7 @@ use crate::{
     algorithm::Algorithm,
     error::{KeyErrorKind, SignError},
     harness::{claims, key, rsa_key, validation, verify},
+    jws::UnverifiedJws,
 };
 
 fn key_of(algorithm: Algorithm) -> SigningKey {
@@ -24,6 +25,19 @@ fn every_algorithm_signs_what_its_key_verifies() {
         let verified = verify(&key, &token, &validation(*algorithm)).expect("our own token");
         assert_eq!(verified.key_id(), Some(key.key_id()));
         assert_eq!(verified.algorithm(), *algorithm);
+    }
+}
+
+/// RFC 8725 section 3.11: what a text is for is in its header, whatever the key
+/// signed before.
+#[test]
+fn clm_012_each_text_says_the_type_that_it_was_signed_as() {
+    let key = key(Algorithm::Es256);
+    for wanted in ["at+jwt", "dpop-nonce", "at+jwt", "dpop-nonce", "JWT"] {
+        let text = key.sign(wanted, &claims()).expect("a token");
+        let signed = UnverifiedJws::parse(&text).expect("our own text");
+        assert_eq!(signed.header().token_type(), Some(wanted));
+        assert_eq!(signed.key_id(), Some(key.key_id()));
     }
 }
 

@@ -66,12 +66,12 @@ impl Table {
             .map(|place| place.value.load(Ordering::Relaxed))
     }
 
-    /// Puts `value` under `key` and says whether the key is new. Only the one
-    /// writer calls this, and only while there is [`Self::room`].
-    pub(crate) fn put(&self, key: u64, value: u64) -> bool {
+    /// Puts `value` under `key`. Only the one writer calls this, and only while
+    /// there is [`Self::room`].
+    pub(crate) fn put(&self, key: u64, value: u64) {
         if let Some(place) = self.place_of(key) {
             place.value.store(value, Ordering::Relaxed);
-            return false;
+            return;
         }
         for group in self.groups_from(key) {
             let tags = self.tags[group].load(Ordering::Relaxed);
@@ -85,9 +85,8 @@ impl Table {
             place.value.store(value, Ordering::Relaxed);
             let tags = tags | tag(key) << (within * 8);
             self.tags[group].store(tags, Ordering::Release);
-            return true;
+            return;
         }
-        false
     }
 
     /// Every entry. Only for the writer: what is put meanwhile may be missed.
