@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use crate::{gateway::LocalBody, upstream::Relayed, wire::exchange::Exchange};
 
@@ -50,6 +51,8 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        // Whoever asks for more has got rid of what there was.
+        this.exchange.gave(None);
         let frame = match &mut this.content {
             Content::Whole(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
@@ -61,8 +64,10 @@ impl Body for Answer {
                 frame.map(|frame| frame.map_err(Into::into))
             }
         };
-        if matches!(frame, Some(Err(_))) {
-            this.exchange.abort();
+        match frame {
+            Some(Ok(_)) => this.exchange.gave(Some(Instant::now())),
+            Some(Err(_)) => this.exchange.abort(),
+            None => {}
         }
         Poll::Ready(frame)
     }

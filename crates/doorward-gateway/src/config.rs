@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use http::Uri;
 
+use crate::tls::Tls;
+
 /// Settings of a gateway.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,8 +18,14 @@ pub struct Config {
     pub upstream: Uri,
     /// Origin under which callers reach the gateway, `https://api.example`: a
     /// proof of possession names it (`htu`, RFC 9449 section 4.3). Never taken
-    /// from a request. Without it, `http://` and the address listened on.
+    /// from a request. Without it, `http://` (`https://` with TLS) and the address
+    /// listened on.
     pub public_origin: Option<String>,
+    /// TLS towards callers; without it they are spoken to in clear.
+    pub tls: Option<Tls>,
+    /// Whether HTTP/2 is spoken in clear with callers that begin with it
+    /// (RFC 9113 section 3.3). Under TLS it is offered always.
+    pub cleartext_http2: bool,
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
@@ -33,6 +41,8 @@ impl Config {
             workers: 0,
             upstream,
             public_origin: None,
+            tls: None,
+            cleartext_http2: false,
             identity_names: Vec::new(),
             limits: Limits::default(),
         }
@@ -48,6 +58,12 @@ pub struct Limits {
     pub target_bytes: usize,
     /// Header fields of a request, and of an upstream's answer.
     pub fields: usize,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: u32,
+    /// From an accepted connection to the end of its TLS handshake.
+    pub handshake_timeout: Duration,
+    /// TLS handshakes at a time, over all workers.
+    pub handshakes: usize,
     /// From the first byte of a head to its last; also how long a new
     /// connection may be silent.
     pub head_timeout: Duration,
@@ -87,6 +103,9 @@ impl Default for Limits {
             head_bytes: 32 * 1024,
             target_bytes: 8 * 1024,
             fields: 100,
+            streams: 100,
+            handshake_timeout: Duration::from_secs(10),
+            handshakes: 4 * 1024,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),

@@ -6,12 +6,14 @@
 //! belong to the connection. The bytes themselves were judged before, in
 //! `wire`; `explain`, which has no bytes, asks this gate the same questions.
 
+mod downgrade;
+
 use std::net::Ipv6Addr;
 
 use doorward_policy::decision::{Decision, Reason, Step};
 use doorward_verify::proof::DPOP;
 use http::{
-    HeaderMap, HeaderName, Method, Request, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE},
     uri::Scheme,
 };
@@ -34,6 +36,9 @@ pub(crate) fn admit<B>(
     decision: &mut Decision,
 ) -> Result<Admitted<B>, Reason> {
     check_method(request.method(), decision)?;
+    if request.version() == Version::HTTP_2 {
+        downgrade::check(&mut request, decision)?;
+    }
     check_sizes(&request, limits, decision)?;
     check_target_form(&request, decision)?;
     check_host(&request, decision)?;
@@ -110,7 +115,10 @@ fn check_target_form<B>(request: &Request<B>, decision: &mut Decision) -> Result
         .scheme()
         .is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     let whole = uri.scheme().is_some() == uri.authority().is_some();
-    if known_scheme && whole && uri.path().starts_with('/') {
+    let plain = uri
+        .path_and_query()
+        .is_none_or(|target| target.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
+    if known_scheme && whole && plain && uri.path().starts_with('/') {
         return Ok(());
     }
     Err(refuse(
@@ -180,9 +188,12 @@ fn check_framing<B>(request: &Request<B>, decision: &mut Decision) -> Result<(),
         ));
     }
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    let is_number = |length: &HeaderValue| {
+        !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit)
+    };
     let codings: Vec<_> = headers.get_all(TRANSFER_ENCODING).iter().collect();
     let one_reading = match codings.as_slice() {
-        [] => lengths <= 1,
+        [] => lengths <= 1 && headers.get(CONTENT_LENGTH).is_none_or(is_number),
         [coding] => {
             lengths == 0
                 && coding.as_bytes().eq_ignore_ascii_case(b"chunked")

@@ -110,6 +110,7 @@ pub(crate) struct Inner {
     /// See [`Config::public_origin`].
     origin: String,
     pub(crate) connections: AtomicUsize,
+    pub(crate) handshakes: AtomicUsize,
     dropped_decisions: AtomicU64,
 }
 
@@ -144,12 +145,14 @@ impl Gateway {
             return Err(BindError::Circle(config.upstream));
         }
         let origin = config.public_origin.clone();
+        let scheme = config.tls.as_ref().map_or("http", |_| "https");
         let inner = Inner {
-            origin: origin.unwrap_or_else(|| format!("http://{}", listeners.local_addr())),
+            origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
             names: Names::new(&config.identity_names),
             config,
             shared,
             connections: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
             dropped_decisions: AtomicU64::new(0),
         };
         Ok(BoundGateway::new(Self(Arc::new(inner)), listeners))

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+        AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
         PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
 use doorward_verify::proof::DPOP;
 
-use crate::gate::connection_options;
+use crate::{arrival::Caller, gate::connection_options};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -24,8 +24,11 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 
 /// Makes the caller's fields those of the upstream's request: what belongs to
 /// the caller's connection goes, the token goes, who asked is written anew.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
-    let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+///
+/// `is_streamed` says that a body comes whose length only HTTP/2 would tell.
+pub(crate) fn to_upstream(headers: &mut HeaderMap, caller: Caller, is_streamed: bool) {
+    let is_chunked = headers.contains_key(TRANSFER_ENCODING)
+        || is_streamed && !headers.contains_key(CONTENT_LENGTH);
     strip(headers);
     headers.remove(EXPECT);
     // The API needs no token: it gets the identity. A token that it logged
@@ -35,7 +38,7 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, peer: IpAddr) {
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    set_forwarded(headers, peer);
+    set_forwarded(headers, caller);
 }
 
 /// Removes the fields of one connection.
@@ -63,17 +66,19 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 }
 
 /// From the socket, never from the caller: `identity` removed what it sent.
-fn set_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
+fn set_forwarded(headers: &mut HeaderMap, caller: Caller) {
     let Some(host) = headers.get(HOST).cloned() else {
         return;
     };
+    let peer = caller.peer.0;
+    let scheme = if caller.is_secure { "https" } else { "http" };
     let node = match peer {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("\"[{address}]\""),
     };
     // The gate saw that a Host has no quotation mark.
     let named = host.to_str().unwrap_or_default();
-    let forwarded = format!("for={node};host=\"{named}\";proto=http");
+    let forwarded = format!("for={node};host=\"{named}\";proto={scheme}");
     if let (Ok(address), Ok(forwarded)) = (
         HeaderValue::try_from(peer.to_string()),
         HeaderValue::try_from(forwarded),
@@ -81,7 +86,7 @@ fn set_forwarded(headers: &mut HeaderMap, peer: IpAddr) {
         headers.insert(X_FORWARDED_FOR, address);
         headers.insert(FORWARDED, forwarded);
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.insert(X_FORWARDED_HOST, host);
 }
 
@@ -92,6 +97,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     use super::to_upstream;
+    use crate::{arrival::Caller, gateway::Peer};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -99,7 +105,11 @@ mod tests {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        to_upstream(&mut headers, peer.parse().unwrap());
+        let caller = Caller {
+            peer: Peer(peer.parse().unwrap()),
+            is_secure: false,
+        };
+        to_upstream(&mut headers, caller, false);
         headers
     }
 

@@ -11,13 +11,15 @@
 //! through a [`LocalService`] that the binary gives. It reads no wall clock
 //! and no randomness; both are given in [`Shared`].
 //!
-//! Not here yet, and not advertised: TLS, HTTP/2, upgrades, rate limits.
+//! Not here yet, and not advertised: upgrades, rate limits.
 
 mod answer;
+mod arrival;
 pub mod config;
 mod gate;
 mod gateway;
 mod hop;
+mod http2;
 pub mod identity;
 mod judge;
 mod listeners;
@@ -25,6 +27,7 @@ pub mod path;
 mod responses;
 mod serve;
 mod server;
+pub mod tls;
 mod upstream;
 mod wire;
 
@@ -34,3 +37,4 @@ pub use gateway::{DecisionSink, Gateway, LocalBody, LocalFuture, LocalService, P
 pub use listeners::{BindError, Listeners};
 pub use path::CanonicalPath;
 pub use server::{BoundGateway, Drained};
+pub use tls::Tls;

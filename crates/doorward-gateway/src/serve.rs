@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use doorward_policy::decision::{Caller, Decision, Outcome, Reason, Step, TraceId};
+use doorward_policy::decision::{self, Decision, Outcome, Reason, Step, TraceId};
 use doorward_verify::clock::Timestamp;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     answer::{Answer, Content},
+    arrival::Caller,
     gateway::{Inner, Peer},
     judge::{Refusal, Verdict},
     responses,
@@ -31,20 +32,23 @@ use crate::{
 pub(crate) async fn serve(
     worker: Rc<Worker>,
     exchange: Rc<Exchange>,
-    peer: Peer,
+    caller: Caller,
     request: Request<Incoming>,
 ) -> Response<Answer> {
+    let peer = caller.peer;
     let inner = &worker.inner;
     let now = inner.shared.clock.now();
     let mut record = Record::open(Arc::clone(inner), &request, now, peer);
     // With part of the body still to come, a refusal ends the connection.
-    let closes = !request.body().is_end_stream();
+    let is_alone = request.version() != Version::HTTP_2;
+    let closes = is_alone && !request.body().is_end_stream();
     let response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
         Ok(()) => match judge(inner, request, now, &mut record.decision) {
             Verdict::Refused(refusal) => {
                 // A caller whose framing was in doubt gets no second reading.
-                let closes = closes || record.decision.reason == Reason::BadRequest;
+                let is_doubtful = record.decision.reason == Reason::BadRequest;
+                let closes = closes || is_alone && is_doubtful;
                 responses::refusal(&record.decision, &refusal, closes)
             }
             Verdict::Local(request) => {
@@ -54,7 +58,7 @@ pub(crate) async fn serve(
             Verdict::Forward(permitted, identity) => {
                 let trace_id = record.decision.trace_id;
                 let origin = Origin {
-                    peer: peer.0,
+                    caller,
                     exchange: Rc::clone(&exchange),
                     trace_id,
                 };
@@ -85,6 +89,10 @@ pub(crate) async fn serve(
 
 /// Lint and parser must have seen the same request.
 fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault> {
+    if request.version() == Version::HTTP_2 {
+        // One reader only, of lengths that cannot disagree.
+        return Ok(());
+    }
     let head = exchange.next_head()?;
     if head.fields == request.headers().len() {
         Ok(())
@@ -181,7 +189,7 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
         400..500 => Reason::BadRequest,
         _ => Reason::Internal,
     });
-    if let Some(caller) = answer.extensions_mut().remove::<Caller>() {
+    if let Some(caller) = answer.extensions_mut().remove::<decision::Caller>() {
         decision.prove(caller);
     }
     let told = answer.extensions_mut().remove::<Decision>();

@@ -24,8 +24,10 @@ use tokio::{
 };
 
 use crate::{
+    arrival::{Arrived, Protocol, receive},
     config::Limits,
     gateway::{Gateway, Inner, Peer},
+    http2,
     listeners::Listeners,
     serve::serve,
     upstream::Upstream,
@@ -222,18 +224,41 @@ impl Worker {
         let peer = Peer(peer.ip().to_canonical());
         let worker = Rc::clone(self);
         connections.spawn_local(async move {
-            worker.converse(stream, peer).await;
+            // On the heap, or every idle connection would keep room for it.
+            let mut stopped = worker.stopped();
+            let arrived = tokio::select! {
+                arrived = Box::pin(receive(&worker.inner, stream, peer)) => arrived,
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+            };
+            match arrived {
+                Some(arrived) if arrived.protocol == Protocol::Http2 => {
+                    Box::pin(http2::converse(worker, arrived)).await;
+                }
+                Some(arrived) => worker.converse(arrived).await,
+                None => {}
+            }
             drop(place);
         });
     }
 
-    /// One caller's connection, request after request.
-    async fn converse(self: Rc<Self>, stream: TcpStream, peer: Peer) {
-        let (watched, exchange) = Watched::new(stream, Arc::clone(&self.limits));
+    /// The bounds of everything.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
+    /// Becomes true on the way down.
+    pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.clone()
+    }
+
+    /// One caller's HTTP/1.1 connection, request after request.
+    async fn converse(self: Rc<Self>, arrived: Arrived) {
+        let caller = arrived.caller;
+        let (watched, exchange) = Watched::new(arrived.transport, Arc::clone(&self.limits));
         let mut stopped = self.stopped.clone();
         let limits = Arc::clone(&self.limits);
         let service = service_fn(move |request| {
-            let answering = serve(Rc::clone(&self), Rc::clone(&exchange), peer, request);
+            let answering = serve(Rc::clone(&self), Rc::clone(&exchange), caller, request);
             // On the heap, or every idle connection would keep room for it.
             Box::pin(async { Ok::<_, Infallible>(answering.await) })
         });

@@ -31,6 +31,7 @@ use body::{Outgoing, Upload};
 use pool::{Connection, Pool};
 
 use crate::{
+    arrival::Caller,
     config::Limits,
     hop,
     identity::{self, Identity},
@@ -46,8 +47,8 @@ pub(crate) struct Upstream {
 
 /// Where a request comes from.
 pub(crate) struct Origin {
-    /// The caller's address.
-    pub(crate) peer: IpAddr,
+    /// Whose it is.
+    pub(crate) caller: Caller,
     /// The caller's connection.
     pub(crate) exchange: Rc<Exchange>,
     /// The request's name.
@@ -95,7 +96,8 @@ impl Upstream {
         origin: &Origin,
     ) -> Result<Response<Relayed>, Failure> {
         let (mut head, incoming) = permitted.into_inner().into_parts();
-        hop::to_upstream(&mut head.headers, origin.peer);
+        let is_streamed = head.version == Version::HTTP_2 && !incoming.is_end_stream();
+        hop::to_upstream(&mut head.headers, origin.caller, is_streamed);
         identity::set_trace(&mut head.headers, origin.trace_id);
         if let Some(identity) = identity {
             identity.set(&mut head.headers);
@@ -104,7 +106,12 @@ impl Upstream {
         let body = if incoming.is_end_stream() {
             Outgoing::Empty
         } else {
-            Outgoing::Upload(Upload::new(incoming, sending.clone()))
+            let upload = Upload::new(incoming, sending.clone(), Rc::clone(&origin.exchange));
+            Outgoing::Upload(match head.version {
+                // The wire watches the only body of an HTTP/1.1 connection.
+                Version::HTTP_2 => upload.watched(self.limits.body_timeout),
+                _ => upload,
+            })
         };
         let (method, target) = (head.method, head.uri);
         let repeat = (body.is_empty() && is_idempotent(&method)).then(|| head.headers.clone());

@@ -12,9 +12,11 @@
 //! no value read here takes part in a decision. RFC 9112 sections 2 to 7.
 
 pub(crate) mod exchange;
+pub(crate) mod frames;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod stall;
+pub(crate) mod transport;
 pub(crate) mod watch;
 
 use doorward_policy::decision::Reason;

@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::{Sending, UploadState, pool::Lease};
-use crate::wire::{exchange::Exchange, stall::Stall};
+use crate::wire::{Fault, exchange::Exchange, stall::Stall};
 
 /// The body of a request to the upstream.
 #[derive(Debug)]
@@ -35,12 +35,12 @@ impl Outgoing {
 
 impl Body for Outgoing {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadCut;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadCut>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Upload(upload) => upload.poll(cx),
@@ -67,20 +67,56 @@ impl Body for Outgoing {
 pub(crate) struct Upload {
     incoming: Incoming,
     sending: Sending,
+    exchange: Rc<Exchange>,
+    timeout: Option<Duration>,
+    waiting_since: Option<Instant>,
+    stall: Stall,
+}
+
+/// The caller's body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadCut {
+    /// It broke off.
+    #[error("the request's body broke off")]
+    Broken(hyper::Error),
+    /// It stopped.
+    #[error("the request's body stopped")]
+    Stalled,
 }
 
 impl Upload {
-    pub(super) fn new(incoming: Incoming, sending: Sending) -> Self {
+    pub(super) fn new(incoming: Incoming, sending: Sending, exchange: Rc<Exchange>) -> Self {
         sending.set(UploadState::Running);
-        Self { incoming, sending }
+        Self {
+            incoming,
+            sending,
+            exchange,
+            timeout: None,
+            waiting_since: None,
+            stall: Stall::default(),
+        }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    /// Ends when nothing comes for `timeout`.
+    pub(super) fn watched(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadCut>>> {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 self.sending.set(UploadState::Waiting);
-                return Poll::Pending;
+                let Some(timeout) = self.timeout else {
+                    return Poll::Pending;
+                };
+                let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                ready!(self.stall.poll(cx, since + timeout));
+                self.exchange.refuse_body(Fault::BodyTimeout);
+                self.sending.set(UploadState::Failed);
+                return Poll::Ready(Some(Err(UploadCut::Stalled)));
             };
+            self.waiting_since = None;
             let state = match &frame {
                 Some(Ok(frame)) if frame.is_trailers() => continue,
                 Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,
@@ -88,7 +124,7 @@ impl Upload {
                 _ => UploadState::Done,
             };
             self.sending.set(state);
-            return Poll::Ready(frame);
+            return Poll::Ready(frame.map(|frame| frame.map_err(UploadCut::Broken)));
         }
     }
 }

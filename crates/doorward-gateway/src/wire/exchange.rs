@@ -26,6 +26,9 @@ pub(crate) struct Exchange {
     waiting: RefCell<Option<Waker>>,
     idle_since: Cell<Instant>,
     aborted: Cell<bool>,
+    /// Since when a piece of the answer waits for the caller. Told only where
+    /// several answers share a connection.
+    unread_since: Cell<Option<Instant>>,
 }
 
 impl Exchange {
@@ -40,7 +43,24 @@ impl Exchange {
             waiting: RefCell::new(None),
             idle_since: Cell::new(Instant::now()),
             aborted: Cell::new(false),
+            unread_since: Cell::new(None),
         }
+    }
+
+    /// One request of an HTTP/2 connection.
+    pub(crate) fn of_stream() -> Self {
+        Self::new()
+    }
+
+    /// A piece of the answer is on its way to the caller, or, with `None`, the
+    /// next one has still to come from where the answer does.
+    pub(crate) fn gave(&self, piece_at: Option<Instant>) {
+        self.unread_since.set(piece_at);
+    }
+
+    /// Since when a piece of the answer waits for the caller.
+    pub(crate) fn unread_since(&self) -> Option<Instant> {
+        self.unread_since.get()
     }
 
     /// What the lint found about the request that hyper hands out next.
@@ -101,7 +121,7 @@ impl Exchange {
     }
 
     /// The body that is being read has a fault.
-    pub(super) fn refuse_body(&self, fault: Fault) {
+    pub(crate) fn refuse_body(&self, fault: Fault) {
         self.body_fault.set(Some(fault));
     }
 

@@ -23,7 +23,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Instant,
 };
 
@@ -32,6 +31,7 @@ use super::{
     exchange::Exchange,
     framing::{Framing, Scan},
     stall::Stall,
+    transport::Transport,
 };
 use crate::config::Limits;
 
@@ -41,7 +41,7 @@ const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnecti
 /// The connection.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    stream: TcpStream,
+    stream: Transport,
     limits: Arc<Limits>,
     exchange: Rc<Exchange>,
     framing: Framing,
@@ -77,7 +77,7 @@ struct Linger {
 
 impl Watched {
     /// Watches `stream`.
-    pub(crate) fn new(stream: TcpStream, limits: Arc<Limits>) -> (Self, Rc<Exchange>) {
+    pub(crate) fn new(stream: Transport, limits: Arc<Limits>) -> (Self, Rc<Exchange>) {
         let exchange = Rc::new(Exchange::new());
         let watched = Self {
             stream,
@@ -353,7 +353,9 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // Under TLS this is where bytes wait that the caller does not read.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.bound_write(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -373,10 +375,7 @@ impl Drop for Watched {
     /// must not end like a whole one: the connection is reset instead.
     fn drop(&mut self) {
         if self.exchange.is_aborted() {
-            let reset =
-                socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
-            // Without it the caller may still see the cut by the length.
-            drop(reset);
+            self.stream.reset_on_close();
         }
     }
 }

@@ -11,10 +11,12 @@ mod fail_closed;
 mod framing;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod http2;
 mod identity;
 mod lifecycle;
 mod limits;
 mod local;
 mod path;
 mod possession;
+mod tls;
 mod upstream;

@@ -1,6 +1,7 @@
 //! A gateway, an upstream that records, and a client that writes bytes.
 
 pub(crate) mod client;
+pub(crate) mod part;
 pub(crate) mod recorder;
 pub(crate) mod tokens;
 
@@ -82,6 +83,8 @@ pub(crate) struct Plan {
     pub(crate) no_keys: bool,
     pub(crate) public_origin: Option<String>,
     pub(crate) proofs: Proofs,
+    /// What else the configuration says.
+    pub(crate) config: Box<dyn FnOnce(&mut Config)>,
 }
 
 impl Default for Plan {
@@ -97,6 +100,7 @@ impl Default for Plan {
             no_keys: false,
             public_origin: None,
             proofs: Proofs::default(),
+            config: Box::new(|_| {}),
         }
     }
 }
@@ -179,6 +183,7 @@ impl House {
         config.limits = plan.limits;
         config.workers = plan.workers;
         config.public_origin = plan.public_origin;
+        (plan.config)(&mut config);
         let bound = Gateway::bind(config, shared).unwrap();
         let (address, gateway) = (bound.local_addr(), bound.gateway());
         let (stop, stopped) = oneshot::channel();

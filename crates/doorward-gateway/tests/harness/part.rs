@@ -1,0 +1,71 @@
+//! Programs that are not ours, and certificates that one of them makes.
+
+use std::{path::PathBuf, process::Command};
+
+/// The program `name`, or `None` after saying that the test is skipped. With
+/// `DOORWARD_REQUIRE_PARTS` set a missing part fails the test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "programs are found by PATH, and CI says what must be there"
+)]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn part(name: &str) -> Option<Command> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = path
+        .split(':')
+        .map(|folder| PathBuf::from(folder).join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none(),
+            "{name} is not on this machine and DOORWARD_REQUIRE_PARTS is set"
+        );
+        eprintln!("*** SKIPPED: {name} is not on this machine");
+    }
+    found.map(Command::new)
+}
+
+/// A self-signed certificate and its key, made for one test.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    pub(crate) chain: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
+impl Certificate {
+    /// For `name`, for this machine's loopback address, and for a few days.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let (chain, key) = (
+            folder.path().join("chain.pem"),
+            folder.path().join("key.pem"),
+        );
+        let made = part("openssl")?
+            .args(["req", "-x509", "-nodes", "-days", "3", "-newkey", "ec"])
+            .args([
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-subj",
+                "/CN=doorward test",
+            ])
+            .args([
+                "-addext",
+                &format!("subjectAltName=DNS:{name},IP:127.0.0.1"),
+            ])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&chain)
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Some(Self {
+            chain: std::fs::read(chain).unwrap(),
+            key: std::fs::read(key).unwrap(),
+        })
+    }
+}
