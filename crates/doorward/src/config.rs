@@ -16,6 +16,7 @@ mod routes;
 mod settings;
 mod source;
 mod suggest;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,6 +29,7 @@ use http::Uri;
 use document::Reader;
 pub(crate) use problem::{ConfigProblems, Problem};
 pub(crate) use suggest::suggest;
+pub(crate) use tls::{Tls, TlsFiles};
 
 /// What `doorward init` writes.
 pub(crate) const TEMPLATE: &str = include_str!("config/template.toml");
@@ -36,6 +38,8 @@ pub(crate) const TEMPLATE: &str = include_str!("config/template.toml");
 const KEYS: &[&str] = &[
     "listen",
     "admin_listen",
+    "tls",
+    "h2c",
     "upstream",
     "issuer",
     "audience",
@@ -60,6 +64,10 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// Where the admin listener listens.
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// Who speaks TLS with callers.
+    pub(crate) tls: Option<Tls>,
+    /// Whether HTTP/2 is spoken in clear with callers that begin with it.
+    pub(crate) h2c: bool,
     /// The API behind the gateway.
     pub(crate) upstream: Option<Uri>,
     /// Origin under which tokens are issued.
@@ -90,6 +98,8 @@ impl Config {
         let differ = [
             ("listen", self.listen != other.listen),
             ("admin_listen", self.admin_listen != other.admin_listen),
+            ("tls", self.tls != other.tls),
+            ("h2c", self.h2c != other.h2c),
             ("upstream", self.upstream != other.upstream),
             ("issuer", self.issuer != other.issuer),
             ("audience", self.audience != other.audience),
@@ -133,6 +143,8 @@ impl Config {
         let config = Self {
             listen: settings::listen(reader, table, "listen"),
             admin_listen: settings::listen(reader, table, "admin_listen"),
+            tls: tls::tls(reader, table),
+            h2c: settings::is_stated(reader, table, "h2c"),
             upstream: settings::upstream(reader, table),
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),

@@ -5,6 +5,7 @@
 //! never delays a proxied request.
 
 mod annotator;
+mod certificates;
 mod descriptors;
 mod follow;
 mod reload;
@@ -15,7 +16,7 @@ mod wiring;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use doorward_gateway::BoundGateway;
+use doorward_gateway::{BoundGateway, Config as Front};
 use doorward_issuer::Issuer;
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
@@ -31,13 +32,16 @@ use crate::{
         connections::{self, Bounds},
     },
     cli::{open_issuer, runtime},
-    config::Config,
+    config::{Config, Tls, TlsFiles},
     data_folder::{DataFolder, DemoUsers, LastUp},
     demo::{self, DemoApi},
     exit::{Answer, Failure},
     journal::Journal,
     output,
-    up::{annotator::Annotator, reload::Reload, screen::Screen, teller::Teller},
+    up::{
+        annotator::Annotator, certificates::Certificates, reload::Reload, screen::Screen,
+        teller::Teller,
+    },
 };
 
 /// Decisions waiting to be printed and remembered. When the terminal is slower
@@ -90,6 +94,12 @@ impl Settings {
         if !self.admin_listen.ip().is_loopback() {
             refused.push("an admin listener beyond loopback (--admin-listen)");
         }
+        if self.production && !self.listen.ip().is_loopback() && self.config.tls.is_none() {
+            refused.push(
+                "plain HTTP to callers (set `[tls]`, or `tls = \"terminated-elsewhere\"` behind a \
+                 proxy that speaks it)",
+            );
+        }
         let why = match public {
             _ if refused.is_empty() => return Ok(()),
             _ if self.production => "--production".to_owned(),
@@ -102,11 +112,25 @@ impl Settings {
         )
     }
 
+    /// The files of TLS, if this server speaks it.
+    fn tls_files(&self) -> Vec<TlsFiles> {
+        let beside = |files: &TlsFiles| files.beside(self.config_file.as_deref());
+        match &self.config.tls {
+            Some(Tls::Here(files)) => files.iter().map(beside).collect(),
+            Some(Tls::Elsewhere) | None => Vec::new(),
+        }
+    }
+
     /// What commands need to know of this run. The roles are still those of
     /// the run before; [`Reload::settle`] compares them with the present ones.
     fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
         let before = self.folder.read_json::<LastUp>(&self.folder.last_up());
-        let origin = format!("http://{gateway}");
+        let scheme = if self.tls_files().is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        let origin = format!("{scheme}://{gateway}");
         let issuer = self.config.issuer.clone().unwrap_or_else(|| origin.clone());
         LastUp {
             audience: self
@@ -144,6 +168,10 @@ pub(crate) fn run(settings: Settings) -> Result<Answer, Failure> {
 async fn serve(settings: Settings) -> Result<Answer, Failure> {
     // First, so that a signal that comes with the first screen finds a drain.
     let signals = Signals::listen()?;
+    let certificates = match settings.tls_files() {
+        files if files.is_empty() => None,
+        files => Some(Certificates::load(files)?),
+    };
     let listeners = wiring::bind_gateway(settings.listen)?;
     let admin_listener = wiring::bind(settings.admin_listen, "--admin-listen")?;
     let admin_address = admin_listener.local_addr().unwrap_or(settings.admin_listen);
@@ -156,9 +184,14 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
     // Issuer and gateway share the listener, and with it the origin.
     let public_origin = settings.config.public_origin.as_ref();
+    let front = Front {
+        tls: certificates.as_ref().map(Certificates::tls),
+        cleartext_http2: settings.config.h2c,
+        public_origin: Some(public_origin.unwrap_or(&last_up.issuer).clone()),
+        ..Front::new(listeners.local_addr(), upstream.clone())
+    };
     let parts = wiring::Parts {
-        upstream: upstream.clone(),
-        public_origin: public_origin.unwrap_or(&last_up.issuer).clone(),
+        front,
         verifier: wiring::verifier(&issuer, settings.config.dpop_nonce)?,
         routes: Arc::clone(&routes),
         decisions,
@@ -186,6 +219,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         last_up.clone(),
     );
     followers.extend(reload.begin().await);
+    followers.extend(certificates.map(Certificates::follow));
     Screen {
         settings: &settings,
         last_up: &last_up,

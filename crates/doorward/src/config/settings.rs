@@ -100,6 +100,13 @@ pub(super) fn one_listener_each(reader: &mut Reader<'_>, table: &DeTable<'_>, co
     }
 }
 
+/// `key = true`, or nothing.
+pub(super) fn is_stated(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> bool {
+    table
+        .get(key)
+        .is_some_and(|value| reader.stated(value, key))
+}
+
 pub(super) fn upstream(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Uri> {
     value(reader, table, "upstream", "http://127.0.0.1:9000", |text| {
         without_user(text, "upstream")?;

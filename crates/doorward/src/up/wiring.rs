@@ -19,7 +19,7 @@ use doorward_verify::{
     token_cache::CacheSize,
     verifier::Verifier,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
@@ -34,8 +34,7 @@ use crate::{
 
 /// What a gateway is made of, besides its listeners and the issuer.
 pub(super) struct Parts {
-    pub(super) upstream: Uri,
-    pub(super) public_origin: String,
+    pub(super) front: Config,
     pub(super) verifier: Arc<Verifier>,
     pub(super) routes: Arc<ArcSwap<RouteTable>>,
     pub(super) decisions: DecisionSink,
@@ -48,9 +47,8 @@ pub(super) fn gateway(
     issuer: &Issuer,
 ) -> Result<BoundGateway, Failure> {
     let config = Config {
-        limits: limits(),
-        public_origin: Some(parts.public_origin),
-        ..Config::new(listeners.local_addr(), parts.upstream)
+        limits: limits(parts.front.limits),
+        ..parts.front
     };
     let shared = Shared {
         verifier: parts.verifier,
@@ -83,10 +81,10 @@ fn proofs(wants_nonce: bool) -> Result<Arc<Proofs>, Failure> {
     Ok(Arc::new(proofs.require_nonce(nonces)))
 }
 
-fn limits() -> Limits {
+fn limits(limits: Limits) -> Limits {
     let limits = Limits {
         drain_timeout: super::DRAIN,
-        ..Limits::default()
+        ..limits
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     match descriptors::limit() {

@@ -13,4 +13,5 @@ mod reload;
 mod restart_settings;
 mod secrets;
 mod services;
+mod tls;
 mod upstreams;

@@ -11,6 +11,44 @@ pub(super) struct Broken {
 /// One case for each kind of problem.
 pub(super) const BROKEN: &[Broken] = &[
     Broken {
+        name: "TLS that is a wrong word",
+        text: r#"tls = "off"
+"#,
+        shown: r#"
+error: `tls` is either two files or one word
+ --> doorward.toml:1:7
+  |
+1 | tls = "off"
+  |       ^^^^^
+  |
+  = help: write `[tls]` with `certificate` and `key`, or `tls = "terminated-elsewhere"` where a proxy in front speaks TLS
+"#,
+    },
+    Broken {
+        name: "half a pair of files",
+        text: r#"[[tls]]
+certificate = "one.pem"
+kay = "one.key"
+"#,
+        shown: r#"
+error: [tls] lacks `key`
+ --> doorward.toml:1:1
+  |
+1 | [[tls]]
+  | ^^^^^^^
+  |
+  = help: write `key = "key.pem"`, a PEM file
+
+error: unknown key `kay` in [tls]
+ --> doorward.toml:3:1
+  |
+3 | kay = "one.key"
+  | ^^^ not a known key
+  |
+  = help: did you mean `key`?
+"#,
+    },
+    Broken {
         name: "an unknown key at the top",
         text: r#"lisen = "127.0.0.1:4180"
 "#,
@@ -905,7 +943,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, upstream, issuer, audience, public_origin, permissions, tokens, dpop, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upstream, issuer, audience, public_origin, permissions, tokens, dpop, roles, route
 "#,
     },
     Broken {

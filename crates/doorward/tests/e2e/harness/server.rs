@@ -251,6 +251,7 @@ fn address(origin: &Value) -> SocketAddr {
     let origin = origin.as_str().expect("an origin");
     origin
         .trim_start_matches("http://")
+        .trim_start_matches("https://")
         .parse()
         .expect("an address")
 }
