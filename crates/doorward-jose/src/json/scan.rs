@@ -338,3 +338,35 @@ impl<'t> Scanner<'t> {
             .map_err(|_| Refused)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Refused, Span};
+
+    #[test]
+    fn a_span_points_into_what_its_fifteen_bits_reach() {
+        for (start, end) in [(0, 1), (2, 1), (1, 0x8000), (0x8000, 0x8000)] {
+            assert_eq!(
+                Span::new(start, end).map(drop),
+                Err(Refused),
+                "{start}..{end}"
+            );
+        }
+        assert!(Span::new(1, 0x7fff).is_ok());
+        assert!(Span::unescaped(0, 0x7fff).is_ok());
+        assert!(Span::unescaped(0, 0x8000).is_err());
+    }
+
+    #[test]
+    fn a_span_reads_the_text_that_it_was_made_for() {
+        let read = |span: Result<Span, Refused>| {
+            let span = span.expect("a short text");
+            (span.resolve("text", "unescaped"), span.is_empty())
+        };
+        assert_eq!(read(Span::new(1, 4)), ("ext", false));
+        assert_eq!(read(Span::new(4, 4)), ("", true));
+        assert_eq!(read(Span::unescaped(0, 2)), ("un", false));
+        assert_eq!(read(Span::unescaped(2, 9)), ("escaped", false));
+        assert_eq!(read(Span::new(1, 5)), ("", false), "beyond the text");
+    }
+}

@@ -154,6 +154,41 @@ fn key_008_documents_that_are_no_key_sets_are_refused() {
 }
 
 #[test]
+fn key_008_the_longest_set_and_the_most_keys_are_read() {
+    let keys: Vec<SigningKey> = (0..32).map(|_| key(Algorithm::Ed25519)).collect();
+    let most: Vec<Value> = keys.iter().map(jwk).collect();
+    assert_eq!(parse(&json!(most)).map(|set| set.len()), Ok(32));
+
+    let text = json!({ "keys": [most[0]] }).to_string();
+    let longest = format!("{text}{}", " ".repeat(256 * 1024 - text.len()));
+    let read = |text: &str, limits| {
+        let read = KeySet::parse(text.as_bytes(), limits);
+        read.map(|set| set.len()).map_err(|error| error.kind())
+    };
+    let usual = Limits::default();
+    assert_eq!(read(&longest, usual), Ok(1));
+    let longer = format!("{longest} ");
+    assert_eq!(read(&longer, usual), Err(KeyErrorKind::TooLarge));
+    let more = Limits {
+        max_bytes: longer.len(),
+        ..usual
+    };
+    assert_eq!(read(&longer, more), Ok(1), "the caller sets the bounds");
+    let none = Limits {
+        max_keys: 0,
+        ..usual
+    };
+    assert_eq!(read(&text, none), Err(KeyErrorKind::TooManyKeys));
+}
+
+#[test]
+fn a_set_knows_how_many_keys_it_has() {
+    assert!(KeySet::default().is_empty());
+    let one = KeySet::from_iter([ES256.verifying_key()]);
+    assert_eq!((one.len(), one.is_empty()), (1, false));
+}
+
+#[test]
 fn hdr_009_at_most_three_keys_of_the_algorithm_are_tried() {
     let set: KeySet = (0..5)
         .map(|_| key(Algorithm::Es256).verifying_key())
