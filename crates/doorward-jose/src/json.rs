@@ -155,10 +155,6 @@ impl<'de> Visitor<'de> for StrictValue {
         Ok(Value::String(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut array = Vec::new();
@@ -285,6 +281,38 @@ mod tests {
                 JsonError::Malformed
             );
         }
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read_as_it_is() {
+        let wanted = serde_json::json!({
+            "yes": true,
+            "no": false,
+            "nothing": null,
+            "below": -3,
+            "least": i64::MIN,
+            "half": -0.5,
+            "escaped": "a\n\u{e9}\u{1f600}",
+            "list": [true, null, -1, "", {}],
+        });
+        let read = parse_object(wanted.to_string().as_bytes(), Limits::CLAIMS);
+        assert_eq!(read.map(serde_json::Value::Object), Ok(wanted));
+        let escaped = br#"{"a":"\u00e9\ud83d\ude00\/"}"#;
+        let read = parse_object(escaped, Limits::CLAIMS).expect("an object");
+        assert_eq!(read["a"], "\u{e9}\u{1f600}/");
+    }
+
+    #[test]
+    fn a_text_of_the_longest_length_is_read() {
+        let longest = Limits {
+            max_bytes: 7,
+            max_depth: 1,
+        };
+        assert!(parse_object(b"{\"a\":1}", longest).is_ok());
+        assert_eq!(
+            parse_object(b"{\"a\":1} ", longest),
+            Err(JsonError::TooLarge)
+        );
     }
 
     #[test]

@@ -130,6 +130,18 @@ fn auz_017_a_cycle_is_refused_once_and_not_for_those_who_only_lead_to_it() {
 }
 
 #[test]
+fn auz_017_a_cycle_behind_a_parent_that_is_on_none_is_refused() {
+    assert_eq!(
+        problems(vec![
+            role("base", &[], &["orders:read"]),
+            role("x", &["base", "y"], &[]),
+            role("y", &["base", "x"], &["*"]),
+        ]),
+        ["role x: inherits from itself: x -> y -> x"]
+    );
+}
+
+#[test]
 fn auz_017_ten_thousand_deep_is_refused_without_exhausting_the_stack() {
     let chain = (0..10_000)
         .map(|level: u32| match level.checked_sub(1) {
