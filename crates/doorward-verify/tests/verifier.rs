@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use doorward_jose::{
     algorithm::Algorithm,
+    base64url,
     claims::{AccessClaims, RequiredClaims},
+    dangerous,
     jwk_set::KeySet,
     signing_key::SigningKey,
     time::UnixTime,
@@ -214,6 +216,39 @@ fn clm_021_a_bound_token_is_not_taken_as_plain_bearer() {
         verify(&bench.verifier, &token, NOW).0.unwrap_err(),
         Reason::ProofMissing
     );
+}
+
+/// A token that names no key is tried with each of its algorithm, and what is
+/// wrong with it is told by the key that signed it.
+#[test]
+fn hdr_009_a_token_without_key_id_is_judged_by_the_key_that_signed_it() {
+    let bench = bench();
+    let text = |claims: &AccessClaims| {
+        let payload = serde_json::to_vec(claims).unwrap();
+        let header = base64url::encode(r#"{"alg":"ES256","typ":"at+jwt"}"#);
+        let input = format!("{header}.{}", base64url::encode(payload));
+        let signature = dangerous::sign(&bench.key, input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(signature))
+    };
+    let (good, old) = (claims(ISSUER, NOW), claims(ISSUER, NOW - 1000));
+    let other = || {
+        SigningKey::generate(Algorithm::Es256)
+            .unwrap()
+            .verifying_key()
+    };
+    let ours = bench.key.verifying_key();
+    for keys in [[other(), ours.clone()], [ours, other()]] {
+        bench.keys.replace(KeySet::from_iter(keys));
+        let verdict = verify(&bench.verifier, &text(&good), NOW).0;
+        assert_eq!(verdict.unwrap().key_id(), Some(bench.key.key_id()));
+        let (verdict, decision) = verify(&bench.verifier, &text(&old), NOW);
+        assert_eq!(verdict.unwrap_err(), Reason::TokenExpired);
+        assert!(decision.proven);
+    }
+    bench.keys.replace(KeySet::from_iter([other(), other()]));
+    let (verdict, decision) = verify(&bench.verifier, &text(&good), NOW);
+    assert_eq!(verdict.unwrap_err(), Reason::BadSignature);
+    assert!(!decision.proven);
 }
 
 #[test]
