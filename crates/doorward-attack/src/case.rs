@@ -1,185 +1,219 @@
-//! The catalogue's cases that this crate can forge, by their stable ids.
+//! The catalogue of attacks as data: what is tried, what must happen, what
+//! proves it and how it is mended.
+//!
+//! Documentation, reports and tests are made from this table. Ids are stable:
+//! a case that is dropped keeps its number.
 
-use serde::Serialize;
+use std::{fmt, sync::LazyLock};
+
+use serde::{Deserialize, Serialize};
+
+mod extra;
+mod fix;
+
+pub use self::{extra::Extra, fix::Fix};
 
 /// One attack of the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Stable id, for example `SIG-001`.
     pub id: &'static str,
     /// What is attempted, in a few words.
     pub name: &'static str,
+    /// What is sent.
+    pub sent: &'static str,
+    /// What a sound target does.
+    pub must: &'static str,
+    /// What it needs to be tried.
+    pub tier: Tier,
+    /// 0 (lets somebody in) to 2.
+    pub priority: u8,
+    /// How bad it is when it works.
+    pub severity: Severity,
+    /// Number in the Common Weakness Enumeration.
+    pub cwe: u16,
+    /// Requirements or chapter of OWASP ASVS 5.0.
+    pub asvs: &'static str,
+    /// Entry of the OWASP API Security Top 10 of 2023.
+    pub api: &'static str,
+    /// Where it was learnt.
+    pub source: &'static str,
+    fix: &'static str,
 }
 
-/// Every case that [`crate::forge::forge`] knows, in the catalogue's order.
+/// What it takes to try a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// One valid token.
+    One,
+    /// Something more, named on the command line.
+    Two(Extra),
+    /// The signing key of a staging system.
+    Three,
+    /// Not from outside: only the makers of a system can test it.
+    OwnStack,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Defence in depth.
+    Low,
+    /// A step towards something worse.
+    Medium,
+    /// Somebody gets what is not theirs.
+    High,
+    /// Anybody gets in.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, the mildest first.
+    pub const ALL: [Self; 5] = [
+        Self::Info,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
+
+    /// Its name in reports and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.name() == name)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Case {
+    /// How the usual libraries mend it.
+    pub fn fix(&self) -> &'static Fix {
+        fix::find(self.fix)
+    }
+}
+
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    include_str!("case/cases.txt")
+        .lines()
+        .map(|line| {
+            read(line).expect("INVARIANT: every line of cases.txt is a case, a test reads them all")
+        })
+        .collect()
+});
+
+/// Every case, in the catalogue's order.
+pub fn all() -> &'static [Case] {
+    &CASES
+}
+
+/// The case of this id.
 ///
 /// ```
 /// let case = doorward_attack::case::find("SIG-001");
 /// assert!(case.is_some_and(|case| case.name.contains("none")));
 /// ```
-pub const CASES: &[Case] = &[
-    Case {
-        id: "SIG-001",
-        name: "alg none in four spellings, empty signature",
-    },
-    Case {
-        id: "SIG-002",
-        name: "alg none with the genuine signature, or with two parts",
-    },
-    Case {
-        id: "SIG-003",
-        name: "unknown or decorated alg",
-    },
-    Case {
-        id: "SIG-004",
-        name: "alg of the wrong JSON type",
-    },
-    Case {
-        id: "SIG-005",
-        name: "signature removed, alg kept",
-    },
-    Case {
-        id: "SIG-006",
-        name: "signature damaged",
-    },
-    Case {
-        id: "SIG-007",
-        name: "payload changed, signature kept",
-    },
-    Case {
-        id: "SIG-008",
-        name: "header changed, signature kept",
-    },
-    Case {
-        id: "SIG-009",
-        name: "HMAC keyed with the public key",
-    },
-    Case {
-        id: "SIG-010",
-        name: "HMAC with an empty key",
-    },
-    Case {
-        id: "SIG-011",
-        name: "HMAC with a trivial key",
-    },
-    Case {
-        id: "SIG-014",
-        name: "ECDSA signature of zeros and of the group order",
-    },
-    Case {
-        id: "SIG-016",
-        name: "ECDSA signature re-encoded as DER",
-    },
-    Case {
-        id: "SIG-024",
-        name: "encrypted wrapper instead of a signature",
-    },
-    Case {
-        id: "SIG-026",
-        name: "JSON serialisation, flattened and general",
-    },
-    Case {
-        id: "SIG-027",
-        name: "polyglot of JSON and compact form",
-    },
-    Case {
-        id: "SIG-029",
-        name: "detached payload",
-    },
-    Case {
-        id: "HDR-001",
-        name: "own key embedded in jwk",
-    },
-    Case {
-        id: "HDR-002",
-        name: "own key set at jku",
-    },
-    Case {
-        id: "HDR-004",
-        name: "own certificate in x5c or at x5u",
-    },
-    Case {
-        id: "HDR-006",
-        name: "kid as a path to a known file",
-    },
-    Case {
-        id: "HDR-007",
-        name: "kid with an injection",
-    },
-    Case {
-        id: "HDR-008",
-        name: "kid of odd type or size",
-    },
-    Case {
-        id: "HDR-014",
-        name: "zip on a signed token",
-    },
-    Case {
-        id: "HDR-015",
-        name: "PBES2 with a huge iteration count",
-    },
-    Case {
-        id: "HDR-020",
-        name: "header that is no object",
-    },
-    Case {
-        id: "HDR-021",
-        name: "duplicate header members",
-    },
-    Case {
-        id: "HDR-022",
-        name: "oversized header",
-    },
-    Case {
-        id: "PAR-002",
-        name: "padding and the other alphabet",
-    },
-    Case {
-        id: "PAR-003",
-        name: "spare bits set in the last character",
-    },
-    Case {
-        id: "PAR-004",
-        name: "blanks and junk around and inside the parts",
-    },
-    Case {
-        id: "PAR-005",
-        name: "wrong number of parts",
-    },
-    Case {
-        id: "PAR-006",
-        name: "a million dots",
-    },
-    Case {
-        id: "PAR-008",
-        name: "deeply nested JSON",
-    },
-];
-
-/// The case of this id.
 pub fn find(id: &str) -> Option<&'static Case> {
-    CASES.iter().find(|case| case.id == id)
+    all().iter().find(|case| case.id == id)
+}
+
+/// id, name, sent, where, must, tier, priority, severity, CWE, ASVS, API Top
+/// 10, source, fix.
+fn read(line: &'static str) -> Option<Case> {
+    let cells: Vec<&'static str> = line.split(" | ").collect();
+    let [
+        id,
+        name,
+        sent,
+        _,
+        must,
+        tier,
+        priority,
+        severity,
+        cwe,
+        asvs,
+        api,
+        source,
+        fix,
+    ] = cells.as_slice()
+    else {
+        return None;
+    };
+    let tier = match *tier {
+        "1" => Tier::One,
+        "3" => Tier::Three,
+        "-" => Tier::OwnStack,
+        needs => Tier::Two(Extra::from_catalogue(
+            needs.strip_prefix("2(")?.strip_suffix(')')?,
+        )?),
+    };
+    Some(Case {
+        id,
+        name,
+        sent,
+        must,
+        tier,
+        priority: priority.parse().ok()?,
+        severity: Severity::from_name(severity)?,
+        cwe: cwe.parse().ok()?,
+        asvs,
+        api,
+        source,
+        fix,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::CASES;
+    use std::collections::HashSet;
+
+    use super::{Tier, all};
 
     #[test]
-    fn ids_are_unique_and_of_the_catalogue_s_form() {
-        for (index, case) in CASES.iter().enumerate() {
+    fn the_catalogue_is_whole() {
+        let of = |tier: fn(&Tier) -> bool| all().iter().filter(|case| tier(&case.tier)).count();
+        assert_eq!(all().len(), 359);
+        assert_eq!(of(|tier| matches!(tier, Tier::One)), 84);
+        assert_eq!(of(|tier| matches!(tier, Tier::Two(_))), 98);
+        assert_eq!(of(|tier| matches!(tier, Tier::Three)), 36);
+        assert_eq!(of(|tier| matches!(tier, Tier::OwnStack)), 141);
+    }
+
+    #[test]
+    fn ids_are_unique_and_every_case_has_its_facts() {
+        let mut seen = HashSet::new();
+        for case in all() {
             let (group, number) = case.id.split_once('-').expect("GROUP-NUMBER");
-            assert!(["SIG", "HDR", "PAR"].contains(&group), "{}", case.id);
+            assert!(group.len() == 3 && number.len() == 3 && number.parse::<u16>().is_ok());
+            assert!(seen.insert(case.id), "{} twice", case.id);
+            assert!(case.priority <= 2 && case.cwe > 0, "{}", case.id);
+            assert!(case.api.starts_with("API"), "{}", case.id);
             assert!(
-                number.len() == 3 && number.parse::<u16>().is_ok(),
+                case.asvs.starts_with(|c: char| c.is_ascii_digit()),
                 "{}",
                 case.id
             );
-            assert!(
-                CASES[..index].iter().all(|other| other.id != case.id),
-                "{} twice",
-                case.id
-            );
+            assert!(!case.fix().what.is_empty() && !case.fix().how.is_empty());
+            assert!(!case.source.is_empty() && !case.sent.is_empty() && !case.must.is_empty());
         }
     }
 }

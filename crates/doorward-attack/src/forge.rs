@@ -9,6 +9,7 @@ mod kid;
 mod parts;
 mod public_key;
 mod signature;
+mod tail;
 
 use doorward_jose::{
     algorithm::Algorithm,
@@ -22,7 +23,7 @@ use serde::Serialize;
 /// One hostile token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forgery {
-    /// Id of its case in [`crate::case::CASES`].
+    /// Id of its case in [`crate::case::all`].
     pub case: &'static str,
     /// Which variant of the case it is, for people.
     pub what: String,
@@ -48,6 +49,7 @@ pub fn forge(valid: &str, jwks: Option<&str>) -> Vec<Forgery> {
         return Vec::new();
     };
     signature::forge(&mut workshop);
+    tail::forge(&mut workshop);
     header::forge(&mut workshop);
     kid::forge(&mut workshop);
     parts::forge(&mut workshop);
@@ -55,6 +57,41 @@ pub fn forge(valid: &str, jwks: Option<&str>) -> Vec<Forgery> {
         public_key::forge(&mut workshop, jwks);
     }
     workshop.forgeries
+}
+
+/// ECDSA signatures `r, n - s` for `r, s`: as good as the genuine one by the
+/// mathematics of it (SIG-017). Not among the forgeries, because to take one is
+/// no fault as long as nothing is keyed by a token's text.
+pub fn mirrored(valid: &str) -> Option<Forgery> {
+    let workshop = Workshop::open(valid)?;
+    let token = tail::mirrored(&workshop)?;
+    Some(Forgery {
+        case: "SIG-017",
+        what: "s mirrored".to_owned(),
+        token,
+    })
+}
+
+/// The token with one bit of its signature turned, or of its text when it has
+/// no signature: what nothing that checks anything may take.
+pub fn damaged(valid: &str) -> String {
+    if let Some(workshop) = Workshop::open(valid) {
+        let mut signature = workshop.signature.clone();
+        let middle = signature.len() / 2;
+        if let Some(byte) = signature.get_mut(middle) {
+            *byte ^= 0x10;
+            return workshop.with_signature(&signature);
+        }
+    }
+    let middle = valid.len() * 3 / 4;
+    let damaged = valid
+        .char_indices()
+        .map(|(at, character)| match at == middle {
+            true if character == 'x' => 'y',
+            true => 'x',
+            false => character,
+        });
+    damaged.collect()
 }
 
 /// The valid token, taken apart, and what was made of it.

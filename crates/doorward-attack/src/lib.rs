@@ -2,9 +2,23 @@
 //!
 //! Knows nothing of the defender but the JOSE core, which it uses to take
 //! tokens apart and to make throw-away keys: what works here works against
-//! anybody's API. No I/O: the caller sends the forgeries and judges the
-//! answers.
+//! anybody's API. It speaks to the target and to nothing else; files, clock
+//! and randomness are given as values, and what is printed where is for the
+//! caller to decide.
+//!
+//! Start at [`run::Attack`]; the catalogue is [`case`].
 
+pub mod calibration;
 pub mod case;
 mod der;
+mod evidence;
 pub mod forge;
+pub mod likeness;
+mod plan;
+pub mod probe;
+pub mod report;
+pub mod run;
+pub mod target;
+pub mod verdict;
+pub mod weak_secret;
+pub mod wire;

@@ -4,6 +4,7 @@
 //! come from a file, the environment, standard input or a prompt, never from
 //! an argument: arguments show in process lists.
 
+mod attack;
 mod config;
 mod curl;
 mod explain;
@@ -105,6 +106,8 @@ enum Command {
     Curl(curl::Curl),
     /// Say why a request was, or would be, let in or turned away
     Explain(explain::Explain),
+    /// Attack a JWT-protected API of yours and give a verdict
+    Attack(Box<attack::Attack>),
 }
 
 impl Cli {
@@ -122,6 +125,7 @@ impl Cli {
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),
             Command::Explain(explain) => explain.run(&place),
+            Command::Attack(attack) => attack.run(&place),
         }
     }
 }

@@ -14,6 +14,10 @@ pub(crate) enum Answer {
     Yes,
     /// The answer is no: denied, invalid token, finding.
     No,
+    /// Nothing was found out; never to be read as yes.
+    Void,
+    /// A limit was reached before everything was done.
+    OverBudget,
     /// Ended by the operator before it was done.
     Interrupted,
 }
@@ -23,6 +27,8 @@ impl From<Answer> for ExitCode {
         match answer {
             Answer::Yes => Self::SUCCESS,
             Answer::No => Self::from(1),
+            Answer::Void => Self::from(3),
+            Answer::OverBudget => Self::from(4),
             Answer::Interrupted => Self::from(130),
         }
     }

@@ -5,7 +5,7 @@
 //! is: the command then ends with "cannot reach", whatever its answer was.
 
 use std::{
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal as _, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -49,6 +49,19 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     let mut err = anstream::stderr().lock();
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(err, "{text}");
+}
+
+/// Whether a person may be watching standard error.
+pub(crate) fn has_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Shows one line on standard error, over the one that was shown before.
+pub(crate) fn passing(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let line: String = safe(text).chars().take(78).collect();
+    // Nobody is left to tell when standard error is gone.
+    let _ = write!(err, "\r{line:<78}\r{line}").and_then(|()| err.flush());
 }
 
 /// Says what failed and what to do, on standard error; as one line of JSON on

@@ -224,7 +224,7 @@ fn degenerate_ecdsa(workshop: &mut Workshop<'_>) {
 
 /// Order of the algorithm's group (FIPS 186-4 appendix D.1.2), as long as one
 /// half of a signature.
-fn group_order(algorithm: Algorithm) -> Option<Vec<u8>> {
+pub(super) fn group_order(algorithm: Algorithm) -> Option<Vec<u8>> {
     let (head, tail): (&[u8], &[u8]) = match algorithm {
         Algorithm::Es256 => (
             b"\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff",

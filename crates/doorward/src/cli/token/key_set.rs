@@ -106,11 +106,18 @@ fn refused(source: &str, error: KeyError) -> Failure {
 
 /// The first bundle that can be read; plain `http` needs none.
 fn system_roots() -> Option<TrustAnchors> {
+    bundles().find_map(|bundle| TrustAnchors::from_pem(&bundle).ok())
+}
+
+/// The first bundle of this machine that holds a root certificate, as PEM.
+pub(in crate::cli) fn system_bundle() -> Option<Vec<u8>> {
+    bundles().find(|bundle| TrustAnchors::from_pem(bundle).is_ok())
+}
+
+fn bundles() -> impl Iterator<Item = Vec<u8>> {
     let named = bundle_of_environment();
-    let places = named.as_deref().into_iter().chain(BUNDLES);
-    places
-        .filter_map(|place| bounded(Path::new(place), LARGEST_BUNDLE).ok())
-        .find_map(|bundle| TrustAnchors::from_pem(&bundle).ok())
+    let places = named.into_iter().chain(BUNDLES.map(str::to_owned));
+    places.filter_map(|place| bounded(Path::new(&place), LARGEST_BUNDLE).ok())
 }
 
 #[expect(

@@ -1,0 +1,203 @@
+//! Which requests a case consists of, for this target and this token.
+
+mod browser;
+mod credentials;
+mod guesses;
+mod headers;
+mod inner;
+mod passive;
+mod paths;
+mod secret;
+
+use std::collections::HashMap;
+
+use doorward_jose::token::Inspected;
+
+use crate::{
+    calibration::Calibration,
+    case::{Case, Extra, Tier},
+    forge::{Forgery, forge, mirrored},
+    probe::{Expect, Probe},
+    run::Extras,
+    target::Target,
+    verdict::Verdict,
+};
+
+/// What is to be done about a case.
+pub(crate) enum Plan {
+    /// Send these.
+    Probes(Vec<Probe>),
+    /// It is known without a request.
+    Known(Vec<Observation>),
+    /// There is nothing to attack.
+    NotApplicable(String),
+    /// Something is missing.
+    Skipped(String, Option<Extra>),
+    /// Look for the secret that signed the token.
+    Crack,
+}
+
+/// A fact that was seen, not provoked.
+pub(crate) struct Observation {
+    pub(crate) verdict: Verdict,
+    pub(crate) what: String,
+    pub(crate) why: String,
+}
+
+impl Observation {
+    pub(crate) fn new(verdict: Verdict, what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            what: what.into(),
+            why: why.into(),
+        }
+    }
+}
+
+/// Everything that plans are made from.
+pub(crate) struct Planner<'r> {
+    pub(crate) target: &'r Target,
+    pub(crate) token: &'r str,
+    pub(crate) extras: &'r Extras,
+    pub(crate) calibration: &'r Calibration,
+    /// The token, when it is a compact JWS.
+    pub(crate) jws: Option<Inspected>,
+    /// Differs from run to run.
+    pub(crate) run_id: [u8; 16],
+    forgeries: HashMap<&'static str, Vec<Forgery>>,
+}
+
+impl<'r> Planner<'r> {
+    pub(crate) fn new(
+        target: &'r Target,
+        token: &'r str,
+        extras: &'r Extras,
+        calibration: &'r Calibration,
+        run_id: [u8; 16],
+    ) -> Self {
+        let mut forgeries: HashMap<&'static str, Vec<Forgery>> = HashMap::new();
+        let all = forge(token, extras.jwks.as_deref());
+        for forgery in all.into_iter().chain(mirrored(token)) {
+            forgeries.entry(forgery.case).or_default().push(forgery);
+        }
+        Self {
+            target,
+            token,
+            extras,
+            calibration,
+            jws: Inspected::parse(token).ok(),
+            run_id,
+            forgeries,
+        }
+    }
+
+    /// What is to be done about `case`.
+    pub(crate) fn plan(&self, case: &'static Case) -> Plan {
+        let missing = match case.tier {
+            Tier::One => None,
+            Tier::Two(extra) if self.extras.has(extra) => None,
+            Tier::Two(extra) => Some(Plan::Skipped(
+                format!("needs {}", extra.what()),
+                Some(extra),
+            )),
+            Tier::Three => Some(Plan::Skipped(
+                "needs the signing key of a staging system".to_owned(),
+                None,
+            )),
+            Tier::OwnStack => Some(Plan::NotApplicable(
+                "only the makers of a system can test this, from inside".to_owned(),
+            )),
+        };
+        missing.unwrap_or_else(|| self.tried(case))
+    }
+
+    fn tried(&self, case: &'static Case) -> Plan {
+        if is_about_the_token(case.id) {
+            if self.jws.is_none() {
+                return Plan::NotApplicable("the token is not a compact JWS".to_owned());
+            }
+            if self.calibration.takes_garbage() {
+                return Plan::NotApplicable(
+                    "any text in place of a token is let in (AUZ-001)".to_owned(),
+                );
+            }
+            if self.calibration.takes_damaged() && case.id != "SIG-006" {
+                return Plan::NotApplicable(
+                    "signatures are not checked at all (SIG-006)".to_owned(),
+                );
+            }
+        }
+        if let Some(forgeries) = self.forgeries.get(case.id) {
+            return Plan::Probes(forgeries.iter().map(|forgery| self.sent(forgery)).collect());
+        }
+        let plans = [
+            credentials::plan,
+            paths::plan,
+            headers::plan,
+            browser::plan,
+            inner::plan,
+            guesses::plan,
+            passive::plan,
+            secret::plan,
+        ];
+        plans
+            .iter()
+            .find_map(|plan| plan(self, case.id))
+            .unwrap_or_else(|| match case.tier {
+                Tier::One => Plan::NotApplicable("not for a token of this algorithm".to_owned()),
+                _ => Plan::Skipped("this version does not try it yet".to_owned(), None),
+            })
+    }
+
+    fn sent(&self, forgery: &Forgery) -> Probe {
+        let expect = match forgery.case {
+            "SIG-017" => Expect::Either(
+                "the mirrored signature is taken too, which is fine as long as nothing is keyed \
+                 by a token's text",
+            ),
+            _ if forgery.what.to_ascii_lowercase().contains("sleep") => Expect::RefusedAtOnce,
+            _ => Expect::Refused,
+        };
+        Probe::forged(self.target, &forgery.what, &forgery.token, expect)
+    }
+
+    /// The route's request without a token.
+    pub(crate) fn bare(&self) -> crate::wire::Request {
+        self.target.request(None)
+    }
+
+    /// A probe without a token for another request target.
+    pub(crate) fn elsewhere(&self, what: impl Into<String>, target: impl Into<Vec<u8>>) -> Probe {
+        let mut request = self.bare();
+        request.target = target.into();
+        Probe::bare(what, request, Expect::NoContent)
+    }
+
+    /// A probe without a token and with one more header field.
+    pub(crate) fn with_header(&self, name: &str, value: &str) -> Probe {
+        let request = self.bare().with(name, value);
+        Probe::bare(format!("{name}: {value}"), request, Expect::NoContent)
+    }
+
+    /// Random-looking text that differs between runs and numbers.
+    pub(crate) fn noise(&self, number: u32) -> String {
+        let seed = [self.run_id.as_slice(), &number.to_be_bytes()].concat();
+        let tag = doorward_jose::dangerous::hmac(
+            doorward_jose::algorithm::Algorithm::Hs256,
+            &seed,
+            b"noise",
+        );
+        doorward_jose::base64url::encode(tag.unwrap_or_default())
+    }
+}
+
+/// Whether the case forges tokens; the others are about everything around one.
+fn is_about_the_token(id: &str) -> bool {
+    let is_group = ["SIG-", "HDR-", "CLM-"]
+        .iter()
+        .any(|group| id.starts_with(group));
+    let number = id
+        .strip_prefix("PAR-")
+        .and_then(|number| number.parse::<u16>().ok());
+    is_group || number.is_some_and(|number| number <= 13)
+}

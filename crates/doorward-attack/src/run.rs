@@ -1,0 +1,438 @@
+//! A run: calibrate, probe, judge, repeat, and stop when told to.
+
+mod pace;
+mod session;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use doorward_jose::time::UnixTime;
+
+use self::session::Session;
+pub use self::{pace::Limits, session::Stop};
+use crate::{
+    calibration::Calibration,
+    case::{self, Case, Extra, Severity},
+    evidence,
+    likeness::Shown,
+    plan::{Observation, Plan, Planner},
+    probe::{Probe, Reading},
+    report::{End, Report},
+    target::Target,
+    verdict::{CaseResult, Finding, Verdict},
+    weak_secret,
+    wire::{Network, Outcome},
+};
+
+/// What there is beyond one valid token.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// The published key set, as text.
+    pub jwks: Option<String>,
+    /// Methods that may change something are fine.
+    pub unsafe_methods: bool,
+    /// More words to try as secrets, one a line.
+    pub words: Vec<String>,
+    /// How long to look for the secret.
+    pub crack_for: Option<Duration>,
+    /// Threads to look with.
+    pub cores: usize,
+    /// Where to write forged tokens of findings; for the caller's use.
+    pub forged_to: Option<PathBuf>,
+}
+
+impl Extras {
+    /// Whether cases that need `extra` can be tried.
+    pub fn has(&self, extra: Extra) -> bool {
+        match extra {
+            Extra::Jwks => self.jwks.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Everything that a run needs.
+#[derive(Clone, Debug)]
+pub struct Attack {
+    /// The route.
+    pub target: Target,
+    /// A valid token for it.
+    pub token: String,
+    /// What else there is.
+    pub extras: Extras,
+    /// When to stop.
+    pub limits: Limits,
+    /// Only these cases; empty for all.
+    pub only: Vec<String>,
+    /// Random; names the run.
+    pub run_id: [u8; 16],
+    /// When it began.
+    pub started: UnixTime,
+}
+
+/// What is going on.
+#[derive(Debug)]
+pub enum Event<'r> {
+    /// The target behaves as expected; probing begins.
+    Calibrated(&'r Calibration),
+    /// A case is being tried.
+    Trying(&'static Case),
+    /// A case has its verdict; how many of how many are done.
+    Judged(&'r CaseResult, usize, usize),
+    /// The search for the secret has tried so many.
+    Searching(u64),
+}
+
+/// Where events go.
+pub type Listener<'l> = dyn FnMut(Event<'_>) + Send + 'l;
+
+impl Attack {
+    /// Carries it out. The report says how it ended; nothing is an error here.
+    pub async fn run(&self, network: &Network, listener: &mut Listener<'_>) -> Report {
+        let begun = Instant::now();
+        let mut session = Session::new(self, network);
+        let mut report = Report::begin(self);
+        match session.calibrate().await {
+            Err(stop) => report.end = stop.into(),
+            Ok(calibration) => {
+                listener(Event::Calibrated(&calibration));
+                report.calibration = calibration.shown().to_vec();
+                let mut judge = Judge {
+                    attack: self,
+                    session: &mut session,
+                    calibration: &calibration,
+                    listener,
+                };
+                report.end = judge.all(&mut report.cases).await;
+            }
+        }
+        report.complete(self);
+        report.requests = session.sent();
+        report.milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report
+    }
+
+    /// Every request that a run would send if the target held, without sending
+    /// one: case, variant, and the request with its token masked.
+    pub fn rehearse(&self) -> Vec<(&'static Case, String, String)> {
+        let calibration = Calibration::imagined();
+        let planner = Planner::new(
+            &self.target,
+            &self.token,
+            &self.extras,
+            &calibration,
+            self.run_id,
+        );
+        let mut requests = Vec::new();
+        for case in case::all().iter().filter(|case| self.is_wanted(case)) {
+            if let Plan::Probes(probes) = planner.plan(case) {
+                for probe in probes {
+                    let shown = evidence::shown(&probe);
+                    requests.push((case, probe.what, shown));
+                }
+            }
+        }
+        requests
+    }
+
+    pub(crate) fn is_wanted(&self, case: &Case) -> bool {
+        self.only.is_empty() || self.only.iter().any(|id| id == case.id)
+    }
+}
+
+struct Judge<'j, 'r, 'l> {
+    attack: &'r Attack,
+    session: &'j mut Session<'r>,
+    calibration: &'j Calibration,
+    listener: &'j mut Listener<'l>,
+}
+
+/// What one probe came to.
+enum Judged {
+    Held,
+    Noted(String),
+    Found(Box<Finding>),
+    Unclear(String),
+}
+
+impl Judge<'_, '_, '_> {
+    async fn all(&mut self, results: &mut Vec<CaseResult>) -> End {
+        let planner = Planner::new(
+            &self.attack.target,
+            &self.attack.token,
+            &self.attack.extras,
+            self.calibration,
+            self.attack.run_id,
+        );
+        if self.calibration.is_open() {
+            results.push(open_route(self.calibration));
+            return End::Complete;
+        }
+        let wanted: Vec<&'static Case> = case::all()
+            .iter()
+            .filter(|case| self.attack.is_wanted(case))
+            .collect();
+        // Verdicts since the token was last seen alive are worth nothing when
+        // it turns out to be dead.
+        let mut proven = 0;
+        for (done, case) in wanted.iter().enumerate() {
+            (self.listener)(Event::Trying(case));
+            let plan = planner.plan(case);
+            let result = match self.judged(case, plan).await {
+                Ok(result) => result,
+                Err(stop) => {
+                    if matches!(stop, Stop::Void(_)) {
+                        for result in results.iter_mut().skip(proven) {
+                            result.retract(&stop);
+                        }
+                    }
+                    return stop.into();
+                }
+            };
+            (self.listener)(Event::Judged(&result, done + 1, wanted.len()));
+            results.push(result);
+            if self.session.was_just_alive() {
+                proven = results.len();
+            }
+        }
+        match self.session.check_alive(self.calibration).await {
+            Ok(()) => End::Complete,
+            Err(stop) => {
+                for result in results.iter_mut().skip(proven) {
+                    result.retract(&stop);
+                }
+                stop.into()
+            }
+        }
+    }
+
+    async fn judged(&mut self, case: &'static Case, plan: Plan) -> Result<CaseResult, Stop> {
+        match plan {
+            Plan::Probes(probes) if probes.is_empty() => Ok(CaseResult::untried(
+                case,
+                Verdict::NotApplicable,
+                "there is nothing to send for this target",
+            )),
+            Plan::Probes(probes) => self.probed(case, probes).await,
+            Plan::Known(observations) => Ok(known(case, observations)),
+            Plan::NotApplicable(why) => Ok(CaseResult::untried(case, Verdict::NotApplicable, why)),
+            Plan::Skipped(why, extra) => {
+                let mut result = CaseResult::untried(case, Verdict::Skipped, why);
+                result.unlocked_by = extra.map(Extra::flag);
+                if case.tier == case::Tier::Three {
+                    result.unlocked_by = Some("--staging-key");
+                }
+                Ok(result)
+            }
+            Plan::Crack => Ok(self.crack(case)),
+        }
+    }
+
+    async fn probed(
+        &mut self,
+        case: &'static Case,
+        probes: Vec<Probe>,
+    ) -> Result<CaseResult, Stop> {
+        let before = self.session.sent();
+        let mut result = CaseResult::untried(case, Verdict::Safe, "");
+        let mut unclear = None;
+        for probe in probes {
+            match self.tried(case, &probe).await? {
+                Judged::Held => {}
+                Judged::Noted(note) => result.why = note,
+                Judged::Unclear(why) => unclear = Some(why),
+                Judged::Found(finding) => {
+                    let is_proof = finding.verdict == Verdict::Vulnerable;
+                    result.findings.push(*finding);
+                    // One proof is enough; more of them only make noise.
+                    if is_proof {
+                        break;
+                    }
+                }
+            }
+        }
+        result.verdict = verdict_of(&result.findings, unclear.is_some());
+        if let (Some(why), Verdict::Inconclusive) = (unclear, result.verdict) {
+            result.why = why;
+        }
+        result.requests = self.session.sent() - before;
+        result.traces = self.session.take_traces();
+        Ok(result)
+    }
+
+    /// Sends a probe; what looks like a success is sent again, and then its
+    /// controls: nothing but all of them together is a proof.
+    async fn tried(&mut self, case: &'static Case, probe: &Probe) -> Result<Judged, Stop> {
+        let outcome = self.session.send(&probe.request, self.calibration).await?;
+        let trace = self.session.last_trace();
+        match probe.read(self.calibration, &outcome) {
+            Reading::Held => {
+                outcome
+                    .answer()
+                    .inspect(|answer| self.calibration.remember(answer));
+                Ok(Judged::Held)
+            }
+            Reading::Noted(note) => Ok(Judged::Noted(note)),
+            Reading::Unclear(why) => Ok(Judged::Unclear(why)),
+            first @ (Reading::Fault(_) | Reading::Odd(_)) => {
+                outcome
+                    .answer()
+                    .inspect(|answer| self.calibration.remember(answer));
+                let again = self.session.send(&probe.request, self.calibration).await?;
+                let second = probe.read(self.calibration, &again);
+                if std::mem::discriminant(&first) != std::mem::discriminant(&second) {
+                    return Ok(Judged::Unclear(format!(
+                        "{}: {} and then {}",
+                        probe.what,
+                        outcome.shown(),
+                        again.shown()
+                    )));
+                }
+                if let Err(why) = self.session.control(self.calibration).await? {
+                    return Ok(Judged::Unclear(why));
+                }
+                let mut finding = self.finding(case, probe, &outcome, first);
+                finding.trace = Some(trace);
+                Ok(Judged::Found(Box::new(finding)))
+            }
+        }
+    }
+
+    fn finding(&self, case: &Case, probe: &Probe, outcome: &Outcome, reading: Reading) -> Finding {
+        let (verdict, severity, why) = match reading {
+            Reading::Fault(why) => (Verdict::Vulnerable, case.severity, why),
+            Reading::Odd(why) | Reading::Unclear(why) => {
+                (Verdict::Suspect, case.severity.min(Severity::Medium), why)
+            }
+            Reading::Held | Reading::Noted(_) => (Verdict::Safe, Severity::Info, String::new()),
+        };
+        let excerpt = outcome
+            .answer()
+            .filter(|answer| !self.calibration.shows_content(answer) && !answer.is_success())
+            .map(|answer| answer.text().chars().take(200).collect());
+        Finding {
+            verdict,
+            severity,
+            what: probe.what.clone(),
+            why,
+            request: evidence::shown(probe),
+            probe: outcome.answer().map_or_else(
+                || Shown {
+                    status: 0,
+                    kind: outcome.shown(),
+                    length: 0,
+                },
+                Shown::from,
+            ),
+            excerpt,
+            curl: evidence::curl(&self.attack.target, probe),
+            forged: probe.token.clone().filter(|_| probe.is_forged),
+            trace: None,
+        }
+    }
+
+    fn crack(&mut self, case: &'static Case) -> CaseResult {
+        let search = weak_secret::Search {
+            token: &self.attack.token,
+            words: &self.attack.extras.words,
+            cores: self.attack.extras.cores.max(1),
+            time: self
+                .attack
+                .extras
+                .crack_for
+                .unwrap_or(weak_secret::USUAL_TIME),
+        };
+        let listener = &mut *self.listener;
+        match search.run(&mut |tried| listener(Event::Searching(tried))) {
+            weak_secret::Found::Secret(how) => known(
+                case,
+                vec![Observation::new(
+                    Verdict::Vulnerable,
+                    "the secret was found offline",
+                    format!("{how}; whoever knows it signs what they like"),
+                )],
+            ),
+            weak_secret::Found::Nothing { tried, is_whole } => {
+                let mut result = CaseResult::untried(case, Verdict::Safe, "");
+                result.why = match is_whole {
+                    true => format!("{tried} secrets tried"),
+                    false => format!("{tried} secrets tried, then the time was over"),
+                };
+                result
+            }
+        }
+    }
+}
+
+fn verdict_of(findings: &[Finding], is_unclear: bool) -> Verdict {
+    if findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Vulnerable)
+    {
+        Verdict::Vulnerable
+    } else if !findings.is_empty() {
+        Verdict::Suspect
+    } else if is_unclear {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Safe
+    }
+}
+
+/// A route that answers everybody: one finding, and nothing else to learn.
+fn open_route(calibration: &Calibration) -> CaseResult {
+    let case = case::find("AUZ-001").expect("INVARIANT: the catalogue holds AUZ-001");
+    let why = format!(
+        "without a token the answer is the same as with one ({})",
+        calibration.none.shown.status
+    );
+    known(
+        case,
+        vec![Observation::new(
+            Verdict::Vulnerable,
+            "the route is not protected",
+            why,
+        )],
+    )
+}
+
+fn known(case: &'static Case, observations: Vec<Observation>) -> CaseResult {
+    let mut result = CaseResult::untried(case, Verdict::Safe, "");
+    for seen in observations {
+        let severity = match seen.verdict {
+            Verdict::Suspect => case.severity.min(Severity::Medium),
+            _ => case.severity,
+        };
+        result.findings.push(Finding {
+            verdict: seen.verdict,
+            severity,
+            what: seen.what,
+            why: seen.why,
+            request: String::new(),
+            probe: Shown {
+                status: 0,
+                kind: "seen, not provoked".to_owned(),
+                length: 0,
+            },
+            excerpt: None,
+            curl: String::new(),
+            forged: None,
+            trace: None,
+        });
+    }
+    result.verdict = verdict_of(&result.findings, false);
+    result
+}
+
+impl CaseResult {
+    /// The token was dead by then: what was refused may have been refused for
+    /// that reason alone.
+    fn retract(&mut self, stop: &Stop) {
+        if self.verdict == Verdict::Safe && self.requests > 0 {
+            self.verdict = Verdict::Inconclusive;
+            self.why = stop.to_string();
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The conversation with the target: within budget, at the right pace, and
+//! with a token that is known to be alive.
+
+use std::time::{Duration, Instant};
+
+use super::{Attack, pace::Pace};
+use crate::{
+    calibration::{Calibration, Standing},
+    forge,
+    report::End,
+    verdict::Trace,
+    wire::{Answer, Network, Outcome, Request},
+};
+
+/// Why a run ends before its time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// What was found out is worth nothing.
+    #[error("{0}")]
+    Void(String),
+    /// A limit was reached.
+    #[error("{0}")]
+    Budget(String),
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Void(why) => Self::Void(why),
+            Stop::Budget(why) => Self::Budget(why),
+        }
+    }
+}
+
+/// How many probes are sent between two looks at the valid token.
+const PROBES_BETWEEN: u32 = 10;
+
+/// How long a target may ask to be left alone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+pub(super) struct Session<'r> {
+    attack: &'r Attack,
+    network: &'r Network,
+    pace: Pace,
+    begun: Instant,
+    sent: u32,
+    since_alive: u32,
+    traces: Vec<Trace>,
+}
+
+impl<'r> Session<'r> {
+    pub(super) fn new(attack: &'r Attack, network: &'r Network) -> Self {
+        Self {
+            attack,
+            network,
+            pace: Pace::new(attack.limits.rate),
+            begun: Instant::now(),
+            sent: 0,
+            since_alive: 0,
+            traces: Vec::new(),
+        }
+    }
+
+    /// Requests so far.
+    pub(super) const fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// Whether the last thing that was sent was the valid token, and let in.
+    pub(super) const fn was_just_alive(&self) -> bool {
+        self.since_alive == 0
+    }
+
+    /// The traces of the probes since the last call.
+    pub(super) fn take_traces(&mut self) -> Vec<Trace> {
+        std::mem::take(&mut self.traces)
+    }
+
+    /// The trace of the last probe.
+    pub(super) fn last_trace(&self) -> Trace {
+        self.traces.last().cloned().unwrap_or_else(|| Trace {
+            sent: String::new(),
+            answered: None,
+        })
+    }
+
+    /// The valid token, none, garbage and a damaged one, twice each.
+    pub(super) async fn calibrate(&mut self) -> Result<Calibration, Stop> {
+        let token = self.attack.token.as_str();
+        let damaged = forge::damaged(token);
+        let tokens = [
+            Some(token),
+            None,
+            Some("doorward-attack"),
+            Some(damaged.as_str()),
+        ];
+        let mut sent = Vec::new();
+        for token in tokens {
+            let request = self.attack.target.request(token);
+            let pair = [
+                self.answered(&request).await?,
+                self.answered(&request).await?,
+            ];
+            sent.push(pair);
+        }
+        let sent = sent
+            .try_into()
+            .map_err(|_| Stop::Void("not calibrated".to_owned()))?;
+        Calibration::of(sent).map_err(Stop::Void)
+    }
+
+    async fn answered(&mut self, request: &Request) -> Result<Answer, Stop> {
+        match self.exchange(request).await? {
+            (Outcome::Answered(answer), _) => Ok(answer),
+            (outcome, _) => Err(Stop::Void(format!(
+                "{} cannot be calibrated: {}",
+                self.attack.target.shown(),
+                outcome.shown()
+            ))),
+        }
+    }
+
+    /// Sends a probe. Every so many of them the valid token is tried first.
+    pub(super) async fn send(
+        &mut self,
+        request: &Request,
+        calibration: &Calibration,
+    ) -> Result<Outcome, Stop> {
+        if self.since_alive >= PROBES_BETWEEN {
+            self.check_alive(calibration).await?;
+        }
+        self.since_alive += 1;
+        let (outcome, trace) = self.exchange(request).await?;
+        self.traces.push(trace);
+        Ok(outcome)
+    }
+
+    /// Asks whether the valid token is still let in.
+    pub(super) async fn check_alive(&mut self, calibration: &Calibration) -> Result<(), Stop> {
+        let request = self.attack.target.request(Some(&self.attack.token));
+        let mut last = String::new();
+        for _ in 0..2 {
+            let (outcome, _) = self.exchange(&request).await?;
+            let standing = outcome.answer().map(|answer| calibration.standing(answer));
+            if standing == Some(Standing::LetIn) {
+                self.since_alive = 0;
+                return Ok(());
+            }
+            last = outcome.shown();
+        }
+        Err(Stop::Void(format!(
+            "the valid token is no longer let in ({last}): it expired or was revoked, or the \
+             target is down"
+        )))
+    }
+
+    /// The controls of a success: the valid token is let in, and neither none
+    /// nor a damaged one is, unless the calibration said so. The inner error
+    /// says why nothing can be concluded.
+    pub(super) async fn control(
+        &mut self,
+        calibration: &Calibration,
+    ) -> Result<Result<(), String>, Stop> {
+        self.check_alive(calibration).await?;
+        let damaged = forge::damaged(&self.attack.token);
+        for (what, token, is_expected) in [
+            ("no token", None, false),
+            (
+                "a damaged token",
+                Some(damaged.as_str()),
+                calibration.takes_damaged(),
+            ),
+        ] {
+            let request = self.attack.target.request(token);
+            let (outcome, _) = self.exchange(&request).await?;
+            let standing = outcome.answer().map(|answer| calibration.standing(answer));
+            if standing == Some(Standing::LetIn) && !is_expected {
+                return Ok(Err(format!("the control failed: {what} was let in too")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// One exchange within budget; a target that is busy is given time.
+    async fn exchange(&mut self, request: &Request) -> Result<(Outcome, Trace), Stop> {
+        let mut tries = 0;
+        loop {
+            self.within_budget()?;
+            self.pace.wait().await;
+            self.sent += 1;
+            let mut trace = Trace {
+                sent: self.trace_id(),
+                answered: None,
+            };
+            let parent = format!("00-{}-{:016x}-01", trace.sent, u64::from(self.sent));
+            let traced = match request.headers.is_empty() {
+                true => request.clone(),
+                false => request.clone().with("traceparent", parent),
+            };
+            let outcome = self.network.send(&traced).await;
+            if let Some(answer) = outcome.answer() {
+                trace.answered = answer.header("x-request-id").map(str::to_owned);
+            }
+            tries += 1;
+            let pause = match &outcome {
+                Outcome::Answered(answer) if answer.status == 429 => pause_of(answer),
+                Outcome::Unreachable(_) => Duration::from_millis(200),
+                _ => return Ok((outcome, trace)),
+            };
+            match outcome {
+                Outcome::Unreachable(why) if tries == 3 => {
+                    return Err(Stop::Void(format!(
+                        "{} cannot be reached: {why}",
+                        self.attack.target.origin()
+                    )));
+                }
+                outcome if tries == 3 => return Ok((outcome, trace)),
+                _ => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+
+    fn within_budget(&self) -> Result<(), Stop> {
+        let limits = self.attack.limits;
+        if self.sent >= limits.requests {
+            return Err(Stop::Budget(format!(
+                "{} requests were sent, and no more are allowed (--max-requests)",
+                self.sent
+            )));
+        }
+        if self.begun.elapsed() >= limits.time {
+            return Err(Stop::Budget(format!(
+                "{} s are over, and no more are allowed (--max-seconds)",
+                limits.time.as_secs()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Half the run, half the request, so that no two are the same.
+    fn trace_id(&self) -> String {
+        let run: String = self
+            .attack
+            .run_id
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{run}{:016x}", u64::from(self.sent))
+    }
+}
+
+/// What the target asks for, within reason.
+fn pause_of(answer: &Answer) -> Duration {
+    let seconds = answer
+        .header("retry-after")
+        .and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1)).min(LONGEST_PAUSE)
+}

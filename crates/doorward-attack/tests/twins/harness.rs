@@ -1,0 +1,272 @@
+//! Starts a twin, fetches a valid token from it and attacks it.
+//!
+//! What a twin has to offer, on the loopback port that it is given as its
+//! first argument (and as `PORT`):
+//!
+//! - `GET /token`: a valid token, as text;
+//! - `GET /orders`: JSON for the valid token, a refusal for the rest;
+//! - `GET /jwks` (optional): its key set, for [`Twin::with_jwks`].
+
+use std::{
+    ffi::OsString,
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use doorward_attack::{
+    report::Report,
+    run::{Attack, Extras, Limits},
+    target::Target,
+    wire::{Network, Request},
+};
+use doorward_jose::time::UnixTime;
+use tempfile::TempDir;
+
+/// A server that is attacked. Killed when it is dropped.
+pub(crate) struct Twin {
+    name: String,
+    address: SocketAddr,
+    child: Option<Child>,
+    _place: Option<TempDir>,
+}
+
+impl Twin {
+    /// A Python program, run by the interpreter that `.ci/steps.sh clients`
+    /// made (it has PyJWT), else by `python3`; none, loudly, without either.
+    pub(crate) fn python(name: &str, script: &str) -> Option<Self> {
+        let venv = clients().join("python/bin/python");
+        let program = match venv.is_file() {
+            true => venv.into_os_string(),
+            false => "python3".into(),
+        };
+        Self::script(name, program, "twin.py", script, None)
+    }
+
+    /// A Node program (`.cjs`); the packages of `.ci/steps.sh clients` are
+    /// found by `require`.
+    pub(crate) fn node(name: &str, script: &str) -> Option<Self> {
+        let modules = clients().join("node/node_modules");
+        Self::script(name, "node".into(), "twin.cjs", script, Some(modules))
+    }
+
+    /// A server inside this test, on a thread of its own: it is handed a bound
+    /// listener and serves until the test ends.
+    pub(crate) fn rust(name: &str, serve: impl FnOnce(TcpListener) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || serve(listener));
+        Self {
+            name: name.to_owned(),
+            address,
+            child: None,
+            _place: None,
+        }
+    }
+
+    fn script(
+        name: &str,
+        program: OsString,
+        file: &str,
+        script: &str,
+        modules: Option<PathBuf>,
+    ) -> Option<Self> {
+        let works = Command::new(&program).arg("--version").output();
+        if !works.is_ok_and(|output| output.status.success()) {
+            missed(&program.to_string_lossy());
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let script_file = place.path().join(file);
+        fs::write(&script_file, script).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let port = address.port().to_string();
+        let mut command = Command::new(&program);
+        command.arg(&script_file).arg(&port).env("PORT", &port);
+        if let Some(modules) = modules {
+            command.env("NODE_PATH", modules);
+        }
+        let log = place.path().join("log");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut twin = Self {
+            name: name.to_owned(),
+            address,
+            child: Some(child),
+            _place: Some(place),
+        };
+        twin.wait(&log);
+        Some(twin)
+    }
+
+    fn wait(&mut self, log: &Path) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().unwrap());
+            let why = || fs::read_to_string(log).unwrap_or_default();
+            assert!(
+                ended.is_none(),
+                "{} ended before it listened: {}",
+                self.name,
+                why()
+            );
+            assert!(
+                Instant::now() < patience,
+                "{} does not listen: {}",
+                self.name,
+                why()
+            );
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Attacks it with one valid token.
+    pub(crate) fn attack(&self) -> Report {
+        self.attack_with(|_| {})
+    }
+
+    /// The same with its key set, from `/jwks`.
+    pub(crate) fn with_jwks(&self) -> Report {
+        let jwks = self.fetch("/jwks");
+        self.attack_with(|attack| attack.extras.jwks = Some(jwks))
+    }
+
+    /// The same with anything else about the attack changed.
+    pub(crate) fn attack_with(&self, change: impl FnOnce(&mut Attack)) -> Report {
+        let mut attack = Attack {
+            target: self.target("/orders"),
+            token: self.fetch("/token"),
+            extras: Extras {
+                crack_for: Some(Duration::from_secs(2)),
+                cores: 2,
+                ..Extras::default()
+            },
+            limits: Limits::LOOPBACK,
+            only: Vec::new(),
+            run_id: [7; 16],
+            started: UnixTime::from_secs(1_795_305_600),
+        };
+        change(&mut attack);
+        let report = runtime().block_on(async {
+            let network = network(&attack.target).await;
+            attack.run(&network, &mut |_| {}).await
+        });
+        assert!(
+            report.requests <= 2_000,
+            "{}: {} requests",
+            self.name,
+            report.requests
+        );
+        report
+    }
+
+    /// Attacks it and says exactly which cases must be proven.
+    pub(crate) fn must_have(&self, ids: &[&str]) -> Report {
+        let report = self.attack();
+        assert_eq!(report.found(), ids, "{}: {:#?}", self.name, why(&report));
+        report
+    }
+
+    /// The address of one of its routes.
+    pub(crate) fn target(&self, path: &str) -> Target {
+        Target::parse(&format!("http://{}{path}", self.address)).unwrap()
+    }
+
+    /// The text at a path, asked for without a token.
+    pub(crate) fn fetch(&self, path: &str) -> String {
+        let target = self.target(path);
+        let request = Request::new("GET", path, &target.authority).with("Connection", "close");
+        let outcome = runtime().block_on(async { network(&target).await.send(&request).await });
+        let answer = outcome
+            .answer()
+            .unwrap_or_else(|| panic!("{}: {outcome:?}", self.name));
+        assert_eq!(
+            answer.status,
+            200,
+            "{} {path}: {}",
+            self.name,
+            answer.text()
+        );
+        answer.text().trim().to_owned()
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Every finding of a report, for the message of a failed test.
+pub(crate) fn why(report: &Report) -> Vec<String> {
+    let findings = report.findings().into_iter().flat_map(|result| {
+        let verdict = result.verdict.name();
+        let id = result.case.id;
+        result
+            .findings
+            .iter()
+            .map(move |finding| format!("{id} {verdict}: {} ({})", finding.what, finding.why))
+    });
+    let ended = report
+        .end
+        .why()
+        .map(|why| format!("{}: {why}", report.end.name()));
+    findings.chain(ended).collect()
+}
+
+async fn network(target: &Target) -> Network {
+    let clock = Arc::new(|| UnixTime::from_secs(1_795_305_600));
+    Network::open(target, false, None, clock, Duration::from_secs(10))
+        .await
+        .unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Where `.ci/steps.sh clients` installs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo says where the target folder is"
+)]
+fn clients() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target).join("clients"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a skipped test says so, and the environment says whether it may"
+)]
+fn missed(part: &str) {
+    assert!(
+        std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none() || part == "node",
+        "{part} is not on this machine and DOORWARD_REQUIRE_PARTS is set"
+    );
+    eprintln!("*** SKIPPED: {part} is not on this machine");
+}

@@ -1,0 +1,169 @@
+//! One twin for each kind of verdict.
+
+use doorward_attack::{report::End, verdict::Verdict};
+
+use crate::harness::{Twin, why};
+
+/// Shared by the twins in Python: tokens with the standard library alone.
+const BASE: &str = include_str!("python/base.py");
+
+fn twin(name: &str, check: &str) -> Option<Twin> {
+    Twin::python(name, &format!("{BASE}\n{check}\nserve(check)\n"))
+}
+
+#[test]
+fn a_sound_server_has_no_finding() {
+    let Some(twin) = twin(
+        "sound",
+        "def check(request):\n    return verify(bearer(request))",
+    ) else {
+        return;
+    };
+    let report = twin.must_have(&[]);
+    assert_eq!(report.end, End::Complete);
+    assert_eq!(report.exit_code(), 0, "{:#?}", why(&report));
+    assert!(
+        report.count(Verdict::Safe) > 50,
+        "{:#?}",
+        report.ids(Verdict::Safe)
+    );
+    assert!(report.requests <= 600, "{} requests", report.requests);
+}
+
+#[test]
+fn alg_none_is_sig_001() {
+    let check = r#"
+def check(request):
+    token = bearer(request)
+    header, _, signature = token.split(".")
+    if decode(header)["alg"].lower() == "none" and signature == "":
+        return True
+    return verify(token)
+"#;
+    if let Some(twin) = twin("alg none", check) {
+        twin.must_have(&["SIG-001"]);
+    }
+}
+
+#[test]
+fn an_unchecked_signature_is_sig_006_and_the_rest_is_pointless() {
+    let check = r#"
+def check(request):
+    header, payload, signature = bearer(request).split(".")
+    return decode(payload)["sub"] == "ada" and decode(header)["alg"] == "HS256" and len(signature) == 43
+"#;
+    if let Some(twin) = twin("no signature check", check) {
+        let report = twin.must_have(&["SIG-006"]);
+        assert!(report.ids(Verdict::NotApplicable).contains(&"SIG-001"));
+    }
+}
+
+#[test]
+fn an_open_route_is_auz_001() {
+    if let Some(twin) = twin("open", "def check(request):\n    return True") {
+        let report = twin.must_have(&["AUZ-001"]);
+        assert_eq!(report.exit_code(), 1);
+    }
+}
+
+#[test]
+fn a_failure_instead_of_a_refusal_is_a_suspicion() {
+    let check = r#"
+def check(request):
+    token = bearer(request)
+    header = json.loads(unb64(token.split(".")[0]))
+    if not isinstance(header.get("kid", ""), str):
+        raise Crash()
+    return verify(token)
+"#;
+    if let Some(twin) = twin("crashes on an odd kid", check) {
+        let report = twin.must_have(&[]);
+        assert!(
+            report.ids(Verdict::Suspect).contains(&"HDR-008"),
+            "{:#?}",
+            why(&report)
+        );
+        assert_eq!(report.exit_code(), 0);
+    }
+}
+
+#[test]
+fn a_weak_secret_is_bru_015() {
+    let check = "SECRET = b'door123'\ndef check(request):\n    return verify(bearer(request))";
+    if let Some(twin) = twin("weak secret", check) {
+        twin.must_have(&["BRU-015"]);
+    }
+}
+
+#[test]
+fn a_token_that_dies_on_the_way_makes_the_run_void() {
+    let check = r#"
+SEEN = [0]
+def check(request):
+    good = verify(bearer(request))
+    SEEN[0] += good
+    return good and SEEN[0] < 10
+"#;
+    if let Some(twin) = twin("dying token", check) {
+        let report = twin.attack();
+        assert!(matches!(report.end, End::Void(_)), "{:?}", report.end);
+        assert_eq!(report.exit_code(), 3);
+        assert!(report.count(Verdict::Inconclusive) > 20);
+    }
+}
+
+#[test]
+fn a_target_that_is_gone_makes_the_run_void() {
+    let twin = Twin::rust("gone", |listener| {
+        for stream in listener.incoming().take(1) {
+            use std::io::{Read as _, Write as _};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na.b.c");
+        }
+    });
+    let report = twin.attack();
+    assert!(matches!(report.end, End::Void(_)), "{:?}", report.end);
+    assert_eq!(report.exit_code(), 3);
+}
+
+#[test]
+fn a_limit_ends_the_run() {
+    let Some(twin) = twin(
+        "limited",
+        "def check(request):\n    return verify(bearer(request))",
+    ) else {
+        return;
+    };
+    let report = twin.attack_with(|attack| attack.limits.requests = 50);
+    assert!(matches!(report.end, End::Budget(_)), "{:?}", report.end);
+    assert_eq!((report.requests, report.exit_code()), (50, 4));
+}
+
+#[test]
+fn a_kid_that_is_a_path_is_hdr_006() {
+    if let Some(twin) = Twin::node("kid as a path", include_str!("node/kid_path.cjs")) {
+        twin.must_have(&["HDR-006"]);
+    }
+}
+
+/// The "public key" is a number; what matters is that its text signs.
+#[test]
+fn a_public_key_used_as_a_secret_is_sig_009() {
+    let check = r#"
+KEYS = json.dumps({"keys": [{"kty": "RSA", "kid": "main", "n": b64(os.urandom(256)), "e": "AQAB"}]})
+def token():
+    return sign({"alg": "RS256", "typ": "at+jwt", "kid": "main"}, CLAIMS)
+def check(request):
+    head, payload, signature = bearer(request).split(".")
+    secret = KEYS.encode() if decode(head)["alg"] == "HS256" else SECRET
+    good = hmac.new(secret, (head + "." + payload).encode(), hashlib.sha256).digest()
+    return hmac.compare_digest(good, unb64(signature))
+TEXTS["/jwks"] = lambda: KEYS
+"#;
+    if let Some(twin) = twin("key confusion", check) {
+        let report = twin.with_jwks();
+        assert_eq!(report.found(), ["SIG-009"], "{:#?}", why(&report));
+        assert!(twin.attack().found().is_empty(), "it needs the key set");
+    }
+}

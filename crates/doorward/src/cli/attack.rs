@@ -1,0 +1,322 @@
+//! `doorward attack`: a verdict on anybody's JWT-protected API.
+//!
+//! The engine is `doorward-attack`; here its arguments, files, clock and
+//! randomness come in, and its reports go out. Nothing is asked on the
+//! terminal, and no token is an argument.
+
+mod allowed;
+mod files;
+mod outputs;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use doorward_attack::{
+    case::{self, Severity},
+    report::{Report, json},
+    run::{Attack as Run, Extras, Limits},
+    target::{Target, TokenPlace},
+    wire::{Clock, Network, NetworkError},
+};
+use doorward_issuer::Entropy as _;
+use doorward_verify::{clock::Clock as _, jose::time::UnixTime};
+
+use super::{Place, curl, secret::TokenSource, token, workplace::runtime};
+use crate::{
+    exit::{Answer, Failure},
+    output,
+    paint::safe,
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Attack a JWT-protected API of yours and give a verdict
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing at the threshold, 1 findings, 2 usage, \
+                        3 void (nothing is proven), 4 a limit was reached. The token comes from \
+                        --token-file, DOORWARD_TOKEN, standard input or --as."
+)]
+pub(super) struct Attack {
+    /// Address of one route that needs a token
+    url: String,
+    #[command(flatten)]
+    token: TokenSource,
+    /// Mint a token for this user, as the operator of the data folder
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// Tenant of the minted token [default: the user's home tenant]
+    #[arg(long, value_name = "TENANT", requires = "user")]
+    tenant: Option<String>,
+    /// Method of the route
+    #[arg(
+        short = 'X',
+        long = "request",
+        value_name = "METHOD",
+        default_value = "GET"
+    )]
+    method: String,
+    /// Where the token goes: header:NAME, cookie:NAME or query:NAME
+    /// [default: Authorization: Bearer]
+    #[arg(long, value_name = "PLACE")]
+    token_in: Option<String>,
+    /// Try only these cases, for example SIG-001,HDR-006
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Fail from this severity on: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    threshold: String,
+    /// Show every request and send none
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    limits: Bounds,
+    #[command(flatten)]
+    more: More,
+    #[command(flatten)]
+    outputs: outputs::Outputs,
+}
+
+/// When to stop, and what must not happen.
+#[derive(Debug, Args)]
+struct Bounds {
+    /// Requests at the most
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::POLITE.requests)]
+    max_requests: u32,
+    /// Time at the most
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::POLITE.time.as_secs())]
+    max_seconds: u64,
+    /// Requests a second, 0 for no bound [default: 10, on loopback 0]
+    #[arg(long, value_name = "COUNT")]
+    rate: Option<u32>,
+    /// Methods other than GET, HEAD and OPTIONS are fine
+    #[arg(long)]
+    unsafe_methods: bool,
+    /// Who answers for attacking a public address: a TOML file with host,
+    /// owner and until
+    #[arg(long, value_name = "FILE")]
+    authorized_by: Option<PathBuf>,
+    /// Root certificates to believe instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// What unlocks further cases.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "More cases")]
+struct More {
+    /// The published key set: a file, or a path on the target
+    #[arg(long, value_name = "FILE|/PATH")]
+    jwks: Option<String>,
+    /// Words to try as the secret of an HMAC, one a line
+    #[arg(long, value_name = "FILE")]
+    wordlist: Option<PathBuf>,
+    /// How long to look for that secret
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    crack_seconds: u64,
+}
+
+/// Longer than any exchange of an honest target.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Attack {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let target = self.target()?;
+        let threshold = self.threshold()?;
+        let only = self.only()?;
+        self.outputs.check()?;
+        let token = self.token(place)?;
+        let run = Run {
+            target,
+            token,
+            extras: Extras {
+                words: self.words()?,
+                unsafe_methods: self.limits.unsafe_methods,
+                crack_for: Some(Duration::from_secs(self.more.crack_seconds)),
+                cores: std::thread::available_parallelism().map_or(1, usize::from),
+                ..Extras::default()
+            },
+            limits: Limits::POLITE,
+            only,
+            run_id: random(),
+            started: now(),
+        };
+        let mut report = match self.dry_run {
+            true => {
+                rehearse(place, &run);
+                return Ok(Answer::Yes);
+            }
+            false => runtime()?.block_on(self.attack(run, place))?,
+        };
+        report.threshold = threshold;
+        self.outputs.write(place, &report, &self.url)?;
+        Ok(ended(&report))
+    }
+
+    async fn attack(&self, mut run: Run, place: &Place) -> Result<Report, Failure> {
+        let network = self.network(&run.target).await?;
+        run.limits = Limits {
+            requests: self.limits.max_requests,
+            time: Duration::from_secs(self.limits.max_seconds),
+            rate: self.limits.rate.unwrap_or(match network.is_loopback() {
+                true => Limits::LOOPBACK.rate,
+                false => Limits::POLITE.rate,
+            }),
+        };
+        if let Some(source) = &self.more.jwks {
+            run.extras.jwks = Some(files::jwks(source, &run.target, &network).await?);
+        }
+        let mut progress = outputs::Progress::new(place);
+        let report = run.run(&network, &mut |event| progress.tell(&event)).await;
+        progress.end();
+        Ok(report)
+    }
+
+    async fn network(&self, target: &Target) -> Result<Network, Failure> {
+        let is_allowed = match &self.limits.authorized_by {
+            Some(file) => allowed::covers(file, target, now())?,
+            None => false,
+        };
+        let roots = match &self.limits.ca {
+            Some(file) => Some(files::roots(file)?),
+            None => {
+                token::system_bundle().and_then(|pem| doorward_attack::wire::Roots::from_pem(&pem))
+            }
+        };
+        let clock: Clock = std::sync::Arc::new(now);
+        let network = Network::open(target, is_allowed, roots.as_ref(), clock, PATIENCE).await;
+        network.map_err(|error| {
+            let hint = match &error {
+                NetworkError::Unresolved(_) => "check the address",
+                NetworkError::Public(_) => {
+                    "attack only what is yours: name a file with host, owner and until by --authorized-by"
+                }
+                NetworkError::NoRoots => "install the package ca-certificates, or name a PEM file by --ca",
+                NetworkError::ServerName(_) => "write the name that its certificate carries",
+            };
+            Failure::usage(error.to_string()).hint(hint)
+        })
+    }
+
+    fn target(&self) -> Result<Target, Failure> {
+        let url = safe(&self.url);
+        let mut target = Target::parse(&self.url).map_err(|error| {
+            Failure::usage(format!("`{url}` cannot be attacked: {error}"))
+                .hint("write it like http://127.0.0.1:4180/orders")
+        })?;
+        self.method.clone_into(&mut target.method);
+        if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
+            return Err(
+                Failure::usage(format!("`{}` is not a method", safe(&self.method)))
+                    .hint("methods are written in capitals, like GET"),
+            );
+        }
+        if !target.is_safe_method() && !self.limits.unsafe_methods {
+            return Err(Failure::usage(format!(
+                "{} may change something each time it is sent",
+                self.method
+            ))
+            .hint("attack a GET route, or say --unsafe-methods"));
+        }
+        if let Some(place) = &self.token_in {
+            target.place = token_place(place)?;
+        }
+        Ok(target)
+    }
+
+    fn threshold(&self) -> Result<Severity, Failure> {
+        Severity::from_name(&self.threshold).ok_or_else(|| {
+            Failure::usage(format!("`{}` is not a severity", safe(&self.threshold)))
+                .hint("info, low, medium, high or critical")
+        })
+    }
+
+    fn only(&self) -> Result<Vec<String>, Failure> {
+        for id in &self.only {
+            if case::find(id).is_none() {
+                let near = crate::config::suggest(id, case::all().iter().map(|case| case.id));
+                let hint = near.map_or_else(
+                    || "docs/attack.md lists the cases".to_owned(),
+                    |near| format!("did you mean {near}?"),
+                );
+                return Err(Failure::usage(format!("there is no case `{}`", safe(id))).hint(hint));
+            }
+        }
+        Ok(self.only.clone())
+    }
+
+    fn token(&self, place: &Place) -> Result<String, Failure> {
+        let token = match &self.user {
+            Some(user) => curl::minted(place, user, self.tenant.as_deref())?,
+            None => self.token.read()?,
+        };
+        if token.is_empty() {
+            return Err(Failure::usage("the token is empty")
+                .hint("give a valid token by --token-file, DOORWARD_TOKEN or standard input"));
+        }
+        Ok(token)
+    }
+
+    fn words(&self) -> Result<Vec<String>, Failure> {
+        self.more
+            .wordlist
+            .as_deref()
+            .map_or(Ok(Vec::new()), files::words)
+    }
+}
+
+fn token_place(text: &str) -> Result<TokenPlace, Failure> {
+    let name = |name: &str| {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        (!name.is_empty() && name.bytes().all(is_name)).then(|| name.to_owned())
+    };
+    let place = match text.split_once(':') {
+        Some(("header", field)) => name(field).map(TokenPlace::Header),
+        Some(("cookie", cookie)) => name(cookie).map(TokenPlace::Cookie),
+        Some(("query", parameter)) => name(parameter).map(TokenPlace::Query),
+        _ => None,
+    };
+    place.ok_or_else(|| {
+        Failure::usage(format!("`{}` is not a place for a token", safe(text)))
+            .hint("header:NAME, cookie:NAME or query:NAME")
+    })
+}
+
+fn rehearse(place: &Place, run: &Run) {
+    let requests = run.rehearse();
+    for (case, what, request) in &requests {
+        match place.json {
+            true => output::json_line(&serde_json::json!({
+                "case": case.id, "what": what, "request": request,
+            })),
+            false => output::data(format!("{}  {}\n{request}", case.id, safe(what))),
+        }
+    }
+    output::note(format!(
+        "{} requests, and the valid token after every ten of them; nothing was sent",
+        requests.len()
+    ));
+}
+
+fn ended(report: &Report) -> Answer {
+    match report.exit_code() {
+        0 => Answer::Yes,
+        1 => Answer::No,
+        4 => Answer::OverBudget,
+        _ => Answer::Void,
+    }
+}
+
+/// The report as JSON.
+fn as_json(report: &Report) -> serde_json::Value {
+    json(report)
+}
+
+fn now() -> UnixTime {
+    UnixTime::from_secs(SystemClock.now().millis() / 1000)
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    SystemEntropy.fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,74 @@
+//! What an attack reads beside its token.
+
+use std::{io::Read as _, path::Path};
+
+use doorward_attack::{
+    target::Target,
+    wire::{Network, Roots},
+};
+
+use crate::{exit::Failure, paint::safe};
+
+/// Far more than any of these files should have.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The key set of a file, or of a path on the target: no other host is asked.
+pub(super) async fn jwks(
+    source: &str,
+    target: &Target,
+    network: &Network,
+) -> Result<String, Failure> {
+    let path = source.strip_prefix(&target.origin()).unwrap_or(source);
+    if path.starts_with('/') && !Path::new(path).exists() {
+        let mut request = target.request(None);
+        "GET".clone_into(&mut request.method);
+        request.target = path.as_bytes().to_vec();
+        let outcome = network.send(&request).await;
+        return match outcome.answer() {
+            Some(answer) if answer.is_success() => Ok(answer.text()),
+            _ => Err(Failure::unreachable(format!(
+                "{}{} gave no key set: {}",
+                target.origin(),
+                safe(path),
+                outcome.shown()
+            ))
+            .hint("check the path, or save the set and name the file")),
+        };
+    }
+    if path.contains("://") {
+        return Err(Failure::usage("only the target is spoken to")
+            .hint("save the key set to a file and name that"));
+    }
+    let bytes = read(Path::new(path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The words of a list, one a line.
+pub(super) fn words(file: &Path) -> Result<Vec<String>, Failure> {
+    let bytes = read(file)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let words = text.lines().filter(|line| !line.is_empty());
+    Ok(words.map(str::to_owned).collect())
+}
+
+/// Root certificates of a PEM file.
+pub(super) fn roots(file: &Path) -> Result<Roots, Failure> {
+    Roots::from_pem(&read(file)?).ok_or_else(|| {
+        Failure::configuration(format!("{} holds no root certificate", file.display()))
+            .hint("give a PEM file with CERTIFICATE blocks")
+    })
+}
+
+/// A file's bytes, within reason.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error: std::io::Error| {
+        Failure::unreachable(format!("cannot read {}: {error}", file.display()))
+            .hint("check the path and its permissions")
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(file).map_err(unreadable)?;
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Ok(bytes)
+}
