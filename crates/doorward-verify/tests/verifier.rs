@@ -218,17 +218,185 @@ fn clm_021_a_bound_token_is_not_taken_as_plain_bearer() {
     );
 }
 
+/// A good signature of any header and payload.
+fn signed(key: &SigningKey, header: &str, payload: &str) -> String {
+    let input = format!(
+        "{}.{}",
+        base64url::encode(header),
+        base64url::encode(payload)
+    );
+    let signature = dangerous::sign(key, input.as_bytes()).unwrap();
+    format!("{input}.{}", base64url::encode(signature))
+}
+
+/// Step, reason and what was wanted, one row for each way to fail.
+#[test]
+fn each_way_a_token_fails_is_told_by_its_own_reason() {
+    use Reason::{
+        AlgorithmNotAllowed, BadSignature, ClaimMalformed, ClaimMissing, TokenExpired,
+        TokenLifetime, TokenMalformed, TokenNotYetValid, TokenTooLarge, UnknownKey,
+        UnsupportedHeader, WrongAudience, WrongIssuer, WrongTokenType,
+    };
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let other = SigningKey::generate(Algorithm::Es256).unwrap();
+    let validation = Validation::issuer(ISSUER)
+        .audience(AUDIENCE)
+        .algorithms([Algorithm::Es256])
+        .max_lifetime_seconds(300);
+    let issuer = TrustedIssuer::new(validation, key_source(&key));
+    let verifier = Verifier::new(vec![issuer], RevocationSet::new());
+
+    let good = serde_json::to_value(claims(ISSUER, NOW)).unwrap();
+    let header = |more: &str| format!(r#"{{"alg":"ES256","typ":"at+jwt"{more}}}"#);
+    let with_header = |header: &str| signed(&key, header, &good.to_string());
+    let with = |name: &str, value: serde_json::Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        signed(&key, &header(""), &claims.to_string())
+    };
+    let mut without = good.clone();
+    without.as_object_mut().unwrap().remove("jti");
+    let without = signed(&key, &header(""), &without.to_string());
+    let forged = other.clone().with_key_id(key.key_id()).unwrap();
+    let (list, safe) = (
+        "an algorithm on the issuer's list",
+        "a header without crit, b64, zip or enc",
+    );
+    let (form, inside) = (
+        "a well-formed access token (RFC 9068)",
+        "a token inside its lifetime",
+    );
+    for (token, step, reason, wanted) in [
+        (
+            "a".repeat(9000),
+            Step::Token,
+            TokenTooLarge,
+            "at most 8 KiB",
+        ),
+        ("a.b.c".to_owned(), Step::Token, TokenMalformed, form),
+        (
+            with_header(r#"{"alg":"none"}"#),
+            Step::Token,
+            AlgorithmNotAllowed,
+            list,
+        ),
+        (
+            with_header(&header(r#","crit":["x"]"#)),
+            Step::Token,
+            UnsupportedHeader,
+            safe,
+        ),
+        (
+            with_header(&header(r#","jku":"x""#)),
+            Step::Token,
+            UnsupportedHeader,
+            safe,
+        ),
+        (
+            with_header(&header(r#","kid":"unknown""#)),
+            Step::Signature,
+            UnknownKey,
+            "a published key of this issuer for this algorithm",
+        ),
+        (
+            sign(&forged, &claims(ISSUER, NOW)),
+            Step::Signature,
+            BadSignature,
+            "a signature by a published key",
+        ),
+        (
+            with_header(r#"{"alg":"ES256","typ":"JWT"}"#),
+            Step::Token,
+            WrongTokenType,
+            "typ at+jwt",
+        ),
+        (without, Step::Token, ClaimMissing, form),
+        (with("sub", 1.into()), Step::Token, ClaimMalformed, form),
+        (
+            with("iss", "b".into()),
+            Step::Audience,
+            WrongIssuer,
+            "the trusted issuer",
+        ),
+        (
+            with("aud", "b".into()),
+            Step::Audience,
+            WrongAudience,
+            "this gateway's audience",
+        ),
+        (
+            sign(&key, &claims(ISSUER, NOW - 400)),
+            Step::Time,
+            TokenExpired,
+            inside,
+        ),
+        (
+            with("nbf", (NOW + 31).into()),
+            Step::Time,
+            TokenNotYetValid,
+            inside,
+        ),
+        (
+            sign(&key, &claims(ISSUER, NOW + 31)),
+            Step::Time,
+            TokenNotYetValid,
+            inside,
+        ),
+        (
+            with("exp", (NOW + 301).into()),
+            Step::Time,
+            TokenLifetime,
+            form,
+        ),
+    ] {
+        let (verdict, decision) = verify(&verifier, &token, NOW);
+        assert_eq!(verdict.unwrap_err(), reason, "{token}");
+        let check = decision.failed_check().unwrap();
+        assert_eq!((check.step, &*check.wanted), (step, wanted), "{token}");
+        assert!(!check.seen.is_empty());
+        assert_eq!(decision.proven, step == Step::Time, "{token}");
+    }
+}
+
+/// What a token says is shown to operators cut and made safe to print.
+#[test]
+fn a_refusal_shows_what_was_seen_and_a_success_what_is_left() {
+    let bench = bench();
+    let seen = |token: &str, now: u64, step: Step| {
+        let (_, decision) = verify(&bench.verifier, token, now);
+        let check = decision
+            .checks
+            .iter()
+            .rev()
+            .find(|check| check.step == step);
+        check.unwrap().seen.clone().into_owned()
+    };
+    let good = sign(&bench.key, &claims(ISSUER, NOW));
+    let kid = bench.key.key_id();
+    assert_eq!(
+        seen(&good, NOW, Step::Signature),
+        format!("good, kid {kid}")
+    );
+    assert_eq!(seen(&good, NOW + 59, Step::Time), "expires in 4 min 1 s");
+    let late = seen(&good, NOW + 310, Step::Time);
+    assert_eq!(late, "expired 10 s ago, inside the leeway");
+    let long = format!("\u{202e}{}", "a".repeat(100));
+    let foreign = sign(&bench.key, &claims(&long, NOW));
+    let shown = seen(&foreign, NOW, Step::Audience);
+    assert_eq!(shown, format!("\\u{{202e}}{}", "a".repeat(79)));
+    let nameless = r#"{"alg":"ES384","typ":"at+jwt"}"#;
+    let nameless = signed(&bench.key, nameless, "{}");
+    assert_eq!(seen(&nameless, NOW, Step::Signature), "kid absent, ES384");
+}
+
 /// A token that names no key is tried with each of its algorithm, and what is
 /// wrong with it is told by the key that signed it.
 #[test]
 fn hdr_009_a_token_without_key_id_is_judged_by_the_key_that_signed_it() {
     let bench = bench();
     let text = |claims: &AccessClaims| {
-        let payload = serde_json::to_vec(claims).unwrap();
-        let header = base64url::encode(r#"{"alg":"ES256","typ":"at+jwt"}"#);
-        let input = format!("{header}.{}", base64url::encode(payload));
-        let signature = dangerous::sign(&bench.key, input.as_bytes()).unwrap();
-        format!("{input}.{}", base64url::encode(signature))
+        let payload = serde_json::to_string(claims).unwrap();
+        signed(&bench.key, r#"{"alg":"ES256","typ":"at+jwt"}"#, &payload)
     };
     let (good, old) = (claims(ISSUER, NOW), claims(ISSUER, NOW - 1000));
     let other = || {
