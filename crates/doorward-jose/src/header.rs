@@ -56,6 +56,11 @@ const REFUSED: [&str; 20] = [
     "signatures",
 ];
 
+/// Parameters that this crate does not act on and whose form is known: in any
+/// other form the header is none (RFC 7515 sections 4.1.7 and 4.1.8, RFC 8555
+/// sections 6.4.1 and 6.5.2).
+const TEXTS: [&str; 4] = ["x5t", "x5t#S256", "url", "nonce"];
+
 impl Header {
     /// Reads the decoded header of a compact JWS.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TokenError> {
@@ -71,6 +76,9 @@ impl Header {
         }
         if REFUSED.into_iter().any(|name| object.contains_key(name)) {
             return Err(TokenErrorKind::UnsupportedHeader.into());
+        }
+        for name in TEXTS {
+            text(&object, name)?;
         }
         let key_id = text(&object, "kid")?;
         if key_id.is_some_and(|key_id| !is_key_id(key_id)) {
@@ -221,6 +229,18 @@ mod tests {
             );
         }
         assert_eq!(refusal(r#"{"typ":"at+jwt"}"#), TokenErrorKind::Malformed);
+    }
+
+    #[test]
+    fn known_parameters_of_another_form_are_refused() {
+        for name in ["x5t", "x5t#S256", "url", "nonce"] {
+            let header = format!(r#"{{"alg":"ES256","{name}":"AA"}}"#);
+            assert!(Header::parse(header.as_bytes()).is_ok(), "{name}");
+            for value in ["1", "null", "true", r#"["AA"]"#, "{}"] {
+                let header = format!(r#"{{"alg":"ES256","{name}":{value}}}"#);
+                assert_eq!(refusal(&header), TokenErrorKind::Malformed, "{header}");
+            }
+        }
     }
 
     #[test]
