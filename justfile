@@ -53,3 +53,8 @@ mutants *OPTIONS:
 # look for inputs that break a promise: token, header, jwk_set, dpop_proof or feed_batch (docs/assurance.md); needs a C++ compiler
 fuzz TARGET SECONDS='60':
     fuzz/run.sh {{ TARGET }} {{ SECONDS }}
+
+# mutated tokens before us and other libraries: nothing is accepted that one of them refuses
+differential TOKENS='1000000' SEED='1':
+    .ci/steps.sh clients
+    fuzz/differential.sh {{ TOKENS }} {{ SEED }}

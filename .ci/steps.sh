@@ -7,7 +7,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(fetch clients build test fuzz format lint docs deny)
+readonly all_steps=(fetch clients build test fuzz differential format lint docs deny)
 readonly deny_version=0.20.2
 readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
 readonly clients="${CARGO_TARGET_DIR:-target}/clients"
@@ -33,7 +33,8 @@ step_fetch() {
 # machine: it is used where it is, and without its library that test is skipped.
 step_clients() {
     python3 -m venv "$clients/python"
-    "$clients/python/bin/python" -m pip install --quiet --requirement examples/python/requirements.txt
+    "$clients/python/bin/python" -m pip install --quiet \
+        --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt
     if command -v npm >/dev/null; then
         mkdir -p "$clients/node"
         cp examples/node/package.json examples/node/package-lock.json "$clients/node/"
@@ -62,6 +63,10 @@ step_fuzz() {
     targets="$(cd fuzz/corpus && printf '%s\n' *)"
     FUZZ_BUILT=1 xargs -P 2 -I '{}' fuzz/run.sh '{}' 60 <<<"$targets"
 }
+
+# The same tokens before other libraries. What this machine has not, node, is
+# left out, and said.
+step_differential() { fuzz/differential.sh 50000; }
 
 step_format() {
     cargo fmt --all --check

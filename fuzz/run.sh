@@ -9,7 +9,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly target_dir="${CARGO_TARGET_DIR:-$PWD/../target}/fuzz"
+target_dir="$(cd .. && realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")/fuzz"
+readonly target_dir
 host="$(rustc -vV | sed -n 's/^host: //p')"
 readonly host
 readonly binaries="$target_dir/$host/release"
