@@ -28,6 +28,7 @@ mod me;
 mod openid_configuration;
 mod reason;
 mod refresh;
+mod revocations;
 mod sign_in;
 mod sign_out;
 
@@ -81,6 +82,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/.well-known/openid-configuration",
         access: Access::Public,
         handler: |method| on(method, openid_configuration::get),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: revocations::PATH,
+        access: Access::Public,
+        handler: |method| on(method, revocations::get),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: revocations::SNAPSHOT_PATH,
+        access: Access::Public,
+        handler: |method| on(method, revocations::snapshot),
     },
     Endpoint {
         method: Method::GET,

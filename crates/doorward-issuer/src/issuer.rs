@@ -21,6 +21,7 @@ use crate::{
     config::{CLOCK_LEEWAY, Config},
     entropy::Entropy,
     error::StoreError,
+    feed::Feed,
     key_ring::{KeyRing, LoadError, Schedule},
     master_key::DerivedKeys,
     password::{Hasher, PasswordHash},
@@ -60,6 +61,7 @@ struct Inner {
     seen: tokio::sync::Mutex<Seen>,
     hasher: Arc<Hasher>,
     admission: Admission,
+    feed: Feed,
 }
 
 impl Issuer {
@@ -209,6 +211,14 @@ impl Issuer {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    pub(crate) fn fresh_epoch(&self) -> String {
+        open::fresh_epoch(self.entropy())
     }
 
     pub(crate) fn keys(&self) -> &DerivedKeys {

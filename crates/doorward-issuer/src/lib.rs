@@ -19,6 +19,7 @@ pub mod audit;
 pub mod config;
 pub mod entropy;
 pub mod error;
+mod feed;
 pub mod http;
 pub mod issuer;
 pub mod key_ring;

@@ -18,6 +18,7 @@
 mod accounts;
 mod audit_log;
 mod failure;
+mod feed;
 mod grants;
 mod group_commit;
 mod installation;
@@ -46,9 +47,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::sync::Notify;
+
 use crate::error::{OpenError, StoreError};
 
 pub(crate) use accounts::AccountState;
+pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
@@ -72,6 +76,8 @@ pub(crate) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     revocations: Arc<RevocationSet>,
+    /// Told of every commit that revokes.
+    revoked: Arc<Notify>,
     file: Arc<DatabaseFile>,
 }
 
@@ -107,6 +113,7 @@ impl DatabaseFile {
 pub(crate) struct Tx {
     inner: Transaction<'static, Sqlite>,
     revocations: Arc<RevocationSet>,
+    told: Arc<Notify>,
     revoked: Vec<Entry>,
 }
 
@@ -140,6 +147,7 @@ impl Store {
             writer,
             readers,
             revocations,
+            revoked: Arc::default(),
             file: Arc::new(file),
         })
     }
@@ -151,12 +159,18 @@ impl Store {
         self.writer.close().await;
     }
 
+    /// Told of every commit of this process that revokes.
+    pub(crate) fn revoked(&self) -> Arc<Notify> {
+        Arc::clone(&self.revoked)
+    }
+
     /// Begins a write transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         self.file.check()?;
         Ok(Tx {
             inner: self.writer.begin_with("BEGIN IMMEDIATE").await?,
             revocations: Arc::clone(&self.revocations),
+            told: Arc::clone(&self.revoked),
             revoked: Vec::new(),
         })
     }
@@ -167,8 +181,12 @@ impl Tx {
     /// before this returns, so before anybody is told about them.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.inner.commit().await?;
+        let is_news = !self.revoked.is_empty();
         for entry in self.revoked {
             self.revocations.insert(entry);
+        }
+        if is_news {
+            self.told.notify_one();
         }
         Ok(())
     }

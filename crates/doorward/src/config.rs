@@ -51,8 +51,20 @@ const KEYS: &[&str] = &[
     "route",
 ];
 
-/// Paths that Doorward answers itself; no route can take them.
-pub(crate) const OWN_PATHS: [&str; 2] = ["/auth/", "/.well-known/"];
+/// What Doorward answers itself and no route can take: all below a path that
+/// ends with a slash, and the others alone.
+const OWN_PATHS: [&str; 4] = [
+    "/auth/",
+    "/.well-known/",
+    "/revocations",
+    "/revocations/snapshot",
+];
+
+/// The entry of [`OWN_PATHS`] that `path` belongs to.
+pub(crate) fn own_path(path: &str) -> Option<&'static str> {
+    let is_at = |own: &&str| path == *own || own.ends_with('/') && path.starts_with(*own);
+    OWN_PATHS.into_iter().find(|own| is_at(own))
+}
 
 /// Life of an access token when the file says nothing.
 const ACCESS_LIFETIME: Duration = Duration::from_secs(5 * 60);

@@ -210,7 +210,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         annotate: annotator.boxed(),
     };
     serve_admin(admin_listener, admin)?;
-    let mut followers = vec![follow::issuer(issuer.clone())];
+    let mut followers = vec![follow::issuer(issuer.clone()), follow::feed(issuer.clone())];
     let reload = Reload::of(
         &settings,
         &issuer,
@@ -236,7 +236,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         json: settings.json,
     }
     .start(arriving)?;
-    let answer = until_signal(gateway, signals, &settings).await;
+    // Who follows the feed never leaves by itself.
+    let leaving = issuer.clone();
+    let answer = until_signal(gateway, signals, &settings, || leaving.close_feed()).await;
     for follower in followers {
         follower.abort();
     }
@@ -312,11 +314,12 @@ impl Signals {
     }
 }
 
-/// Serves until SIGINT or SIGTERM, then drains. A second SIGINT ends at once.
+/// Serves until SIGINT or SIGTERM, then calls `begin_drain` and drains. A second SIGINT ends at once.
 async fn until_signal(
     gateway: BoundGateway,
     signals: Signals,
     settings: &Settings,
+    begin_drain: impl FnOnce(),
 ) -> Result<Answer, Failure> {
     let Signals {
         mut interrupt,
@@ -335,6 +338,7 @@ async fn until_signal(
     if interrupted && !settings.json {
         output::note("\n  draining; Ctrl-C again ends at once");
     }
+    begin_drain();
     // Nobody listens any more when the gateway has ended by itself.
     let _ = stop.send(());
     tokio::select! {

@@ -135,7 +135,7 @@ impl Document {
 }
 
 /// `If-None-Match`, compared weakly (RFC 9110 section 13.1.2).
-fn is_current(request: &HeaderMap, tag: &str) -> bool {
+pub(super) fn is_current(request: &HeaderMap, tag: &str) -> bool {
     let fields = request.get_all(header::IF_NONE_MATCH).iter();
     fields
         .filter_map(|field| field.to_str().ok())

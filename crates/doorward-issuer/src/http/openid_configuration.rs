@@ -10,13 +10,16 @@ use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::{answer::Document, error::Refusal, jwks};
+use super::{answer::Document, error::Refusal, jwks, revocations};
 use crate::issuer::Issuer;
 
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
     jwks_uri: String,
+    /// Ours: the signed feed of revocations. RFC 8414 section 2 lets metadata
+    /// have members of one's own.
+    revocations_uri: String,
     subject_types_supported: [&'static str; 1],
     /// The algorithm of every JWT that we sign.
     id_token_signing_alg_values_supported: [&'static str; 1],
@@ -27,9 +30,11 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let config = issuer.config();
+    let origin = config.issuer.trim_end_matches('/');
     let metadata = Metadata {
         issuer: &config.issuer,
-        jwks_uri: format!("{}{}", config.issuer.trim_end_matches('/'), jwks::PATH),
+        jwks_uri: format!("{origin}{}", jwks::PATH),
+        revocations_uri: format!("{origin}{}", revocations::PATH),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: [config.algorithm.name()],
     };

@@ -137,6 +137,10 @@ impl Issuer {
             self.reload_keys().await?;
             changes.keys = true;
         }
+        if changes.revocations > 0 || changes.keys {
+            // After the keys: what is signed now is signed by the present one.
+            self.feed().wake();
+        }
         if is_time(seen.polled_at, now, JUMP_MILLIS) {
             seen.hold_until = now.plus_millis(HOLD_MILLIS);
         }
@@ -192,8 +196,9 @@ impl Issuer {
             return Ok(());
         }
         let cause = EndCause::StoreRolledBack;
-        tx.begin_epoch(&fresh_epoch(self.entropy()), seen.revocation)
-            .await?;
+        let epoch = fresh_epoch(self.entropy());
+        tx.begin_epoch(&epoch, seen.revocation).await?;
+        tx.begin_feed(&epoch, now).await?;
         let ended = tx.end_every_session(cause, now).await?;
         revoke_all_tokens(&mut tx, cause.name(), now).await?;
         let (actor, object) = (Actor::system(), Object::Installation);
@@ -212,6 +217,7 @@ impl Issuer {
     async fn purge(&self, now: Timestamp) -> Result<bool, StoreError> {
         let before = Timestamp::from_millis(now.millis().saturating_sub(KEEP_MILLIS));
         let mut tx = self.0.store.begin().await?;
+        tx.advance_feed().await?;
         let revocations = tx.purge_revocations(before.unix()).await?;
         let sessions = tx.purge_sessions(before).await?;
         tx.commit().await?;

@@ -17,6 +17,7 @@ use crate::{
     config::{CLOCK_LEEWAY, Config, MAX_ACCESS_TOKEN_LIFETIME},
     entropy::{Entropy, random},
     error::{AdminError, OpenError, StoreError},
+    feed::Feed,
     key_ring::{self, KeyRing, LoadError, Schedule},
     master_key::{DerivedKeys, MasterKey},
     password::Hasher,
@@ -54,6 +55,7 @@ impl Issuer {
             .with_cache(CacheSize::default());
         Ok(Self(Arc::new(Inner {
             exchanges: GroupCommit::spawn(store.clone()),
+            feed: Feed::new(store.revoked()),
             seen: tokio::sync::Mutex::new(seen),
             verifier: Arc::new(verifier),
             admission: Admission::new(hasher.capacity()),
@@ -91,6 +93,9 @@ async fn prepare(
         .installation()
         .await?
         .ok_or_else(StoreError::no_installation)?;
+    if tx.feed_base().await?.is_none() {
+        tx.begin_feed(&installation.epoch, now).await?;
+    }
     tx.commit().await?;
     Ok(installation)
 }

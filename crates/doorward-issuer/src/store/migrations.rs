@@ -9,7 +9,10 @@ use super::statement::sql;
 use crate::error::{OpenError, StoreError};
 
 /// Every migration, oldest first. A file that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_identity.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_identity.sql"),
+    include_str!("../../migrations/0002_revocation_feed.sql"),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version BIGINT NOT NULL PRIMARY KEY,

@@ -9,7 +9,7 @@ use doorward_verify::{
 use super::{PURGE_ROWS, Store, Tx, millis, parsed, seconds, statement::sql, unix};
 use crate::error::StoreError;
 
-type Row = (i64, String, String, Option<i64>, i64);
+pub(super) type Row = (i64, String, String, Option<i64>, i64);
 
 impl Store {
     /// Entries after `cursor` that have not expired at `alive_at`, in order,
@@ -57,11 +57,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes up to [`PURGE_ROWS`] entries that expired before `before`; how
-    /// many there were.
+    /// Deletes up to [`PURGE_ROWS`] entries that expired before `before` and
+    /// that the base of the feed has passed; how many there were.
     pub(crate) async fn purge_revocations(&mut self, before: UnixTime) -> Result<u64, StoreError> {
         let purged = sql("DELETE FROM revocation WHERE seq IN
-                 (SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY seq LIMIT $2)")
+                 (SELECT seq FROM revocation WHERE expires_at < $1
+                      AND seq <= (SELECT base_seq FROM feed WHERE id = 1)
+                  ORDER BY seq LIMIT $2)")
         .bind(seconds(before))
         .bind(PURGE_ROWS as i64)
         .execute(self.connection())
@@ -89,7 +91,9 @@ fn columns(revocation: &Revocation) -> Result<(&'static str, &str, Option<UnixTi
     })
 }
 
-fn entry((_, kind, subject, issued_before, expires_at): Row) -> Result<Entry, StoreError> {
+pub(super) fn entry(
+    (_, kind, subject, issued_before, expires_at): Row,
+) -> Result<Entry, StoreError> {
     let issued_before = issued_before
         .map(|moment| unix(moment, "revocation.issued_before"))
         .transpose()?;

@@ -286,15 +286,15 @@ async fn a_newer_or_foreign_database_stops_the_start() {
     let world = World::new();
     drop(world.open().await);
     world
-        .tamper("INSERT INTO migration (version, sha256) VALUES (2, x'00')")
+        .tamper("INSERT INTO migration (version, sha256) VALUES (99, x'00')")
         .await;
     let error = open_error(&world, world.master_key()).await;
     assert!(
-        matches!(error, OpenError::TooNew { found: 2, known: 1 }),
+        matches!(error, OpenError::TooNew { found: 99, .. }),
         "{error}"
     );
     world
-        .tamper("DELETE FROM migration WHERE version = 2; UPDATE migration SET sha256 = x'00'")
+        .tamper("DELETE FROM migration WHERE version = 99; UPDATE migration SET sha256 = x'00'")
         .await;
     let error = open_error(&world, world.master_key()).await;
     assert!(

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod clock;
+mod feed;
 mod harness;
 mod keys;
 mod proof_at_rest;

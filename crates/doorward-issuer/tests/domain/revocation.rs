@@ -383,9 +383,10 @@ async fn dos_009_expired_rows_go_as_fast_as_they_come() {
              FROM session, n;
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
              INSERT INTO revocation
-             SELECT 1000 + n, 'token', 'jti' || n, NULL, r.expires_at, 'sign_out', r.revoked_at
-             FROM (SELECT * FROM revocation ORDER BY seq LIMIT 1) r, n;
-             UPDATE head SET value = 3500 WHERE name = 'revocation';",
+             SELECT h.value + n, 'token', 'jti' || n, NULL, r.expires_at, 'sign_out', r.revoked_at
+             FROM (SELECT * FROM revocation ORDER BY seq LIMIT 1) r, head h, n
+             WHERE h.name = 'revocation';
+             UPDATE head SET value = value + 2500 WHERE name = 'revocation';",
         )
         .await;
     world.clock.turn(32 * 24 * 3600);

@@ -53,6 +53,17 @@ const ROWS: &[Row] = &[
         access: Access::Public,
         statuses: [200, 200, 200, 200],
     },
+    // Without a cursor, and before anything was signed.
+    Row {
+        operation: "GET /revocations",
+        access: Access::Public,
+        statuses: [400, 400, 400, 400],
+    },
+    Row {
+        operation: "GET /revocations/snapshot",
+        access: Access::Public,
+        statuses: [503, 503, 503, 503],
+    },
     Row {
         operation: "GET /.well-known/doorward/reasons/{code}",
         access: Access::Public,

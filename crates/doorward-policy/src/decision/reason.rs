@@ -99,6 +99,8 @@ reasons! {
     NoRoute = "no_route", 404, Anyone, "no route opens this path";
     /// The path has routes, but none for this method.
     MethodNotAllowed = "method_not_allowed", 405, Anyone, "no route opens this method on this path";
+    /// The place in the revocation feed is of another epoch, or too old.
+    CursorGone = "cursor_gone", 410, Anyone, "the feed has nothing after this cursor; take a snapshot";
 
     // The credential.
     /// No `Authorization` header.

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::document::{Reader, Value, Word, wrong_type};
 use super::problem::Fault;
 use super::roles::Grants;
-use super::{OWN_PATHS, suggest};
+use super::{own_path, suggest};
 
 /// Claims that our tokens carry as one string.
 const CLAIMS: &[&str] = &["tenant", "sub", "sid", "client_id", "iss", "jti", "acr"];
@@ -95,8 +95,9 @@ fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>
 /// A route under a path that Doorward answers would never be asked.
 fn is_not_our_own(reader: &mut Reader<'_>, pattern: &Word<'_>) {
     let path = pattern.text.split_whitespace().nth(1).unwrap_or_default();
-    if let Some(own) = OWN_PATHS.iter().find(|own| path.starts_with(**own)) {
-        let title = format!("a route under `{own}`, which Doorward answers itself");
+    if let Some(own) = own_path(path) {
+        let under = if own.ends_with('/') { "under" } else { "at" };
+        let title = format!("a route {under} `{own}`, which Doorward answers itself");
         let help = "the API behind it cannot be reached there; give it another path";
         reader.fault(Fault::at(pattern.span.clone(), title).help(help));
     }

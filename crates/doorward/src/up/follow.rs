@@ -45,6 +45,11 @@ pub(super) fn issuer(issuer: Issuer) -> JoinHandle<()> {
     })
 }
 
+/// Signs the feed of revocations until the process ends.
+pub(super) fn feed(issuer: Issuer) -> JoinHandle<()> {
+    tokio::spawn(async move { issuer.run_feed().await })
+}
+
 /// Says something that the operator should know, between the request lines.
 pub(super) fn warn(text: &str) {
     output::note(format!("  {} {text}", paint(Tone::Warn, "warning:")));

@@ -27,7 +27,7 @@ use tower::ServiceExt as _;
 use super::descriptors;
 use crate::{
     admin_listener::Explain,
-    config::OWN_PATHS,
+    config::own_path,
     exit::{Answer, Failure},
     system::{SystemClock, SystemEntropy},
 };
@@ -118,7 +118,7 @@ fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
         })
     };
     LocalService {
-        matches: Arc::new(|path| OWN_PATHS.iter().any(|prefix| path.starts_with(prefix))),
+        matches: Arc::new(|path| own_path(path).is_some()),
         call: Arc::new(call),
     }
 }

@@ -13,6 +13,7 @@ async fn the_configuration_names_only_what_is_there() {
     let wanted = serde_json::json!({
         "issuer": ISSUER,
         "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
+        "revocations_uri": format!("{ISSUER}/revocations"),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });

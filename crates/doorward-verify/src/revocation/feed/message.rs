@@ -151,6 +151,11 @@ impl Chain {
         Self(sha256(&text))
     }
 
+    /// A chain that was written down by who computed it.
+    pub fn resume(written: impl Into<String>) -> Self {
+        Self(written.into())
+    }
+
     /// As it is written in messages.
     pub fn as_str(&self) -> &str {
         &self.0
