@@ -78,9 +78,11 @@ const fn proof_error(reason: Reason) -> Option<&'static str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+    use doorward_jose::algorithm::Algorithm;
     use doorward_policy::decision::{Decision, Reason, Step, TraceId};
 
-    use super::www_authenticate;
+    use super::{www_authenticate, www_authenticate_with};
+    use crate::proof::Proofs;
 
     fn denied(reason: Reason, proven: bool) -> Decision {
         let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
@@ -117,6 +119,22 @@ mod tests {
             challenge(Reason::MalformedCredential, false, None),
             "Bearer error=\"invalid_request\""
         );
+    }
+
+    /// RFC 9449 section 7.1: `algs` names what a proof may be signed with.
+    #[test]
+    fn where_a_proof_is_wanted_its_algorithms_are_named() {
+        let proofs = Proofs::default().algorithms([Algorithm::Es256, Algorithm::Ed25519]);
+        let told = |reason: Reason, proven: bool| {
+            let value = www_authenticate_with(&denied(reason, proven), None, &proofs);
+            value.unwrap().to_str().unwrap().to_owned()
+        };
+        let missing = told(Reason::ProofMissing, true);
+        assert!(missing.starts_with("DPoP "), "{missing}");
+        assert!(missing.ends_with(", algs=\"ES256 Ed25519\""), "{missing}");
+        let stranger = told(Reason::ProofMissing, false);
+        assert_eq!(stranger, challenge(Reason::BadSignature, false, None));
+        assert_eq!(told(Reason::NoToken, false), "Bearer");
     }
 
     #[test]

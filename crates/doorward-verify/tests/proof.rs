@@ -418,6 +418,14 @@ fn dpp_005_the_proof_is_by_the_key_of_the_token() {
         Reason::ProofInvalid,
         "the right key, not signing"
     );
+    let wanted = |sent: &Sent| bench.judge(sent).1.failed_check().unwrap().wanted.clone();
+    assert_eq!(wanted(&own), "the key of cnf.jkt");
+    assert_eq!(wanted(&forged), "a signature by the key in the proof");
+    let garbled = Sent {
+        proofs: vec!["a.b.c".to_owned()],
+        ..good.clone()
+    };
+    assert_eq!(wanted(&garbled), "a DPoP proof (RFC 9449 section 4.2)");
     assert_eq!(bench.judge(&good).0, Ok(()));
 }
 
@@ -486,7 +494,11 @@ fn dpp_007_a_bad_header_is_no_proof() {
         };
         assert_eq!(bench.refusal(&sent), Reason::ProofInvalid, "{text}");
     }
-    let only_ed25519 = Proofs::default().algorithms([Algorithm::Ed25519]);
+    let usual = Proofs::default();
+    let asymmetric = Algorithm::ALL.iter().filter(|it| !it.is_symmetric());
+    assert!(usual.accepted_algorithms().iter().eq(asymmetric));
+    let only_ed25519 = usual.algorithms([Algorithm::Ed25519]);
+    assert_eq!(only_ed25519.accepted_algorithms(), [Algorithm::Ed25519]);
     let strict = bench_with(only_ed25519);
     assert_eq!(strict.refusal(&strict.good()), Reason::ProofInvalid);
 }
