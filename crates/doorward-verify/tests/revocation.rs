@@ -297,7 +297,7 @@ fn rev_012_entries_hold_until_their_very_last_second() {
 #[test]
 fn rev_012_the_compact_form_is_counted_and_takes_nine_bytes_an_entry() {
     let set = RevocationSet::new();
-    assert!(set.is_empty() && set.len() == 0);
+    assert_eq!((set.len(), set.is_empty()), (0, true));
     for n in 0..20_000 {
         set.insert(session(n, NOW + 330));
     }
