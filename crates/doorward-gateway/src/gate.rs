@@ -21,6 +21,7 @@ use http::{
 use crate::{config::Limits, identity, path::CanonicalPath};
 
 /// A request that passed, its target replaced by the canonical one.
+#[derive(Debug)]
 pub(crate) struct Admitted<B> {
     /// The request; its URI is the canonical path and the query as received.
     pub(crate) request: Request<B>,

@@ -39,8 +39,8 @@ use crate::{
 /// What the gateway is given by the binary and shares with it.
 #[derive(Clone)]
 pub struct Shared {
-    /// Checks the tokens.
-    pub verifier: Arc<Verifier>,
+    /// Checks the tokens; replaced whole, effective with the next request.
+    pub verifier: Arc<ArcSwap<Verifier>>,
     /// The routes; replaced whole, effective with the next request.
     pub routes: Arc<ArcSwap<RouteTable>>,
     /// The time.
@@ -225,13 +225,16 @@ impl Inner {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Verdict<B> {
-        let bench = Bench {
+        judge::judge(&self.bench(), request, now, decision)
+    }
+
+    pub(crate) fn bench(&self) -> Bench<'_> {
+        Bench {
             shared: &self.shared,
             names: &self.names,
             origin: &self.origin,
             limits: &self.config.limits,
-        };
-        judge::judge(&bench, request, now, decision)
+        }
     }
 
     /// Sends `decision` on its way; it is dropped rather than waited for.

@@ -24,6 +24,9 @@ pub const TENANT: HeaderName = HeaderName::from_static("x-doorward-tenant");
 pub const ROLES: HeaderName = HeaderName::from_static("x-doorward-roles");
 /// Session of the proven caller.
 pub const SESSION: HeaderName = HeaderName::from_static("x-doorward-session");
+/// Issuer of the proven caller's token, where it is another one's: its
+/// subjects are not ours.
+pub const ISSUER: HeaderName = HeaderName::from_static("x-doorward-issuer");
 /// The trace id, for callers and upstreams.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context.
@@ -219,6 +222,7 @@ impl Identity {
         let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
         let values = [
             (SUBJECT, Some(encode(principal.subject()))),
+            (ISSUER, principal.foreign_issuer().map(encode)),
             (TENANT, principal.tenant().map(encode)),
             (ROLES, roles),
             (SESSION, principal.session_id().map(encode)),

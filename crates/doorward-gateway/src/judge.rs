@@ -15,7 +15,7 @@ use doorward_verify::{
     principal::Principal,
     proof::{DPOP, Presented, Scheme, target::TargetUri},
 };
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, header::AUTHORIZATION};
 
 use crate::{
     config::Limits,
@@ -33,6 +33,17 @@ pub(crate) enum Verdict<B> {
     Local(Request<B>),
     /// It is turned away; the decision says why.
     Refused(Refusal),
+    /// It is turned away for its key, and newer keys may be on their way.
+    KeyMissing(Box<KeyMissing<B>>),
+}
+
+/// A request that another look at newer keys may let in.
+#[derive(Debug)]
+pub(crate) struct KeyMissing<B> {
+    admitted: Admitted<B>,
+    /// Checks that stay as they are.
+    checks: usize,
+    refusal: Refusal,
 }
 
 /// What the answer to a refused request says besides the decision.
@@ -71,26 +82,48 @@ pub(crate) fn judge<B>(
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
-    let Ok(Admitted { mut request, path }) =
-        gate::admit(request, bench.names, bench.limits, decision)
-    else {
+    let Ok(mut admitted) = gate::admit(request, bench.names, bench.limits, decision) else {
         return Verdict::Refused(Refusal::default());
     };
-    bench.names.strip(request.headers_mut(), decision);
-    if (bench.shared.local.matches)(path.as_str()) {
+    let headers = admitted.request.headers_mut();
+    bench.names.strip(headers, decision);
+    if (bench.shared.local.matches)(admitted.path.as_str()) {
         decision.pass(Step::Route, "answered by Doorward itself");
         decision.allow(Reason::Served);
-        return Verdict::Local(request);
+        return Verdict::Local(admitted.request);
     }
+    guard(bench, admitted, now, decision)
+}
+
+/// Asks the route table, the verifier and the policy.
+fn guard<B>(
+    bench: &Bench<'_>,
+    admitted: Admitted<B>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Verdict<B> {
+    let checks = decision.checks.len();
+    let Admitted { request, path } = admitted;
     let routes = bench.shared.routes.load();
     let segments: Vec<&str> = path.segments().collect();
     let route = match find(routes.find(request.method().as_str(), &segments), decision) {
         Ok(route) => route,
         Err(refusal) => return Verdict::Refused(refusal),
     };
-    let Ok(principal) = authenticate(bench, &route, &request, now, decision) else {
-        let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
-        return Verdict::Refused(refusal);
+    let principal = match authenticate(bench, &route, &request, now, decision) {
+        Ok(principal) => principal,
+        Err(Reason::UnknownKey | Reason::KeysUnavailable) => {
+            let refusal = Refusal::by(&route);
+            return Verdict::KeyMissing(Box::new(KeyMissing {
+                admitted: Admitted { request, path },
+                checks,
+                refusal,
+            }));
+        }
+        Err(_) => {
+            let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
+            return Verdict::Refused(refusal);
+        }
     };
     let subject = principal
         .as_ref()
@@ -98,6 +131,40 @@ pub(crate) fn judge<B>(
     match permit(&route, subject, request, decision) {
         Ok(permitted) => Verdict::Forward(permitted, principal.as_ref().map(Identity::of)),
         Err(_) => Verdict::Refused(Refusal::by(&route)),
+    }
+}
+
+impl<B> KeyMissing<B> {
+    /// Waits a little for the keys that the token asked for. Whether it is
+    /// worth another look.
+    pub(crate) async fn settled(&self, shared: &Shared, now: Timestamp) -> bool {
+        let credential = self.admitted.request.headers().get(AUTHORIZATION);
+        let credential = credential.and_then(|credential| credential.to_str().ok());
+        let token = credential.and_then(|credential| credential.split_once(' '));
+        let verifier = shared.verifier.load_full();
+        match token {
+            Some((_, token)) => verifier.newer_keys(token, now.unix()).await,
+            None => false,
+        }
+    }
+
+    /// The refusal that stands without another look.
+    pub(crate) fn refused(self) -> Refusal {
+        self.refusal
+    }
+
+    /// Another look, from the route on.
+    pub(crate) fn judge_again(
+        self,
+        bench: &Bench<'_>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Verdict<B> {
+        decision.checks.truncate(self.checks);
+        match guard(bench, self.admitted, now, decision) {
+            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused()),
+            verdict => verdict,
+        }
     }
 }
 
@@ -117,7 +184,8 @@ impl Refusal {
     /// With the challenge of RFC 9449 section 7.1, and the nonce that it asks
     /// for (section 9), if the proof of possession is what is missing.
     fn asking_for_proof(mut self, bench: &Bench<'_>, now: Timestamp, decision: &Decision) -> Self {
-        let proofs = bench.shared.verifier.proofs();
+        let verifier = bench.shared.verifier.load();
+        let proofs = verifier.proofs();
         let nonce = match decision.reason {
             Reason::ProofNonce => proofs.nonce(now.unix()),
             Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => None,
@@ -180,7 +248,7 @@ fn authenticate<B>(
     if *route.route().requirement() == Requirement::Public {
         return Ok(None);
     }
-    let verifier = &bench.shared.verifier;
+    let verifier = bench.shared.verifier.load();
     let headers = request.headers();
     match bearer::from_headers(headers) {
         // By far the most: no address to compare with.

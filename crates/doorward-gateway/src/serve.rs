@@ -44,7 +44,10 @@ pub(crate) async fn serve(
     let closes = is_alone && !request.body().is_end_stream();
     let response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
-        Ok(()) => match judge(inner, request, now, &mut record.decision) {
+        Ok(()) => match judge(inner, request, now, &mut record.decision).await {
+            Verdict::KeyMissing(missing) => {
+                responses::refusal(&record.decision, &missing.refused(), closes)
+            }
             Verdict::Refused(refusal) => {
                 // A caller whose framing was in doubt gets no second reading.
                 let is_doubtful = record.decision.reason == Reason::BadRequest;
@@ -112,17 +115,36 @@ fn refuse_fault(fault: Fault, exchange: &Exchange, decision: &mut Decision) -> R
     responses::refusal(decision, &Refusal::default(), true)
 }
 
-/// A judge that panics has not let anybody in.
-fn judge(
+/// The verdict; where a key was missing, the one with newer keys if they come
+/// soon.
+async fn judge(
     inner: &Inner,
     request: Request<Incoming>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<Incoming> {
+    let verdict = caught(decision, |decision| inner.judge(request, now, decision));
+    let Verdict::KeyMissing(missing) = verdict else {
+        return verdict;
+    };
+    if !missing.settled(&inner.shared, now).await {
+        return Verdict::KeyMissing(missing);
+    }
+    let now = inner.shared.clock.now();
+    caught(decision, |decision| {
+        missing.judge_again(&inner.bench(), now, decision)
+    })
+}
+
+/// A judge that panics has not let anybody in.
+fn caught(
+    decision: &mut Decision,
+    judge: impl FnOnce(&mut Decision) -> Verdict<Incoming>,
+) -> Verdict<Incoming> {
     // What the judge shares with other requests are swapped pointers and
     // locks that notice a panic themselves; of this request only the decision
     // is looked at again, and it is overwritten.
-    let judged = catch_unwind(AssertUnwindSafe(|| inner.judge(request, now, decision)));
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(decision)));
     judged.unwrap_or_else(|_| {
         decision.fail(
             Step::Request,

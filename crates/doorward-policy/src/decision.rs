@@ -132,6 +132,9 @@ pub struct RouteRef {
 pub struct Caller {
     /// `sub` of the token.
     pub subject: String,
+    /// `iss` of the token, where it is another issuer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Tenant the token is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,

@@ -15,6 +15,7 @@
 
 pub mod bearer;
 pub mod challenge;
+pub mod claim_mapping;
 pub mod clock;
 #[cfg(feature = "axum")]
 pub mod extract;

@@ -9,6 +9,8 @@ use doorward_policy::{
     permit::Subject,
 };
 
+use crate::claim_mapping::{ClaimMapping, Mapped};
+
 /// Who asks: made only from a [`VerifiedToken`] that is not revoked. Clones
 /// share one.
 #[derive(Clone, Debug)]
@@ -19,23 +21,35 @@ struct Proven {
     token: VerifiedToken,
     permissions: Vec<PermissionPattern>,
     caller: Arc<Caller>,
+    /// Whether another issuer's token was read with a mapping.
+    is_mapped: bool,
 }
 
 impl Principal {
+    /// `mapping` says what of another issuer's token counts; without one the
+    /// token says it in our own claims.
+    ///
     /// INVARIANT: called only after signature, claims and revocation held.
-    pub(crate) fn new(token: VerifiedToken) -> Self {
-        // A name that is not a permission grants nothing.
-        let permissions = token
-            .claims()
-            .permissions()
-            .iter()
-            .filter_map(|name| PermissionPattern::parse(name).ok())
-            .collect();
-        let caller = Arc::new(caller_of(&token));
+    pub(crate) fn new(token: VerifiedToken, mapping: Option<&ClaimMapping>) -> Self {
+        let claims = token.claims();
+        let granted = match mapping {
+            Some(mapping) => mapping.read(claims),
+            None => own(&token),
+        };
+        let caller = Arc::new(Caller {
+            subject: claims.subject().to_owned(),
+            issuer: mapping.map(|_| claims.issuer().to_owned()),
+            tenant: granted.tenant,
+            roles: granted.roles,
+            session: claims.session_id().map(str::to_owned),
+            token_id: Some(claims.token_id().to_owned()),
+            key_id: token.key_id().map(str::to_owned),
+        });
         Self(Arc::new(Proven {
-            token,
-            permissions,
+            permissions: granted.permissions,
             caller,
+            is_mapped: mapping.is_some(),
+            token,
         }))
     }
 
@@ -53,14 +67,21 @@ impl Principal {
         self.claims().session_id()
     }
 
+    /// The issuer, if it is another one, whose token was read with a
+    /// [`ClaimMapping`]: its subjects are not ours, and the names of both may
+    /// be the same.
+    pub fn foreign_issuer(&self) -> Option<&str> {
+        self.0.caller.issuer.as_deref()
+    }
+
     /// The tenant that the token is for.
     pub fn tenant(&self) -> Option<&str> {
-        self.claims().tenant()
+        self.0.caller.tenant.as_deref()
     }
 
     /// Roles in that tenant.
     pub fn roles(&self) -> &[String] {
-        self.claims().roles()
+        &self.0.caller.roles
     }
 
     /// `jti`.
@@ -94,15 +115,16 @@ impl Principal {
     }
 }
 
-fn caller_of(token: &VerifiedToken) -> Caller {
+/// What a token of our own grants.
+fn own(token: &VerifiedToken) -> Mapped {
     let claims = token.claims();
-    Caller {
-        subject: claims.subject().to_owned(),
-        tenant: claims.tenant().map(str::to_owned),
+    // A name that is not a permission grants nothing.
+    let permissions = claims.permissions().iter();
+    let permissions = permissions.filter_map(|name| PermissionPattern::parse(name).ok());
+    Mapped {
+        permissions: permissions.collect(),
         roles: claims.roles().to_vec(),
-        session: claims.session_id().map(str::to_owned),
-        token_id: Some(claims.token_id().to_owned()),
-        key_id: token.key_id().map(str::to_owned),
+        tenant: claims.tenant().map(str::to_owned),
     }
 }
 
@@ -118,7 +140,7 @@ impl Subject for Principal {
         let claims = self.claims();
         let known = match name {
             "sub" => Some(claims.subject()),
-            "tenant" => claims.tenant(),
+            "tenant" => self.tenant(),
             "sid" => claims.session_id(),
             "client_id" => claims.client_id(),
             "iss" => Some(claims.issuer()),
@@ -130,6 +152,10 @@ impl Subject for Principal {
     }
 
     fn held(&self) -> Text {
-        Text::Owned(self.claims().permissions().join(", "))
+        if !self.0.is_mapped {
+            return Text::Owned(self.claims().permissions().join(", "));
+        }
+        let held = self.0.permissions.iter().map(PermissionPattern::as_str);
+        Text::Owned(held.collect::<Vec<_>>().join(", "))
     }
 }

@@ -21,6 +21,7 @@ use doorward_jose::{
 use doorward_policy::decision::{Decision, Reason, Step};
 
 use crate::{
+    claim_mapping::ClaimMapping,
     key_source::KeySource,
     principal::Principal,
     proof::{self, Presented, Proofs},
@@ -37,6 +38,8 @@ pub struct TrustedIssuer {
     validation: Validation,
     keys: KeySource,
     feed: Option<Followed>,
+    revocations: Option<Arc<RevocationSet>>,
+    mapping: Option<ClaimMapping>,
 }
 
 /// The issuer's own feed of revocations, and what to do when it is behind.
@@ -54,7 +57,24 @@ impl TrustedIssuer {
             validation,
             keys,
             feed: None,
+            revocations: None,
+            mapping: None,
         }
+    }
+
+    /// What is revoked of this issuer's tokens, in place of the verifier's set:
+    /// two issuers may give the same names to subjects, sessions and tokens.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Arc<RevocationSet>) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
+    /// Another issuer, of whose claims only those of `mapping` grant anything.
+    #[must_use]
+    pub fn mapped(mut self, mapping: ClaimMapping) -> Self {
+        self.mapping = Some(mapping);
+        self
     }
 
     /// Revocations come from this issuer's own feed, in place of the
@@ -247,7 +267,7 @@ impl Verifier {
         let revocations = self.revocations_of(issuer);
         decision.pass(Step::Audience, "issuer and audience match");
         decision.pass(Step::Time, lifetime_left(&verified, now));
-        let principal = Principal::new(verified);
+        let principal = Principal::new(verified, issuer.mapping.as_ref());
         decision.prove(principal.shared_caller());
         possession(principal.claims(), decision)?;
         // Not by the time: an entry that was made under a clock that was behind
@@ -297,12 +317,15 @@ impl Verifier {
         }
     }
 
-    /// What the issuer's own feed says, or else what is revoked for all.
+    /// What the issuer's own feed says, or its own set, or else what is revoked
+    /// for all.
     fn revocations_of<'v>(&'v self, issuer: &'v TrustedIssuer) -> &'v RevocationSet {
         issuer
             .feed
             .as_ref()
-            .map_or(&*self.revocations, |feed| feed.view.revocations())
+            .map(|feed| feed.view.revocations())
+            .or(issuer.revocations.as_deref())
+            .unwrap_or(&self.revocations)
     }
 
     fn issuer_of(

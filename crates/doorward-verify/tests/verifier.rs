@@ -16,10 +16,11 @@ use doorward_jose::{
 };
 use doorward_policy::{
     decision::{Decision, Outcome, Reason, Step, TraceId},
-    permission::Permission,
+    permission::{Permission, PermissionPattern},
     permit::Subject as _,
 };
 use doorward_verify::{
+    claim_mapping::{ClaimMapping, Granted},
     key_source::KeySource,
     principal::Principal,
     revocation::{Entry, Revocation, RevocationSet},
@@ -613,4 +614,77 @@ fn a_used_thread_decides_as_a_fresh_one() {
         assert_eq!(told(token), fresh(token).unwrap(), "{token}");
         assert_eq!(told(&good[0]).outcome, told(&good[1]).outcome);
     }
+}
+
+#[test]
+fn clm_009_of_another_issuers_claims_only_those_of_its_mapping_grant_anything() {
+    let bench = bench();
+    let mapped = |mapping| {
+        let trusted = trusted(ISSUER, &bench.keys).mapped(mapping);
+        Verifier::new(vec![trusted], RevocationSet::new())
+    };
+    let claims = claims(ISSUER, NOW)
+        .permissions(["orders:read", "orders:*", "*"])
+        .scope("orders:write profile");
+    let token = sign(&bench.key, &claims);
+    let held = |mapping: ClaimMapping, permission: &str| {
+        let principal = verify(&mapped(mapping), &token, NOW).0.unwrap();
+        assert_eq!(principal.foreign_issuer(), Some(ISSUER));
+        principal.holds(&Permission::parse(permission).unwrap())
+    };
+    let nothing = ClaimMapping::nothing;
+    assert!(!held(nothing(), "orders:read"));
+    assert!(held(nothing().permissions_in("scope"), "orders:write"));
+    assert!(!held(nothing().permissions_in("scope"), "orders:read"));
+    assert!(held(nothing().permissions_in("permissions"), "orders:read"));
+    assert!(!held(
+        nothing().permissions_in("permissions"),
+        "orders:delete"
+    ));
+    let reports = vec![PermissionPattern::parse("reports:*").unwrap()];
+    let granted = Granted::from([("reader".to_owned(), reports.clone())]);
+    assert!(held(nothing().roles_in("roles", granted), "reports:read"));
+    let others = Granted::from([("writer".to_owned(), reports)]);
+    assert!(!held(nothing().roles_in("roles", others), "reports:read"));
+    let principal = verify(&mapped(nothing()), &token, NOW).0.unwrap();
+    assert!(principal.roles().is_empty() && principal.tenant().is_none());
+    assert_eq!(principal.claim("tenant"), None);
+    let named = nothing()
+        .tenant_in("tenant")
+        .roles_in("/roles", Granted::new());
+    let principal = verify(&mapped(named), &token, NOW).0.unwrap();
+    assert_eq!(principal.tenant(), Some("acme"));
+}
+
+/// Two issuers may give the same id to a token.
+#[test]
+fn rev_002_what_one_issuer_revokes_says_nothing_of_anothers_tokens() {
+    let (ours, theirs) = (bench(), bench());
+    let other = "https://other.example";
+    let own_set = RevocationSet::new();
+    let issuers = vec![
+        trusted(ISSUER, &ours.keys),
+        trusted(other, &theirs.keys).with_revocations(Arc::clone(&own_set)),
+    ];
+    let verifier = Verifier::new(issuers, Arc::clone(&ours.revocations));
+    let tokens = [
+        sign(&ours.key, &claims(ISSUER, NOW)),
+        sign(&theirs.key, &claims(other, NOW)),
+    ];
+    let verdicts = || {
+        tokens
+            .each_ref()
+            .map(|token| verify(&verifier, token, NOW).0.is_ok())
+    };
+    assert_eq!(verdicts(), [true, true]);
+    let entry = || Entry {
+        revocation: Revocation::Token {
+            jti: "token-1".into(),
+        },
+        expires_at: UnixTime::from_secs(NOW + 330),
+    };
+    ours.revocations.insert(entry());
+    assert_eq!(verdicts(), [false, true]);
+    own_set.insert(entry());
+    assert_eq!(verdicts(), [false, false]);
 }

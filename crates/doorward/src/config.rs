@@ -10,6 +10,7 @@
 //! roles, no routes, everything closed.
 
 mod document;
+mod issuers;
 mod problem;
 mod roles;
 mod routes;
@@ -27,6 +28,7 @@ use doorward_policy::route::RouteTable;
 use http::Uri;
 
 use document::Reader;
+pub(crate) use issuers::{KeyPlace, OtherIssuer};
 pub(crate) use problem::{ConfigProblems, Problem};
 pub(crate) use suggest::suggest;
 pub(crate) use tls::{Tls, TlsFiles};
@@ -47,6 +49,7 @@ const KEYS: &[&str] = &[
     "permissions",
     "tokens",
     "dpop",
+    "trusted_issuer",
     "roles",
     "route",
 ];
@@ -93,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) access_lifetime: Option<Duration>,
     /// Whether a proof of possession must carry a nonce of this server.
     pub(crate) dpop_nonce: bool,
+    /// Other issuers whose tokens are accepted.
+    pub(crate) trusted_issuers: Vec<OtherIssuer>,
     /// The roles.
     pub(crate) roles: Roles,
     /// The routes.
@@ -163,6 +168,7 @@ impl Config {
             public_origin: settings::public_origin(reader, table),
             access_lifetime: settings::access_lifetime(reader, table),
             dpop_nonce: settings::dpop_nonce(reader, table),
+            trusted_issuers: issuers::trusted(reader, table),
             routes: routes::routes(reader, table, &grants),
             roles: grants.roles,
         };

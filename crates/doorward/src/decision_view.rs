@@ -152,10 +152,13 @@ fn subject(decision: &Decision) -> Option<String> {
         .tenant
         .as_deref()
         .map(|tenant| format!(" in {tenant}"));
+    let issuer = caller.issuer.as_deref();
+    let issuer = issuer.map(|issuer| format!(" of {issuer}"));
     Some(safe(&format!(
-        "{}{}",
+        "{}{}{}",
         caller.subject,
-        tenant.unwrap_or_default()
+        tenant.unwrap_or_default(),
+        issuer.unwrap_or_default()
     )))
 }
 

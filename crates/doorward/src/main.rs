@@ -15,6 +15,7 @@ mod invocation;
 mod journal;
 mod output;
 mod paint;
+mod root_certificates;
 mod system;
 mod up;
 

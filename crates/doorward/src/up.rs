@@ -11,6 +11,7 @@ mod follow;
 mod reload;
 mod screen;
 mod teller;
+mod verifiers;
 mod wiring;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -39,8 +40,12 @@ use crate::{
     journal::Journal,
     output,
     up::{
-        annotator::Annotator, certificates::Certificates, reload::Reload, screen::Screen,
+        annotator::Annotator,
+        certificates::Certificates,
+        reload::{Followers, Reload},
+        screen::Screen,
         teller::Teller,
+        verifiers::Verifiers,
     },
 };
 
@@ -182,6 +187,8 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let (upstream, new_people) = upstream(&settings, &issuer).await?;
 
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
+    let file = settings.config_file.as_deref();
+    let verifiers = Verifiers::new(&issuer, &settings.config, file)?;
     // Issuer and gateway share the listener, and with it the origin.
     let public_origin = settings.config.public_origin.as_ref();
     let front = Front {
@@ -192,7 +199,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     };
     let parts = wiring::Parts {
         front,
-        verifier: wiring::verifier(&issuer, settings.config.dpop_nonce)?,
+        verifier: verifiers.current(),
         routes: Arc::clone(&routes),
         decisions,
     };
@@ -214,8 +221,11 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let reload = Reload::of(
         &settings,
         &issuer,
-        Arc::clone(&routes),
-        roles,
+        Followers {
+            routes: Arc::clone(&routes),
+            roles,
+            verifiers,
+        },
         last_up.clone(),
     );
     followers.extend(reload.begin().await);

@@ -168,7 +168,7 @@ impl House {
         let counter = AtomicU64::new(0);
         let slow = Arc::new(Slow::default());
         let shared = Shared {
-            verifier: Arc::new(verifier),
+            verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             routes: Arc::clone(&routes),
             clock: clock(plan.break_clock_after),
             trace_ids: Arc::new(move || {

@@ -31,16 +31,27 @@ impl Verifier {
         let Err(Reason::UnknownKey | Reason::KeysUnavailable) = verdict else {
             return verdict;
         };
-        let Ok(token) = UnverifiedToken::parse(bearer) else {
+        if !self.newer_keys(bearer, now).await {
             return verdict;
+        }
+        *decision = before;
+        self.verify(bearer, now, decision)
+    }
+
+    /// For a token that was refused for its key: waits, at most two seconds,
+    /// for the refresh that it caused, as [`Self::verify_or_refresh`] does.
+    /// Whether its keys come from elsewhere at all, so that another try may
+    /// end otherwise.
+    pub async fn newer_keys(&self, token: &str, now: UnixTime) -> bool {
+        let Ok(token) = UnverifiedToken::parse(token) else {
+            return false;
         };
         let issuer = working_memory::lent(|scratch| self.find_issuer(&token, scratch).ok());
         let source = issuer.map(super::TrustedIssuer::keys);
         let Some(demand) = source.and_then(KeySource::demand) else {
-            return verdict;
+            return false;
         };
         demand.settled(token.key_id(), now, LONGEST_WAIT).await;
-        *decision = before;
-        self.verify(bearer, now, decision)
+        true
     }
 }

@@ -21,11 +21,12 @@ use doorward_attack::{
 use doorward_issuer::Entropy as _;
 use doorward_verify::{clock::Clock as _, jose::time::UnixTime};
 
-use super::{Place, curl, secret::TokenSource, token, workplace::runtime};
+use super::{Place, curl, secret::TokenSource, workplace::runtime};
 use crate::{
     exit::{Answer, Failure},
     output,
     paint::safe,
+    root_certificates::system_bundle,
     system::{SystemClock, SystemEntropy},
 };
 
@@ -178,9 +179,7 @@ impl Attack {
         };
         let roots = match &self.limits.ca {
             Some(file) => Some(files::roots(file)?),
-            None => {
-                token::system_bundle().and_then(|pem| doorward_attack::wire::Roots::from_pem(&pem))
-            }
+            None => system_bundle().and_then(|pem| doorward_attack::wire::Roots::from_pem(&pem)),
         };
         let clock: Clock = std::sync::Arc::new(now);
         let network = Network::open(target, is_allowed, roots.as_ref(), clock, PATIENCE).await;

@@ -3,8 +3,6 @@
 mod diff;
 mod key_set;
 
-pub(super) use key_set::system_bundle;
-
 use clap::{Args, Subcommand};
 use doorward_policy::decision::{Decision, Step, TraceId};
 use doorward_verify::{

@@ -16,14 +16,14 @@ const ACCESS_LIFETIMES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_secs(60 * 60);
 
 /// Why a value is refused, and what to write instead.
-struct Refusal {
+pub(super) struct Refusal {
     why: String,
     help: String,
     /// Whether the value holds a secret and is not to be shown.
     secret: bool,
 }
 
-fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal {
         why: why.into(),
         help: help.into(),
@@ -32,7 +32,7 @@ fn refuse<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refus
 }
 
 /// Refuses a URL with a user name and, as likely, a password in it.
-fn without_user(text: &str, key: &str) -> Result<(), Refusal> {
+pub(super) fn without_user(text: &str, key: &str) -> Result<(), Refusal> {
     match text.contains('@') {
         false => Ok(()),
         true => Err(Refusal {
@@ -44,7 +44,7 @@ fn without_user(text: &str, key: &str) -> Result<(), Refusal> {
 }
 
 /// Reads the string at `key` and turns it into a value.
-fn value<T>(
+pub(super) fn value<T>(
     reader: &mut Reader<'_>,
     table: &DeTable<'_>,
     key: &str,

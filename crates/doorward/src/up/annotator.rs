@@ -57,7 +57,11 @@ impl Annotator {
 
     /// `reader@acme`.
     async fn caller_name(&self, decision: &Decision) -> Option<String> {
+        // Another issuer's subject is no account of ours.
         let caller = decision.caller.as_ref()?;
+        if caller.issuer.is_some() {
+            return None;
+        }
         let username = self.username(&caller.subject).await?;
         Some(match &caller.tenant {
             Some(tenant) => format!("{username}@{tenant}"),

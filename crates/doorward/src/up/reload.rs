@@ -17,7 +17,7 @@ use doorward_issuer::Issuer;
 use doorward_policy::{role::Roles, route::RouteTable};
 use tokio::task::JoinHandle;
 
-use super::{Settings, follow::warn};
+use super::{Settings, follow::warn, verifiers::Verifiers};
 use crate::{
     config::Config,
     data_folder::{DataFolder, LastUp},
@@ -62,14 +62,20 @@ impl Stamp {
     }
 }
 
+/// What follows the file.
+pub(super) struct Followers {
+    pub(super) routes: Arc<ArcSwap<RouteTable>>,
+    pub(super) roles: Arc<ArcSwap<Roles>>,
+    pub(super) verifiers: Verifiers,
+}
+
 /// The file that is followed, and all that follows it.
 pub(super) struct Reload {
     file: Option<PathBuf>,
     /// Of the content that is served.
     applied: Stamp,
     served: Config,
-    routes: Arc<ArcSwap<RouteTable>>,
-    roles: Arc<ArcSwap<Roles>>,
+    followers: Followers,
     issuer: Issuer,
     folder: DataFolder,
     last_up: LastUp,
@@ -80,16 +86,14 @@ impl Reload {
     pub(super) fn of(
         settings: &Settings,
         issuer: &Issuer,
-        routes: Arc<ArcSwap<RouteTable>>,
-        roles: Arc<ArcSwap<Roles>>,
+        followers: Followers,
         last_up: LastUp,
     ) -> Self {
         Self {
             file: settings.config_file.clone(),
             applied: settings.config_stamp,
             served: settings.config.clone(),
-            routes,
-            roles,
+            followers,
             issuer: issuer.clone(),
             folder: settings.folder.clone(),
             last_up,
@@ -146,8 +150,17 @@ impl Reload {
                 "`{setting}` changed: it takes effect with a restart"
             ));
         }
-        self.roles.store(Arc::new(config.roles));
-        self.routes.store(Arc::new(config.routes));
+        // First, and all or nothing: roles and routes go with these issuers.
+        if let Err(failure) = self.followers.verifiers.apply(&config) {
+            warn(&format!(
+                "{}; still serving the last good {}",
+                failure.message,
+                file.display()
+            ));
+            return;
+        }
+        self.followers.roles.store(Arc::new(config.roles));
+        self.followers.routes.store(Arc::new(config.routes));
         output::note(format!("  {} now serves {count} routes", file.display()));
         self.settle().await;
     }
@@ -155,7 +168,7 @@ impl Reload {
     /// Makes what the data folder remembers and the tokens that are out agree
     /// with the roles. Tried at every tick until it holds.
     async fn settle(&mut self) {
-        let now = given(&self.roles.load());
+        let now = given(&self.followers.roles.load());
         let before = self.last_up.roles.as_ref();
         if before == Some(&now) {
             return;

@@ -15,8 +15,6 @@ use doorward_policy::{
 };
 use doorward_verify::{
     clock::{Clock as _, Timestamp},
-    proof::{Proofs, nonce::Nonces},
-    token_cache::CacheSize,
     verifier::Verifier,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -35,7 +33,7 @@ use crate::{
 /// What a gateway is made of, besides its listeners and the issuer.
 pub(super) struct Parts {
     pub(super) front: Config,
-    pub(super) verifier: Arc<Verifier>,
+    pub(super) verifier: Arc<ArcSwap<Verifier>>,
     pub(super) routes: Arc<ArcSwap<RouteTable>>,
     pub(super) decisions: DecisionSink,
 }
@@ -59,26 +57,6 @@ pub(super) fn gateway(
         decisions: parts.decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// Checks the tokens that the gateway takes.
-pub(super) fn verifier(issuer: &Issuer, wants_nonce: bool) -> Result<Arc<Verifier>, Failure> {
-    let verifier = Verifier::new(vec![issuer.trusted()], issuer.revocations())
-        .with_cache(CacheSize::default())
-        .with_proofs(proofs(wants_nonce)?);
-    Ok(Arc::new(verifier))
-}
-
-/// What checks proofs of possession; a nonce is good in the process that gave
-/// it, and no longer than that runs.
-fn proofs(wants_nonce: bool) -> Result<Arc<Proofs>, Failure> {
-    let proofs = Proofs::default();
-    if !wants_nonce {
-        return Ok(Arc::new(proofs));
-    }
-    let nonces = Nonces::new(&random::<32>())
-        .map_err(|error| Failure::internal(format!("no nonces for proofs: {error}")))?;
-    Ok(Arc::new(proofs.require_nonce(nonces)))
 }
 
 fn limits(limits: Limits) -> Limits {

@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod first_run;
 mod flow;
+mod foreign_issuers;
 mod harness;
 mod reload;
 mod restart_settings;

@@ -1,6 +1,6 @@
 //! The key set that `token verify --jwks` names: a file or an address.
 
-use std::{error::Error as _, io::Read as _, path::Path, sync::Arc};
+use std::{error::Error as _, path::Path, sync::Arc};
 
 use doorward_verify::{
     clock::Clock,
@@ -12,24 +12,16 @@ use doorward_verify::{
     jwks::{
         address::AddressKind,
         remote::{FetchError, RemoteKeys},
-        trust_anchors::TrustAnchors,
         url::{JwksUrl, JwksUrlError},
     },
 };
 
-use crate::{cli::workplace::runtime, exit::Failure, system::SystemClock};
-
-/// Where systems keep their root certificates, the usual place first.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
-/// Far more than a bundle of every public root.
-const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
+use crate::{
+    cli::workplace::runtime,
+    exit::Failure,
+    root_certificates::{bounded, system_roots},
+    system::SystemClock,
+};
 
 /// The keys of `source` for `algorithms`.
 pub(super) fn read(source: &str, algorithms: &[Algorithm]) -> Result<KeySet, Failure> {
@@ -102,36 +94,4 @@ fn unreachable(source: &str, error: &FetchError) -> Failure {
 fn refused(source: &str, error: KeyError) -> Failure {
     Failure::configuration(format!("the key set of {source} is refused: {error}"))
         .hint("a key set holds public keys only, each with its algorithm")
-}
-
-/// The first bundle that can be read; plain `http` needs none.
-fn system_roots() -> Option<TrustAnchors> {
-    bundles().find_map(|bundle| TrustAnchors::from_pem(&bundle).ok())
-}
-
-/// The first bundle of this machine that holds a root certificate, as PEM.
-pub(in crate::cli) fn system_bundle() -> Option<Vec<u8>> {
-    bundles().find(|bundle| TrustAnchors::from_pem(bundle).is_ok())
-}
-
-fn bundles() -> impl Iterator<Item = Vec<u8>> {
-    let named = bundle_of_environment();
-    let places = named.into_iter().chain(BUNDLES.map(str::to_owned));
-    places.filter_map(|place| bounded(Path::new(&place), LARGEST_BUNDLE).ok())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line is where the environment is read"
-)]
-fn bundle_of_environment() -> Option<String> {
-    std::env::var("SSL_CERT_FILE").ok()
-}
-
-fn bounded(path: &Path, bound: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(bound)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
