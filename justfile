@@ -58,3 +58,7 @@ fuzz TARGET SECONDS='60':
 differential TOKENS='1000000' SEED='1':
     .ci/steps.sh clients
     fuzz/differential.sh {{ TOKENS }} {{ SEED }}
+
+# the JOSE vectors of Wycheproof; FOLDER is `testvectors_v1` of the repository C2SP/wycheproof
+wycheproof FOLDER:
+    WYCHEPROOF='{{ absolute_path(FOLDER) }}' cargo test --package doorward-jose --test vectors -- --ignored --nocapture

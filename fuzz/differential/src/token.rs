@@ -265,21 +265,21 @@ impl Signer<'_> {
                 let space = self
                     .random
                     .pick(&[" ", "\n", "\t", "\r\n", "\0", "\u{200b}", "%20"]);
-                let at = self.random.below(text.len() + 1);
+                let at = self.place(text);
                 ("space", format!("{}{space}{}", &text[..at], &text[at..]))
             }
             5 => {
-                let at = self.random.below(text.len());
+                let at = self.place(text);
                 let other = self
                     .random
                     .pick(&["A", "_", ".", "=", "a", "\u{ff21}", "0"]);
                 (
                     "a character",
-                    format!("{}{other}{}", &text[..at], &text[at + 1..]),
+                    format!("{}{other}{}", &text[..at], &text[at..].get(1..).unwrap_or_default()),
                 )
             }
             6 => {
-                let at = self.random.below(text.len());
+                let at = self.place(text);
                 ("cut", text[..at].to_owned())
             }
             7 => ("a part more", format!("{text}.{signature}")),
@@ -320,6 +320,11 @@ impl Signer<'_> {
         };
         self.changes.push(change.to_owned());
         text
+    }
+
+    /// Somewhere in the text, between two characters.
+    fn place(&mut self, text: &str) -> usize {
+        text.floor_char_boundary(self.random.below(text.len() + 1))
     }
 
     fn edit(&mut self, parts: &[&str], which: usize, edit: impl FnOnce(&str) -> String) -> String {
