@@ -26,6 +26,8 @@ pub struct Config {
     /// Whether HTTP/2 is spoken in clear with callers that begin with it
     /// (RFC 9113 section 3.3). Under TLS it is offered always.
     pub cleartext_http2: bool,
+    /// Protocols that a request may change to, in lower case: `websocket`.
+    pub upgrades: Vec<String>,
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
@@ -43,6 +45,7 @@ impl Config {
             public_origin: None,
             tls: None,
             cleartext_http2: false,
+            upgrades: Vec::new(),
             identity_names: Vec::new(),
             limits: Limits::default(),
         }
@@ -88,6 +91,8 @@ pub struct Limits {
     /// How long the body of an answer may stop coming. Generous: event streams
     /// are silent between events.
     pub answer_stall_timeout: Duration,
+    /// How long both sides of a tunnel may be silent.
+    pub tunnel_idle_timeout: Duration,
     /// How long an upstream connection is kept for reuse. Shorter than the
     /// five seconds after which common servers close it themselves.
     pub upstream_idle_timeout: Duration,
@@ -116,6 +121,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(3),
             answer_timeout: Duration::from_secs(30),
             answer_stall_timeout: Duration::from_secs(300),
+            tunnel_idle_timeout: Duration::from_secs(300),
             upstream_idle_timeout: Duration::from_secs(4),
             upstream_idle_connections: 256,
             drain_timeout: Duration::from_secs(10),

@@ -7,6 +7,7 @@
 //! `wire`; `explain`, which has no bytes, asks this gate the same questions.
 
 mod downgrade;
+pub(crate) mod upgrade;
 
 use std::net::Ipv6Addr;
 
@@ -14,7 +15,7 @@ use doorward_policy::decision::{Decision, Reason, Step};
 use doorward_verify::proof::DPOP;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
     uri::Scheme,
 };
 
@@ -29,13 +30,21 @@ pub(crate) struct Admitted<B> {
     pub(crate) path: CanonicalPath,
 }
 
+/// What a request must keep to.
+pub(crate) struct Rules<'r> {
+    pub(crate) names: &'r identity::Names,
+    pub(crate) limits: &'r Limits,
+    /// Protocols that it may change to.
+    pub(crate) upgrades: &'r [String],
+}
+
 /// Admits `request`, or says in `decision` why not.
 pub(crate) fn admit<B>(
     mut request: Request<B>,
-    names: &identity::Names,
-    limits: &Limits,
+    rules: &Rules<'_>,
     decision: &mut Decision,
 ) -> Result<Admitted<B>, Reason> {
+    let Rules { names, limits, .. } = rules;
     check_method(request.method(), decision)?;
     if request.version() == Version::HTTP_2 {
         downgrade::check(&mut request, decision)?;
@@ -47,6 +56,7 @@ pub(crate) fn admit<B>(
     check_credentials(request.headers(), decision)?;
     check_connection(request.headers(), names, decision)?;
     check_expectations(request.headers(), decision)?;
+    upgrade::check(&request, rules.upgrades, decision)?;
     decision.pass(Step::Request, "well-formed");
     let path = canonical_path(request.uri(), decision)?;
     *request.uri_mut() = canonical_target(&path, request.uri().query(), decision)?;
@@ -266,8 +276,7 @@ pub(crate) fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[
         .filter(|option| !option.is_empty())
 }
 
-/// What the gateway cannot do is said, not left out in silence. Other upgrades
-/// than WebSocket may be ignored (RFC 9110 section 7.8), and are.
+/// What the gateway cannot do is said, not left out in silence.
 fn check_expectations(headers: &HeaderMap, decision: &mut Decision) -> Result<(), Reason> {
     let mut expectations = headers.get_all(EXPECT).iter();
     let expectation = expectations.next();
@@ -275,19 +284,6 @@ fn check_expectations(headers: &HeaderMap, decision: &mut Decision) -> Result<()
         || expectation.is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     {
         return Err(refuse(decision, "an unknown expectation", "100-continue"));
-    }
-    let websocket = headers.get_all(UPGRADE).iter().any(|upgrade| {
-        upgrade
-            .as_bytes()
-            .to_ascii_lowercase()
-            .starts_with(b"websocket")
-    });
-    if websocket {
-        return Err(refuse(
-            decision,
-            "an upgrade to WebSocket",
-            "plain HTTP: no upgrades yet",
-        ));
     }
     Ok(())
 }
@@ -324,14 +320,22 @@ mod tests {
     use doorward_policy::decision::{Decision, Reason, TraceId};
     use http::{Request, Version};
 
-    use super::admit;
+    use super::{Rules, admit};
     use crate::{config::Limits, identity::Names};
 
     fn judged(request: Request<()>) -> Result<String, Reason> {
+        judged_with(request, &[])
+    }
+
+    fn judged_with(request: Request<()>, upgrades: &[String]) -> Result<String, Reason> {
         let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
         let names = Names::new(&[]);
-        admit(request, &names, &Limits::default(), &mut decision)
-            .map(|admitted| admitted.request.uri().to_string())
+        let rules = Rules {
+            names: &names,
+            limits: &Limits::default(),
+            upgrades,
+        };
+        admit(request, &rules, &mut decision).map(|admitted| admitted.request.uri().to_string())
     }
 
     fn get(target: &str, fields: &[(&str, &str)]) -> Result<String, Reason> {
@@ -419,6 +423,33 @@ mod tests {
     fn gwy_023_upgrades_and_odd_expectations() {
         assert!(get("/", &[HOST, ("upgrade", "WebSocket")]).is_err());
         assert!(get("/", &[HOST, ("upgrade", "h2c")]).is_ok());
+        let allowed = ["websocket".to_owned()];
+        let opened = |fields: &[(&str, &str)], method: &str| {
+            let mut request = Request::builder()
+                .method(method)
+                .uri("/")
+                .header("host", "a");
+            for (name, value) in fields {
+                request = request.header(*name, *value);
+            }
+            judged_with(request.body(()).unwrap(), &allowed).is_ok()
+        };
+        let (websocket, meant) = (("upgrade", "WebSocket"), ("connection", "x, Upgrade"));
+        assert!(opened(&[websocket, meant], "GET"));
+        assert!(opened(&[websocket, meant, ("content-length", "0")], "GET"));
+        for (fields, method) in [
+            (&[websocket][..], "GET"),
+            (&[websocket, meant], "POST"),
+            (&[websocket, meant, ("content-length", "1")], "GET"),
+            (&[websocket, meant, ("transfer-encoding", "chunked")], "GET"),
+            (&[websocket, websocket, meant], "GET"),
+            (&[("upgrade", "websocket, h2c"), meant], "GET"),
+            (&[("upgrade", "h2c"), websocket, meant], "GET"),
+            (&[("upgrade", "websocket/13"), meant], "GET"),
+        ] {
+            assert!(!opened(fields, method), "{method} {fields:?}");
+        }
+        assert!(opened(&[("upgrade", "h2c"), meant], "GET"), "ignored");
         assert!(get("/", &[HOST, ("expect", "100-Continue")]).is_ok());
         assert!(get("/", &[HOST, ("expect", "200-ok")]).is_err());
     }

@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use crate::{
     answer::BodyError,
     config::Config,
+    gate::Rules,
     identity::Names,
     judge::{self, Bench, Verdict},
     listeners::{BindError, Listeners},
@@ -231,9 +232,12 @@ impl Inner {
     pub(crate) fn bench(&self) -> Bench<'_> {
         Bench {
             shared: &self.shared,
-            names: &self.names,
             origin: &self.origin,
-            limits: &self.config.limits,
+            rules: Rules {
+                names: &self.names,
+                limits: &self.config.limits,
+                upgrades: &self.config.upgrades,
+            },
         }
     }
 

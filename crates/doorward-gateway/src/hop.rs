@@ -4,16 +4,19 @@
 use std::net::IpAddr;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Version,
     header::{
-        AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST,
+        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     },
 };
 
 use doorward_verify::proof::DPOP;
 
 use crate::{arrival::Caller, gate::connection_options};
+
+/// Of fields that only the gateway may set.
+const OUR_PREFIX: &str = "x-doorward-";
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -24,11 +27,9 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 
 /// Makes the caller's fields those of the upstream's request: what belongs to
 /// the caller's connection goes, the token goes, who asked is written anew.
-///
-/// `is_streamed` says that a body comes whose length only HTTP/2 would tell.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, caller: Caller, is_streamed: bool) {
+pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound) {
     let is_chunked = headers.contains_key(TRANSFER_ENCODING)
-        || is_streamed && !headers.contains_key(CONTENT_LENGTH);
+        || inbound.is_streamed && !headers.contains_key(CONTENT_LENGTH);
     strip(headers);
     headers.remove(EXPECT);
     // The API needs no token: it gets the identity. A token that it logged
@@ -38,7 +39,44 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, caller: Caller, is_streamed: 
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    set_forwarded(headers, caller);
+    if let Some(protocol) = inbound.protocol {
+        headers.insert(UPGRADE, protocol);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    headers.append(VIA, HeaderValue::from_static(via(inbound.version)));
+    set_forwarded(headers, inbound.caller);
+}
+
+/// Makes the upstream's fields those of the answer: what belongs to its
+/// connection goes, and what only the gateway may say.
+pub(crate) fn to_caller(headers: &mut HeaderMap) {
+    strip(headers);
+    let is_ours = |name: &&HeaderName| name.as_str().starts_with(OUR_PREFIX);
+    let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    // It would lead callers past the gateway (RFC 7838).
+    headers.remove(ALT_SVC);
+}
+
+/// How a request came.
+pub(crate) struct Inbound {
+    pub(crate) caller: Caller,
+    pub(crate) version: Version,
+    /// A body comes whose length only HTTP/2 would tell.
+    pub(crate) is_streamed: bool,
+    /// The protocol that it may change to.
+    pub(crate) protocol: Option<HeaderValue>,
+}
+
+/// RFC 9110 section 7.6.3, under a name that gives no address away.
+const fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2.0 doorward",
+        Version::HTTP_10 => "1.0 doorward",
+        _ => "1.1 doorward",
+    }
 }
 
 /// Removes the fields of one connection.
@@ -94,9 +132,9 @@ fn set_forwarded(headers: &mut HeaderMap, caller: Caller) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-    use super::to_upstream;
+    use super::{Inbound, to_caller, to_upstream};
     use crate::{arrival::Caller, gateway::Peer};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
@@ -109,7 +147,13 @@ mod tests {
             peer: Peer(peer.parse().unwrap()),
             is_secure: false,
         };
-        to_upstream(&mut headers, caller, false);
+        let inbound = Inbound {
+            caller,
+            version: Version::HTTP_11,
+            is_streamed: false,
+            protocol: None,
+        };
+        to_upstream(&mut headers, inbound);
         headers
     }
 
@@ -137,6 +181,7 @@ mod tests {
             "accept",
             "forwarded",
             "host",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto",
@@ -152,6 +197,38 @@ mod tests {
             headers["forwarded"],
             "for=\"[::1]\";host=\"api.test:80\";proto=http"
         );
+    }
+
+    #[test]
+    fn via_names_every_hop() {
+        let headers = forwarded(&[("host", "a"), ("via", "1.0 first")], "::1");
+        let hops: Vec<_> = headers.get_all("via").iter().collect();
+        assert_eq!(hops, ["1.0 first", "1.1 doorward"]);
+    }
+
+    #[test]
+    fn gwy_028_the_upstream_does_not_speak_for_the_gateway() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "x-doorward-subject",
+            "x-doorward-anything",
+            "alt-svc",
+            "connection",
+            "keep-alive",
+            "proxy-authenticate",
+            "upgrade",
+            "trailer",
+            "set-cookie",
+            "content-type",
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+        }
+        headers.append("connection", HeaderValue::from_static("x-hop"));
+        headers.insert("x-hop", HeaderValue::from_static("1"));
+        to_caller(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "set-cookie"]);
     }
 
     #[test]

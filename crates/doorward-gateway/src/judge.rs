@@ -18,17 +18,16 @@ use doorward_verify::{
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 
 use crate::{
-    config::Limits,
-    gate::{self, Admitted},
+    gate::{self, Admitted, Rules},
     gateway::Shared,
-    identity::{Identity, Names},
+    identity::Identity,
 };
 
 /// What becomes of a request.
 #[derive(Debug)]
 pub(crate) enum Verdict<B> {
     /// It may go to the upstream, with the proven caller's headers.
-    Forward(Permitted<Request<B>>, Option<Identity>),
+    Forward(Permitted<Request<B>>, Option<Identity>, Option<Principal>),
     /// Doorward answers it itself.
     Local(Request<B>),
     /// It is turned away; the decision says why.
@@ -69,10 +68,9 @@ pub(crate) struct WantedProof {
 /// What a judge looks at besides the request.
 pub(crate) struct Bench<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) names: &'a Names,
+    pub(crate) rules: Rules<'a>,
     /// The origin under which callers reach the gateway.
     pub(crate) origin: &'a str,
-    pub(crate) limits: &'a Limits,
 }
 
 /// Judges `request` at `now` and writes every check into `decision`.
@@ -82,11 +80,11 @@ pub(crate) fn judge<B>(
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
-    let Ok(mut admitted) = gate::admit(request, bench.names, bench.limits, decision) else {
+    let Ok(mut admitted) = gate::admit(request, &bench.rules, decision) else {
         return Verdict::Refused(Refusal::default());
     };
     let headers = admitted.request.headers_mut();
-    bench.names.strip(headers, decision);
+    bench.rules.names.strip(headers, decision);
     if (bench.shared.local.matches)(admitted.path.as_str()) {
         decision.pass(Step::Route, "answered by Doorward itself");
         decision.allow(Reason::Served);
@@ -129,7 +127,10 @@ fn guard<B>(
         .as_ref()
         .map(|principal| principal as &dyn Subject);
     match permit(&route, subject, request, decision) {
-        Ok(permitted) => Verdict::Forward(permitted, principal.as_ref().map(Identity::of)),
+        Ok(permitted) => {
+            let identity = principal.as_ref().map(Identity::of);
+            Verdict::Forward(permitted, identity, principal)
+        }
         Err(_) => Verdict::Refused(Refusal::by(&route)),
     }
 }

@@ -11,7 +11,7 @@
 //! through a [`LocalService`] that the binary gives. It reads no wall clock
 //! and no randomness; both are given in [`Shared`].
 //!
-//! Not here yet, and not advertised: upgrades, rate limits.
+//! Not here yet, and not advertised: rate limits.
 
 mod answer;
 mod arrival;
@@ -28,6 +28,7 @@ mod responses;
 mod serve;
 mod server;
 pub mod tls;
+mod tunnel;
 mod upstream;
 mod wire;
 

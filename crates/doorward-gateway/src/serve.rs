@@ -58,12 +58,13 @@ pub(crate) async fn serve(
                 let response = answer_locally(Arc::clone(inner), request, peer, record).await;
                 return response.map(|content| Answer::new(content, exchange));
             }
-            Verdict::Forward(permitted, identity) => {
+            Verdict::Forward(permitted, identity, principal) => {
                 let trace_id = record.decision.trace_id;
                 let origin = Origin {
                     caller,
                     exchange: Rc::clone(&exchange),
                     trace_id,
+                    principal,
                 };
                 match worker.upstream.forward(permitted, identity, &origin).await {
                     Ok(answer) => {

@@ -6,9 +6,9 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io,
     net::SocketAddr,
-    pin::pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -17,6 +17,7 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     runtime,
     sync::{mpsc, watch},
@@ -164,7 +165,7 @@ async fn work(
 ) -> io::Result<usize> {
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
-    let upstream = Upstream::new(&inner.config.upstream, Arc::clone(&limits));
+    let upstream = Upstream::new(&inner.config, Arc::clone(&limits));
     let worker = Rc::new(Worker {
         inner,
         upstream,
@@ -257,26 +258,42 @@ impl Worker {
         let (watched, exchange) = Watched::new(arrived.transport, Arc::clone(&self.limits));
         let mut stopped = self.stopped.clone();
         let limits = Arc::clone(&self.limits);
+        let inner = Arc::clone(&self.inner);
         let service = service_fn(move |request| {
             let answering = serve(Rc::clone(&self), Rc::clone(&exchange), caller, request);
             // On the heap, or every idle connection would keep room for it.
             Box::pin(async { Ok::<_, Infallible>(answering.await) })
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             // The wire's own watch bounds heads in time and size.
             .header_read_timeout(None)
             .max_headers(limits.fields)
             .max_buf_size(limits.head_bytes.max(MIN_BUFFER) * 2)
             .serve_connection(TokioIo::new(watched), service);
-        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+            _ = stopped.wait_for(|stopped| *stopped) => {
+                Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            }
+        };
+        if ended.is_err() {
+            // The caller's leaving or a cut answer; the decision has been told
+            // before.
+            return;
+        }
+        let parts = connection.into_parts();
+        let mut watched = parts.io.into_inner();
+        let Some(tunnel) = watched.opened_tunnel() else {
+            let _ = watched.shutdown().await;
+            return;
+        };
+        let (transport, early) = watched.take_transport();
+        let ahead = [&parts.read_buf[..], &early].concat();
         tokio::select! {
-            // An error is the caller's leaving or a cut answer; the decision
-            // has been told before.
-            _ = &mut connection => return,
+            () = Box::pin(tunnel.carry(transport, ahead, &inner)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
     }
 }
 

@@ -18,9 +18,10 @@ use std::{
 };
 
 use doorward_policy::{decision::Reason, permit::Permitted};
+use doorward_verify::principal::Principal;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
     response,
 };
 use hyper::body::{Body as _, Incoming};
@@ -28,13 +29,16 @@ use tokio::time::Instant;
 
 pub(crate) use body::Relayed;
 use body::{Outgoing, Upload};
+pub(crate) use pool::Switched;
 use pool::{Connection, Pool};
 
 use crate::{
     arrival::Caller,
-    config::Limits,
-    hop,
+    config::{Config, Limits},
+    gate::upgrade,
+    hop::{self, Inbound},
     identity::{self, Identity},
+    tunnel::Tunnel,
     wire::{Fault, exchange::Exchange},
 };
 
@@ -43,6 +47,7 @@ use crate::{
 pub(crate) struct Upstream {
     pool: Rc<Pool>,
     limits: Arc<Limits>,
+    upgrades: Vec<String>,
 }
 
 /// Where a request comes from.
@@ -51,6 +56,8 @@ pub(crate) struct Origin {
     pub(crate) caller: Caller,
     /// The caller's connection.
     pub(crate) exchange: Rc<Exchange>,
+    /// Who was proven to ask.
+    pub(crate) principal: Option<Principal>,
     /// The request's name.
     pub(crate) trace_id: doorward_policy::decision::TraceId,
 }
@@ -75,10 +82,11 @@ impl Failure {
 
 impl Upstream {
     /// The API at `origin`.
-    pub(crate) fn new(origin: &Uri, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(config: &Config, limits: Arc<Limits>) -> Self {
         Self {
-            pool: Pool::new(origin, Arc::clone(&limits)),
+            pool: Pool::new(&config.upstream, Arc::clone(&limits)),
             limits,
+            upgrades: config.upgrades.clone(),
         }
     }
 
@@ -96,8 +104,15 @@ impl Upstream {
         origin: &Origin,
     ) -> Result<Response<Relayed>, Failure> {
         let (mut head, incoming) = permitted.into_inner().into_parts();
-        let is_streamed = head.version == Version::HTTP_2 && !incoming.is_end_stream();
-        hop::to_upstream(&mut head.headers, origin.caller, is_streamed);
+        let protocol = upgrade::protocol(&head.headers, &self.upgrades);
+        let changes = protocol.is_some();
+        let inbound = Inbound {
+            caller: origin.caller,
+            version: head.version,
+            is_streamed: head.version == Version::HTTP_2 && !incoming.is_end_stream(),
+            protocol,
+        };
+        hop::to_upstream(&mut head.headers, inbound);
         identity::set_trace(&mut head.headers, origin.trace_id);
         if let Some(identity) = identity {
             identity.set(&mut head.headers);
@@ -114,17 +129,59 @@ impl Upstream {
             })
         };
         let (method, target) = (head.method, head.uri);
-        let repeat = (body.is_empty() && is_idempotent(&method)).then(|| head.headers.clone());
+        let repeat =
+            (body.is_empty() && is_idempotent(&method) && !changes).then(|| head.headers.clone());
         let trip = Trip {
             method,
             target,
             repeat,
+            may_switch: changes,
             sending,
             exchange: Rc::clone(&origin.exchange),
         };
         let request = trip.request(head.headers, body);
+        if changes {
+            return self.change(request, trip, origin).await;
+        }
         let (connection, answer) = self.exchange(request, &trip).await?;
         Ok(self.relay(connection, answer, trip))
+    }
+
+    /// Asks for a change of protocol, on a connection of its own. The upstream
+    /// may answer in HTTP all the same.
+    async fn change(
+        &self,
+        request: Request<Outgoing>,
+        trip: Trip,
+        origin: &Origin,
+    ) -> Result<Response<Relayed>, Failure> {
+        let asked = request.headers().get(UPGRADE).cloned();
+        let connection = self.pool.connect().await?;
+        let handed_over = connection.hand_over();
+        let sent = self.send(connection, request, &trip).await;
+        let (connection, mut answer) = sent.map_err(|failed| failed.failure)?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            connection.stay();
+            return Ok(self.relay(connection, answer, trip));
+        }
+        let named = answer.headers().get(UPGRADE);
+        let is_asked = |(asked, named): (&HeaderValue, &HeaderValue)| {
+            asked.as_bytes().eq_ignore_ascii_case(named.as_bytes())
+        };
+        if !asked.as_ref().zip(named).is_some_and(is_asked) {
+            let seen = "a change to a protocol that nobody asked for";
+            return Err(Failure::new(Reason::UpstreamBroken, seen));
+        }
+        let headers = answer.headers_mut();
+        hop::to_caller(headers);
+        headers.extend(asked.map(|asked| (UPGRADE, asked)));
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        origin.exchange.open(Tunnel {
+            upstream: handed_over,
+            principal: origin.principal.clone(),
+        });
+        let stall = self.limits.answer_stall_timeout;
+        Ok(answer.map(|body| Relayed::new(body, None, stall, trip.exchange)))
     }
 
     /// One try, and a second where that is safe.
@@ -169,8 +226,8 @@ impl Upstream {
             }
         };
         match answer {
-            // Upgrades are not asked for, so nobody may change the protocol.
-            Ok(answer) if answer.status().is_informational() => {
+            // Where no upgrade was asked for, nobody may change the protocol.
+            Ok(answer) if answer.status().is_informational() && !trip.may_switch => {
                 let seen = "a change of protocol that nobody asked for";
                 Err(Failed::finally(Reason::UpstreamBroken, seen))
             }
@@ -202,7 +259,7 @@ impl Upstream {
         // from then on, which has no chunked requests.
         let is_kept = head.version == Version::HTTP_11 && !may_trail(&trip.method, &head);
         let lease = is_kept.then(|| self.pool.lease(connection, trip.sending));
-        hop::strip(&mut head.headers);
+        hop::to_caller(&mut head.headers);
         head.version = Version::HTTP_11;
         let stall = self.limits.answer_stall_timeout;
         Response::from_parts(head, Relayed::new(body, lease, stall, trip.exchange))
@@ -216,6 +273,8 @@ struct Trip {
     target: Uri,
     /// The fields, if the request may be sent twice.
     repeat: Option<HeaderMap>,
+    /// Whether a change of protocol was asked for.
+    may_switch: bool,
     sending: Sending,
     exchange: Rc<Exchange>,
 }

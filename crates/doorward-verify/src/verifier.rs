@@ -317,6 +317,22 @@ impl Verifier {
         }
     }
 
+    /// Whether the token of `principal` is still good at `now`: not expired,
+    /// not revoked. For what goes on after the request, such as a tunnel.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is not.
+    pub fn review(&self, principal: &Principal, now: UnixTime) -> Result<(), Reason> {
+        if principal.expires_at() <= now {
+            return Err(Reason::TokenExpired);
+        }
+        let named = principal.claims().issuer();
+        let issuer = self.issuers.iter().find(|issuer| issuer.issuer() == named);
+        let issuer = issuer.ok_or(Reason::WrongIssuer)?;
+        self.revocations_of(issuer).check(principal.token())
+    }
+
     /// What the issuer's own feed says, or its own set, or else what is revoked
     /// for all.
     fn revocations_of<'v>(&'v self, issuer: &'v TrustedIssuer) -> &'v RevocationSet {

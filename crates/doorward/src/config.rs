@@ -42,6 +42,7 @@ const KEYS: &[&str] = &[
     "admin_listen",
     "tls",
     "h2c",
+    "upgrade",
     "upstream",
     "issuer",
     "audience",
@@ -83,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// Whether HTTP/2 is spoken in clear with callers that begin with it.
     pub(crate) h2c: bool,
+    /// Protocols that a request may change to.
+    pub(crate) upgrades: Vec<String>,
     /// The API behind the gateway.
     pub(crate) upstream: Option<Uri>,
     /// Origin under which tokens are issued.
@@ -116,6 +119,7 @@ impl Config {
             ("listen", self.listen != other.listen),
             ("admin_listen", self.admin_listen != other.admin_listen),
             ("tls", self.tls != other.tls),
+            ("upgrade", self.upgrades != other.upgrades),
             ("h2c", self.h2c != other.h2c),
             ("upstream", self.upstream != other.upstream),
             ("issuer", self.issuer != other.issuer),
@@ -162,6 +166,7 @@ impl Config {
             admin_listen: settings::listen(reader, table, "admin_listen"),
             tls: tls::tls(reader, table),
             h2c: settings::is_stated(reader, table, "h2c"),
+            upgrades: settings::upgrades(reader, table),
             upstream: settings::upstream(reader, table),
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),

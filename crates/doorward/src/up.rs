@@ -194,6 +194,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let front = Front {
         tls: certificates.as_ref().map(Certificates::tls),
         cleartext_http2: settings.config.h2c,
+        upgrades: settings.config.upgrades.clone(),
         public_origin: Some(public_origin.unwrap_or(&last_up.issuer).clone()),
         ..Front::new(listeners.local_addr(), upstream.clone())
     };

@@ -70,7 +70,11 @@ mod tests {
     use doorward_policy::decision::{Decision, TraceId};
     use http::{HeaderMap, Request, Version};
 
-    use crate::{config::Limits, gate::admit, identity::Names};
+    use crate::{
+        config::Limits,
+        gate::{Rules, admit},
+        identity::Names,
+    };
 
     fn admitted(target: &str, fields: &[(&str, &str)]) -> Option<HeaderMap> {
         let mut request = Request::get(target).version(Version::HTTP_2);
@@ -79,7 +83,13 @@ mod tests {
         }
         let request = request.body(()).unwrap();
         let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
-        let admitted = admit(request, &Names::new(&[]), &Limits::default(), &mut decision);
+        let (names, limits) = (Names::new(&[]), Limits::default());
+        let rules = Rules {
+            names: &names,
+            limits: &limits,
+            upgrades: &[],
+        };
+        let admitted = admit(request, &rules, &mut decision);
         admitted
             .ok()
             .map(|admitted| admitted.request.headers().clone())

@@ -21,7 +21,7 @@ use tokio::{
 
 /// A connection to the upstream, as hyper uses it.
 #[derive(Debug)]
-pub(super) struct Overheard {
+pub(crate) struct Overheard {
     stream: TcpStream,
     has_spoken: Rc<Cell<bool>>,
     is_deaf: bool,

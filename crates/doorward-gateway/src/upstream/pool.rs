@@ -6,23 +6,27 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
+use bytes::Bytes;
 use doorward_policy::decision::Reason;
 use http::{Request, Response, Uri};
 use hyper::{
     body::Incoming,
     client::conn::{
         TrySendError,
-        http1::{Builder, SendRequest},
+        http1::{self, Builder, SendRequest},
     },
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::AsyncWriteExt as _,
     net::TcpStream,
+    sync::oneshot,
     time::{Instant, interval, timeout},
 };
 
@@ -112,6 +116,7 @@ impl Pool {
         // cannot be set they do, and are still right.
         let _ = stream.set_nodelay(true);
         let has_spoken = Rc::new(Cell::new(false));
+        let hand_over = Rc::new(RefCell::new(None));
         let stream = Overheard::new(stream, Rc::clone(&has_spoken));
         #[expect(
             clippy::disallowed_methods,
@@ -124,11 +129,11 @@ impl Pool {
             .await;
         let (sender, connection) = shaken
             .map_err(|_| Failure::new(Reason::UpstreamBroken, "the connection ended at once"))?;
-        // Its error reaches whoever waits for an answer; nobody else asks.
-        tokio::task::spawn_local(async move { drop(connection.await) });
+        tokio::task::spawn_local(drive(connection, Rc::clone(&hand_over)));
         Ok(Connection {
             sender,
             has_spoken,
+            hand_over,
             is_reused: false,
         })
     }
@@ -165,15 +170,58 @@ impl Pool {
     }
 }
 
+/// Runs `connection` to its end, and hands it over if it has changed the
+/// protocol.
+async fn drive(mut connection: Driven, hand_over: HandOver) {
+    // An error reaches whoever waits for an answer; nobody else asks.
+    let ended = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let taker = hand_over.take();
+    let parts = connection.into_parts();
+    let mut io = parts.io.into_inner();
+    match taker {
+        Some(taker) if ended.is_ok() => {
+            let ahead = parts.read_buf;
+            // Nobody waits any more if the caller has left.
+            let _ = taker.send(Switched { io, ahead });
+        }
+        _ if ended.is_ok() => drop(io.shutdown().await),
+        _ => {}
+    }
+}
+
+type Driven = http1::Connection<TokioIo<Overheard>, Outgoing>;
+type HandOver = Rc<RefCell<Option<oneshot::Sender<Switched>>>>;
+
+/// A connection that speaks HTTP no more.
+#[derive(Debug)]
+pub(crate) struct Switched {
+    pub(crate) io: Overheard,
+    /// Read behind the last words of HTTP.
+    pub(crate) ahead: Bytes,
+}
+
 /// One connection to the upstream.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Outgoing>,
     has_spoken: Rc<Cell<bool>>,
+    hand_over: HandOver,
     is_reused: bool,
 }
 
 impl Connection {
+    /// Where the connection comes out if the next answer changes the protocol.
+    pub(super) fn hand_over(&self) -> oneshot::Receiver<Switched> {
+        let (sender, receiver) = oneshot::channel();
+        self.hand_over.replace(Some(sender));
+        receiver
+    }
+
+    /// It speaks HTTP on.
+    pub(super) fn stay(&self) {
+        self.hand_over.take();
+    }
+
     /// Whether it carried a request before.
     pub(super) const fn is_reused(&self) -> bool {
         self.is_reused

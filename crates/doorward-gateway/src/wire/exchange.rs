@@ -12,7 +12,7 @@ use super::{
     framing::{Framing, Scan},
     head::Head,
 };
-use crate::config::Limits;
+use crate::{config::Limits, tunnel::Tunnel};
 
 /// Belongs to one connection on one thread.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     /// Since when a piece of the answer waits for the caller. Told only where
     /// several answers share a connection.
     unread_since: Cell<Option<Instant>>,
+    /// What the connection becomes when its last answer is out.
+    tunnel: RefCell<Option<Tunnel>>,
 }
 
 impl Exchange {
@@ -44,12 +46,28 @@ impl Exchange {
             idle_since: Cell::new(Instant::now()),
             aborted: Cell::new(false),
             unread_since: Cell::new(None),
+            tunnel: RefCell::new(None),
         }
     }
 
     /// One request of an HTTP/2 connection.
     pub(crate) fn of_stream() -> Self {
         Self::new()
+    }
+
+    /// What the caller says next is for the tunnel, and not read as HTTP.
+    pub(crate) fn open(&self, tunnel: Tunnel) {
+        self.tunnel.replace(Some(tunnel));
+    }
+
+    /// The tunnel that was opened.
+    pub(crate) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.take()
+    }
+
+    /// Whether HTTP is over.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.borrow().is_some()
     }
 
     /// A piece of the answer is on its way to the caller, or, with `None`, the

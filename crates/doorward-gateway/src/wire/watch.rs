@@ -33,7 +33,7 @@ use super::{
     stall::Stall,
     transport::Transport,
 };
-use crate::config::Limits;
+use crate::{config::Limits, tunnel::Tunnel};
 
 /// Stands in for a faulty request. Never forwarded: its head is a fault.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
@@ -99,6 +99,19 @@ impl Watched {
             linger: None,
         };
         (watched, exchange)
+    }
+
+    /// The tunnel that the last answer opened.
+    pub(crate) fn opened_tunnel(&self) -> Option<Tunnel> {
+        self.exchange.take_tunnel()
+    }
+
+    /// The bare connection, and what was read of it and belongs to nobody yet.
+    pub(crate) fn take_transport(&mut self) -> (Transport, Vec<u8>) {
+        let mut ahead = Vec::from(std::mem::take(&mut self.cleared));
+        ahead.append(&mut self.held);
+        ahead.append(&mut self.early);
+        (std::mem::replace(&mut self.stream, Transport::Gone), ahead)
     }
 
     /// Lints the bytes that were read into `buf` behind `start`; leaves there
@@ -289,7 +302,7 @@ impl AsyncRead for Watched {
             if let Some(fault) = this.broken.take() {
                 return Poll::Ready(Err(this.break_body(fault)));
             }
-            if this.deaf {
+            if this.deaf || this.exchange.is_tunnel() {
                 return Poll::Pending;
             }
             if !this.early.is_empty() {

@@ -19,4 +19,5 @@ mod local;
 mod path;
 mod possession;
 mod tls;
+mod upgrade;
 mod upstream;

@@ -107,6 +107,32 @@ pub(super) fn is_stated(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str)
         .is_some_and(|value| reader.stated(value, key))
 }
 
+/// Protocols that a request may change to, in lower case.
+pub(super) fn upgrades(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<String> {
+    let Some(value) = table.get("upgrade") else {
+        return Vec::new();
+    };
+    let mut upgrades = Vec::new();
+    for word in reader.strings(value, "upgrade", "websocket") {
+        let lower = word.text.to_ascii_lowercase();
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+        let fault = if lower.is_empty() || !lower.chars().all(is_token) {
+            Fault::at(word.span, "this is not the name of a protocol")
+        } else if lower.starts_with("h2") || lower.starts_with("http") || lower.starts_with("tls") {
+            // A tunnel of requests that nobody judges.
+            Fault::at(
+                word.span,
+                "requests inside another protocol would be judged by nobody",
+            )
+        } else {
+            upgrades.push(lower);
+            continue;
+        };
+        reader.fault(fault.help("the usual is `upgrade = [\"websocket\"]`"));
+    }
+    upgrades
+}
+
 pub(super) fn upstream(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Uri> {
     value(reader, table, "upstream", "http://127.0.0.1:9000", |text| {
         without_user(text, "upstream")?;

@@ -25,6 +25,28 @@ error: `tls` is either two files or one word
 "#,
     },
     Broken {
+        name: "upgrades that are none",
+        text: r#"upgrade = ["websocket", "h2c", "a b"]
+"#,
+        shown: r#"
+error: requests inside another protocol would be judged by nobody
+ --> doorward.toml:1:25
+  |
+1 | upgrade = ["websocket", "h2c", "a b"]
+  |                         ^^^^^
+  |
+  = help: the usual is `upgrade = ["websocket"]`
+
+error: this is not the name of a protocol
+ --> doorward.toml:1:32
+  |
+1 | upgrade = ["websocket", "h2c", "a b"]
+  |                                ^^^^^
+  |
+  = help: the usual is `upgrade = ["websocket"]`
+"#,
+    },
+    Broken {
         name: "half a pair of files",
         text: r#"[[tls]]
 certificate = "one.pem"
@@ -943,7 +965,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upstream, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
 "#,
     },
     Broken {
