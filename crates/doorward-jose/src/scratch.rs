@@ -8,21 +8,19 @@ use crate::{
     claims::scan::Tape,
     error::TokenError,
     header::Header,
-    json::scan::PADDING,
     jws::{MAX_BYTES, MAX_SIGNATURE_BYTES, Parts},
 };
-
-/// Room for the longest decoded payload and what the scanner wants behind it.
-const PAYLOAD_BYTES: usize = MAX_BYTES / 4 * 3 + PADDING;
 
 /// How many headers are remembered. An issuer sends one for each key.
 const KNOWN_HEADERS: usize = 8;
 
-/// Working memory of [`verify_in`](crate::token::verify_in), about 8 KiB. Keep
+/// Working memory of [`verify_in`](crate::token::verify_in), about 9 KiB. Keep
 /// one for each thread or task; it is wiped when dropped.
 pub struct Scratch {
     pub(crate) signature: Box<[u8; MAX_SIGNATURE_BYTES]>,
-    pub(crate) payload: Box<[u8; PAYLOAD_BYTES]>,
+    /// Decoded, a payload takes three quarters of the room of the whole token;
+    /// what the scanner wants behind it fits in the rest.
+    pub(crate) payload: Box<[u8; MAX_BYTES]>,
     pub(crate) tape: Tape,
     pub(crate) headers: KnownHeaders,
 }
@@ -32,7 +30,7 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             signature: Box::new([0; MAX_SIGNATURE_BYTES]),
-            payload: Box::new([0; PAYLOAD_BYTES]),
+            payload: Box::new([0; MAX_BYTES]),
             tape: Tape::default(),
             headers: KnownHeaders::default(),
         }
@@ -102,6 +100,32 @@ impl KnownHeaders {
         } else {
             self.known[self.oldest] = entry;
             self.oldest = (self.oldest + 1) % KNOWN_HEADERS;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KNOWN_HEADERS, KnownHeaders};
+    use crate::{base64url, jws::Parts};
+
+    #[test]
+    fn the_oldest_header_makes_room_for_the_newest() {
+        let tokens: Vec<String> = (0..KNOWN_HEADERS + 2)
+            .map(|number| format!(r#"{{"alg":"ES256","n":{number}}}"#))
+            .map(|header| format!("{}.AA.AA", base64url::encode(header)))
+            .collect();
+        let parts = |token| Parts::split(token).expect("three parts");
+        let mut known = KnownHeaders::default();
+        for token in &tokens {
+            let parts = parts(token);
+            let header = known.header_of(&parts).expect("a good header");
+            known.remember(&parts, &header);
+            known.remember(&parts, &header);
+        }
+        assert_eq!(known.len(), KNOWN_HEADERS);
+        for (age, token) in tokens.iter().enumerate() {
+            assert_eq!(known.find(&parts(token)).is_some(), age >= 2, "{age}");
         }
     }
 }

@@ -121,6 +121,27 @@ fn hdr_009_a_token_without_key_id_is_tried_with_few_keys() {
 }
 
 #[test]
+fn hdr_009_another_key_has_no_say_in_what_is_wrong_with_a_token() {
+    let header = r#"{"alg":"ES256","typ":"at+jwt"}"#;
+    let wanted = validation(Algorithm::Es256);
+    let (ours, other) = (ES256.verifying_key(), key(Algorithm::Es256).verifying_key());
+    for (name, value, kind) in [
+        ("iss", "\"b\"", TokenErrorKind::WrongIssuer),
+        ("aud", "\"b\"", TokenErrorKind::WrongAudience),
+        ("jti", "", TokenErrorKind::MissingClaim("jti")),
+    ] {
+        let text = compact(&ES256, header, &claims_with(name, value));
+        let token = UnverifiedToken::parse(&text).expect("a token");
+        for keys in [[ours.clone(), other.clone()], [other.clone(), ours.clone()]] {
+            let keys = KeySet::from_iter(keys);
+            assert_same_with(&text, &keys, &wanted);
+            let refused = token.verify_with(&keys, &wanted, NOW);
+            assert_eq!(refused.expect_err(name).kind(), kind);
+        }
+    }
+}
+
+#[test]
 fn hdr_011_hdr_013_critical_and_unencoded_are_refused_even_when_properly_signed() {
     for (name, value, kind) in [
         ("crit", json!(["bork"]), TokenErrorKind::CriticalHeader),
@@ -216,6 +237,23 @@ fn par_002_par_004_any_single_changed_character_is_refused() {
             assert!(verify(&key, &changed, &wanted).is_err(), "{at} {byte:#x}");
         }
     }
+}
+
+#[test]
+fn par_006_the_longest_token_is_verified() {
+    let key = key(Algorithm::Hs256);
+    let header = r#"{"alg":"HS256","typ":"at+jwt"}"#;
+    let token = |filling: usize| {
+        let long = format!("\"{}\"", "a".repeat(filling));
+        compact(&key, header, &claims_with("long", &long))
+    };
+    let wanted = validation(Algorithm::Hs256);
+    let room = crate::jws::MAX_BYTES - token(0).len();
+    let longest = token(room / 4 * 3);
+    assert!((8189..=8192).contains(&longest.len()), "{}", longest.len());
+    assert!(verify(&key, &longest, &wanted).is_ok());
+    let longer = token(room / 4 * 3 + 4);
+    assert_eq!(refusal(&key, &longer), TokenErrorKind::TooLarge);
 }
 
 #[test]
