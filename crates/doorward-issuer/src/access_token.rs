@@ -5,14 +5,11 @@
 //! issue have an order: either the token shows the change, or the change's
 //! revocation refuses the token.
 
-use std::collections::BTreeSet;
-
 use base64_simd::URL_SAFE_NO_PAD;
 use doorward_jose::{
     claims::{AccessClaims, RequiredClaims},
     time::UnixTime,
 };
-use doorward_policy::permission::PermissionPattern;
 use doorward_verify::clock::Timestamp;
 
 use crate::{
@@ -102,8 +99,21 @@ pub(crate) async fn entitle(
     }))
 }
 
+/// Whom a token is for, and for how long.
+pub(crate) struct Holder<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) tenant: &'a TenantName,
+    pub(crate) client_id: &'a str,
+    /// `iat`: never before a watermark that concerns the holder.
+    pub(crate) issued_at: UnixTime,
+    /// When it was decided that the token may be; its life is counted from here.
+    pub(crate) decided_at: UnixTime,
+    /// Seconds.
+    pub(crate) lifetime: u64,
+}
+
 impl Issuer {
-    /// Makes and signs the token.
+    /// Makes and signs a user's token.
     pub(crate) fn mint<M: AsRef<str>>(
         &self,
         entitled: &Entitled,
@@ -115,64 +125,75 @@ impl Issuer {
             .iter()
             .filter(|role| roles.get(role).is_some());
         let permissions = roles.effective(&entitled.roles);
-        let token_id = URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy()));
-        let config = self.config();
-        // Counted from the decision: not from an `iat` that a watermark put
-        // ahead, and not from the moment of signing, which a busy queue puts
-        // off. Otherwise a token could outlive the revocation that was written
-        // right after its decision, or live longer than verifiers allow.
-        let end = entitled
-            .decided_at
-            .saturating_add(config.access_token_lifetime);
-        let mut claims = AccessClaims::new(RequiredClaims {
-            issuer: config.issuer.clone(),
-            subject: entitled.subject.to_string(),
-            audience: config.audience.clone(),
-            client_id: request.client_id.to_owned(),
-            token_id: token_id.clone(),
-            issued_at: entitled.issued_at,
-            lifetime_seconds: end.as_secs().saturating_sub(entitled.issued_at.as_secs()),
-        })
-        .tenant(entitled.tenant.as_str())
-        .roles(known)
-        .permissions(permissions.iter().map(ToString::to_string));
+        let mut claims = self
+            .claims_of(Holder {
+                subject: entitled.subject.as_str(),
+                tenant: &entitled.tenant,
+                client_id: request.client_id,
+                issued_at: entitled.issued_at,
+                decided_at: entitled.decided_at,
+                lifetime: self.config().access_token_lifetime,
+            })
+            .roles(known)
+            .permissions(permissions.iter().map(ToString::to_string));
         if let Some(session) = request.session {
             claims = claims.session(session.to_string());
         }
         if let Some((at, methods)) = request.authentication {
             claims = claims.authentication(at, methods.iter().map(AsRef::as_ref));
         }
+        self.sign(&claims)
+    }
+
+    /// What every token says.
+    pub(crate) fn claims_of(&self, holder: Holder<'_>) -> AccessClaims {
+        let config = self.config();
+        // Counted from the decision: not from an `iat` that a watermark put
+        // ahead, and not from the moment of signing, which a busy queue puts
+        // off. Otherwise a token could outlive the revocation that was written
+        // right after its decision, or live longer than verifiers allow.
+        let end = holder.decided_at.saturating_add(holder.lifetime);
+        AccessClaims::new(RequiredClaims {
+            issuer: config.issuer.clone(),
+            subject: holder.subject.to_owned(),
+            audience: config.audience.clone(),
+            client_id: holder.client_id.to_owned(),
+            token_id: URL_SAFE_NO_PAD.encode_to_string(random::<16>(self.entropy())),
+            issued_at: holder.issued_at,
+            lifetime_seconds: end.as_secs().saturating_sub(holder.issued_at.as_secs()),
+        })
+        .tenant(holder.tenant.as_str())
+    }
+
+    /// Signs a token, unless it is too large.
+    pub(crate) fn sign(&self, claims: &AccessClaims) -> Result<MintedToken, MintError> {
         let ring = self.key_ring().picture();
         let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
         let access_token = key
-            .sign(TOKEN_TYPE, &claims)
+            .sign(TOKEN_TYPE, claims)
             .map_err(|_| MintError::Signing)?;
         if access_token.len() > MAX_ACCESS_TOKEN_BYTES {
             return Err(MintError::TooLarge {
                 size: access_token.len(),
                 limit: MAX_ACCESS_TOKEN_BYTES,
-                claim: larger_claim(&entitled.roles, &permissions),
+                claim: largest_claim(claims),
             });
         }
         Ok(MintedToken {
             access_token,
-            token_id,
+            token_id: claims.token_id().to_owned(),
             expires_at: claims.expires_at(),
         })
     }
 }
 
-/// Which of the two lists takes more room: each name has two quotes and a
-/// comma around it.
-fn larger_claim(roles: &[String], permissions: &BTreeSet<PermissionPattern>) -> &'static str {
-    let roles: usize = roles.iter().map(|role| role.len() + 3).sum();
-    let permissions: usize = permissions
-        .iter()
-        .map(|permission| permission.as_str().len() + 3)
-        .sum();
-    if roles > permissions {
-        "roles"
-    } else {
-        "permissions"
-    }
+/// The claim that takes most room, by its name and its JSON.
+fn largest_claim(claims: &AccessClaims) -> String {
+    let members = match serde_json::to_value(claims) {
+        Ok(serde_json::Value::Object(members)) => members,
+        _ => return String::new(),
+    };
+    let size = |(name, value): &(String, serde_json::Value)| name.len() + value.to_string().len();
+    let largest = members.into_iter().max_by_key(size);
+    largest.map(|(name, _)| name).unwrap_or_default()
 }

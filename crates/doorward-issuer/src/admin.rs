@@ -1,14 +1,17 @@
-//! Administration: tenants, users, roles and signing keys.
+//! Administration: tenants, users, roles, clients and signing keys.
 //!
 //! Each change is one transaction with its audit entry. It needs the database
 //! and not a server: the command line makes it beside a running server, which
 //! notices it by [`Issuer::poll_changes`].
 
+mod clients;
 mod tokens;
 
 use doorward_verify::clock::Timestamp;
 use serde_json::json;
 use uuid::Builder;
+
+pub use clients::{NewClient, NewSecret};
 
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},
@@ -207,15 +210,7 @@ impl Admin {
         tenant: &str,
         role: &str,
     ) -> Result<bool, AdminError> {
-        let roles = self.issuer.roles();
-        if roles.get(role).is_none() {
-            let known = roles.names().map(ToString::to_string).collect();
-            return Err(UnknownRole {
-                role: role.to_owned(),
-                known,
-            }
-            .into());
-        }
+        self.known_role(role)?;
         self.change_role(username, tenant, role, RoleChange::Grant)
             .await
     }
@@ -247,6 +242,18 @@ impl Admin {
             }
         });
         Ok(shown.collect())
+    }
+
+    /// Whether the configuration has the role.
+    fn known_role(&self, role: &str) -> Result<(), UnknownRole> {
+        let roles = self.issuer.roles();
+        match roles.get(role) {
+            Some(_) => Ok(()),
+            None => Err(UnknownRole {
+                role: role.to_owned(),
+                known: roles.names().map(ToString::to_string).collect(),
+            }),
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -13,7 +13,8 @@ use doorward_verify::clock::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    error::StoreError, issuer::Issuer, session::SessionId, tenant::TenantName, user::UserId,
+    client::ClientId, error::StoreError, issuer::Issuer, session::SessionId, tenant::TenantName,
+    user::UserId,
 };
 
 /// Who does it.
@@ -200,6 +201,11 @@ actions! {
     TokenRevoke = "token.revoke", "done";
     /// Every access token was refused; sessions went on.
     TokenExpireAll = "token.expire_all", "done";
+    ClientAdd = "client.add", "done";
+    ClientDisable = "client.disable", "done";
+    ClientEnable = "client.enable", "done";
+    ClientSecretRotate = "client.secret_rotate", "done";
+    ClientRemove = "client.remove", "done";
     KeyPublish = "key.publish", "done";
     KeyActivate = "key.activate", "done";
     KeyRetire = "key.retire", "done";
@@ -213,6 +219,7 @@ pub(crate) enum Object<'a> {
     Installation,
     Tenant(&'a TenantName),
     User(&'a UserId),
+    Client(&'a ClientId),
     Session(SessionText<'a>),
     Token(&'a str),
     Key(&'a str),
@@ -227,6 +234,7 @@ impl<'a> Object<'a> {
             Self::Installation => "installation",
             Self::Tenant(_) => "tenant",
             Self::User(_) => "user",
+            Self::Client(_) => "client",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Key(_) => "key",
@@ -238,6 +246,7 @@ impl<'a> Object<'a> {
             Self::Installation => "1",
             Self::Tenant(name) => name.as_str(),
             Self::User(id) => id.as_str(),
+            Self::Client(id) => id.as_str(),
             Self::Session(id) | Self::Token(id) | Self::Key(id) => id,
         }
     }

@@ -3,7 +3,10 @@
 //! None of them carries a secret, and none is told to a caller as it stands:
 //! `http` picks status and words.
 
+use doorward_policy::permission::PermissionError;
+
 use crate::{
+    client::{ClientName, ClientNameError},
     master_key::MasterKeyError,
     password::{HashError, HashingError, WeakPassword},
     refresh_token::ReuseKind,
@@ -90,7 +93,7 @@ pub enum MintError {
     /// The token would be larger than verifiers and proxies take.
     #[error(
         "the access token would have {size} bytes, more than {limit}; \
-         most of it is the claim `{claim}`: give the user fewer or wider permissions in this tenant"
+         most of it is the claim `{claim}`: give the holder fewer or wider permissions in this tenant"
     )]
     TooLarge {
         /// What it would have.
@@ -98,7 +101,7 @@ pub enum MintError {
         /// What it may have.
         limit: usize,
         /// The claim to blame.
-        claim: &'static str,
+        claim: String,
     },
     /// The signature failed.
     #[error("the access token cannot be signed")]
@@ -176,6 +179,32 @@ pub enum AdminError {
         user: Username,
         /// Where.
         tenant: TenantName,
+    },
+    /// Not a name of a client.
+    #[error(transparent)]
+    ClientName(#[from] ClientNameError),
+    /// Not a permission.
+    #[error("`{text}`: {error}")]
+    Permission {
+        /// What was given.
+        text: String,
+        /// The rule that it breaks.
+        error: PermissionError,
+    },
+    /// No such client.
+    #[error("there is no client {0}")]
+    NoSuchClient(ClientName),
+    /// The name is taken.
+    #[error("there is a client {0} already")]
+    ClientExists(ClientName),
+    /// Two secrets count already.
+    #[error(
+        "two secrets count already, the older one for another {seconds} s; \
+         a third is made when it has ended, or at once without an overlap"
+    )]
+    SecretsOverlap {
+        /// How long the older one still counts.
+        seconds: u64,
     },
     /// The user is disabled.
     #[error("user {0} is disabled")]

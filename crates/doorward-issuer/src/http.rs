@@ -5,8 +5,9 @@
 //! (`tests/http/unauthorized.rs`) holds its rows against it. There is no other
 //! way to add an endpoint.
 //!
-//! What all of them share: a body is strict JSON (`extract`); every refusal is
-//! a problem document whose status is picked in one place (`error`); answers
+//! What all of them share: a body is strict JSON (`extract`), or for OAuth's own
+//! endpoints a strict form (`form`); every refusal is a problem document, or for
+//! those RFC 6749's error, whose status is picked in one place (`error`); answers
 //! are not cached unless they are public documents (`answer`); nothing is
 //! decided by `Host` or a forwarding header, and no other origin may read an
 //! answer (no CORS).
@@ -21,16 +22,22 @@
 
 mod answer;
 mod authenticate;
+mod authorization_server;
+mod client_authentication;
 mod error;
 mod extract;
+mod form;
+mod introspect;
 mod jwks;
 mod me;
 mod openid_configuration;
 mod reason;
 mod refresh;
 mod revocations;
+mod revoke;
 mod sign_in;
 mod sign_out;
+mod token;
 
 use std::net::IpAddr;
 
@@ -72,6 +79,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         handler: |method| on(method, me::get),
     },
     Endpoint {
+        method: Method::POST,
+        path: token::PATH,
+        access: Access::Public,
+        handler: |method| on(method, token::post),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: revoke::PATH,
+        access: Access::Public,
+        handler: |method| on(method, revoke::post),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: introspect::PATH,
+        access: Access::Client,
+        handler: |method| on(method, introspect::post),
+    },
+    Endpoint {
         method: Method::GET,
         path: jwks::PATH,
         access: Access::Public,
@@ -97,6 +122,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         method: Method::GET,
+        path: "/.well-known/oauth-authorization-server",
+        access: Access::Public,
+        handler: |method| on(method, authorization_server::get),
+    },
+    Endpoint {
+        method: Method::GET,
         path: reason::PATH,
         access: Access::Public,
         handler: |method| on(method, reason::get),
@@ -119,6 +150,10 @@ pub struct Endpoint {
 pub enum Access {
     /// Anyone; the body may hold the credential.
     Public,
+    /// With a client's own credentials, in the form's body or as
+    /// `Authorization: Basic`; the endpoint's form takes them
+    /// (`client_authentication`). A bearer token opens nothing here.
+    Client,
     /// Only with an access token of this issuer. The router checks it before
     /// the handler runs.
     Token,
@@ -147,7 +182,7 @@ impl Issuer {
             .expect("INVARIANT: ENDPOINTS names standard methods only");
         let handler = (endpoint.handler)(method);
         match endpoint.access {
-            Access::Public => handler,
+            Access::Public | Access::Client => handler,
             Access::Token => handler.route_layer(from_fn_with_state(
                 self.clone(),
                 authenticate::require_token,

@@ -18,6 +18,7 @@ use self::changes::Seen;
 use crate::{
     admission::Admission,
     audit::{Action, Actor, AuditEntry, Object},
+    client::Registry,
     config::{CLOCK_LEEWAY, Config},
     entropy::Entropy,
     error::StoreError,
@@ -54,6 +55,7 @@ struct Inner {
     keys: DerivedKeys,
     store: Store,
     exchanges: GroupCommit<Exchange>,
+    clients: Registry,
     key_ring: KeyRing,
     trusted: TrustedIssuer,
     revocations: Arc<RevocationSet>,
@@ -231,6 +233,10 @@ impl Issuer {
 
     pub(crate) fn exchanges(&self) -> &GroupCommit<Exchange> {
         &self.0.exchanges
+    }
+
+    pub(crate) fn clients(&self) -> &Registry {
+        &self.0.clients
     }
 
     pub(crate) fn key_ring(&self) -> &KeyRing {

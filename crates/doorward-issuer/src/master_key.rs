@@ -23,7 +23,10 @@ use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use self::seal::Sealer;
-use crate::entropy::{Entropy, random};
+use crate::{
+    credential::CredentialKeys,
+    entropy::{Entropy, random},
+};
 
 /// 32 secret bytes. Cannot be printed; wiped when dropped.
 pub struct MasterKey(Zeroizing<[u8; Self::BYTES]>);
@@ -34,6 +37,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) sealer: Sealer,
     /// Outer MAC of refresh tokens.
     pub(crate) refresh_outer: hmac::Key,
+    /// MACs of API keys and client secrets.
+    pub(crate) credentials: CredentialKeys,
     /// Stored in the database to recognise the master key; tells nothing
     /// about it.
     pub(crate) check: [u8; 32],
@@ -121,6 +126,10 @@ impl MasterKey {
         DerivedKeys {
             sealer: Sealer::new(&expand(&master, b"seal")),
             refresh_outer: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"refresh outer")),
+            credentials: CredentialKeys::new(
+                &expand(&master, b"credential tag"),
+                &expand(&master, b"credential at rest"),
+            ),
             check: *expand(&master, b"check"),
         }
     }

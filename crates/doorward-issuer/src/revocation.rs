@@ -66,6 +66,28 @@ pub(crate) async fn revoke(
     .await
 }
 
+/// A watermark behind which every token lies: verifiers keep moments in 32
+/// bits and take the last of them for *all tokens*.
+pub(crate) const ALL_TOKENS: UnixTime = UnixTime::from_secs(u32::MAX as u64);
+
+/// Refuses the tokens of one who gets none any more, whatever they say of their
+/// date: held as long as one that was given in this moment can live.
+pub(crate) async fn revoke_whatever_date(
+    tx: &mut Tx,
+    revocation: Revocation,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let expires_at = now
+        .unix()
+        .saturating_add(MAX_ACCESS_TOKEN_LIFETIME + 4 * CLOCK_LEEWAY);
+    let entry = Entry {
+        revocation,
+        expires_at,
+    };
+    tx.insert_revocation(entry, cause, now).await
+}
+
 /// Refuses every access token that a user holds now. The next refresh gives
 /// new ones.
 pub(crate) async fn revoke_user_tokens(

@@ -17,6 +17,7 @@
 
 mod accounts;
 mod audit_log;
+mod clients;
 mod failure;
 mod feed;
 mod grants;
@@ -52,6 +53,7 @@ use tokio::sync::Notify;
 use crate::error::{OpenError, StoreError};
 
 pub(crate) use accounts::AccountState;
+pub(crate) use clients::{ClientHeads, ClientRow};
 pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod decision;
 mod matcher;
 pub mod method;
+pub mod narrow;
 pub mod permission;
 pub mod permit;
 pub mod role;

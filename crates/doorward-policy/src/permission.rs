@@ -111,6 +111,14 @@ impl PermissionPattern {
         }
     }
 
+    /// Whether this pattern grants everything that `other` grants.
+    pub fn includes(&self, other: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => other.0.starts_with(prefix),
+            None => self.0 == other.0,
+        }
+    }
+
     /// Whether it ends in a wildcard.
     pub fn is_wildcard(&self) -> bool {
         self.0.ends_with('*')

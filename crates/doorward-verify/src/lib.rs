@@ -17,6 +17,7 @@ pub mod bearer;
 pub mod challenge;
 pub mod claim_mapping;
 pub mod clock;
+pub mod credential;
 #[cfg(feature = "axum")]
 pub mod extract;
 pub mod jwks;

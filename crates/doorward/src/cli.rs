@@ -5,6 +5,7 @@
 //! an argument: arguments show in process lists.
 
 mod attack;
+mod client;
 mod config;
 mod curl;
 mod explain;
@@ -97,6 +98,9 @@ enum Command {
     /// Manage tenants
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    /// Manage programs that sign in with a secret of their own
+    #[command(subcommand)]
+    Client(client::Client),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),
     /// Mint, look at and check tokens
@@ -121,6 +125,7 @@ impl Cli {
             Command::User(user) => user.run(&place),
             Command::Role(role) => role.run(&place),
             Command::Tenant(tenant) => tenant.run(&place),
+            Command::Client(client) => client.run(&place),
             Command::Login(login) => login.run(&place),
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),

@@ -30,6 +30,7 @@ use http::Uri;
 use document::Reader;
 pub(crate) use issuers::{KeyPlace, OtherIssuer};
 pub(crate) use problem::{ConfigProblems, Problem};
+pub(crate) use settings::duration;
 pub(crate) use suggest::suggest;
 pub(crate) use tls::{Tls, TlsFiles};
 
@@ -57,8 +58,9 @@ const KEYS: &[&str] = &[
 
 /// What Doorward answers itself and no route can take: all below a path that
 /// ends with a slash, and the others alone.
-const OWN_PATHS: [&str; 4] = [
+const OWN_PATHS: [&str; 5] = [
     "/auth/",
+    "/oauth2/",
     "/.well-known/",
     "/revocations",
     "/revocations/snapshot",

@@ -30,6 +30,23 @@ impl Answer {
         })
     }
 
+    /// The same, about a caller whom the handler proved.
+    pub(super) fn about(self, caller: Caller) -> Self {
+        Self {
+            caller: Some(caller),
+            ..self
+        }
+    }
+
+    /// 200 with an empty object: for endpoints whose specification wants a 200.
+    pub(super) fn done(reason: Reason) -> Self {
+        Self {
+            reason,
+            caller: None,
+            body: Some(b"{}".to_vec()),
+        }
+    }
+
     /// 204, nothing to say.
     pub(super) fn empty(reason: Reason) -> Self {
         Self {
@@ -63,10 +80,7 @@ impl Answer {
             session: Some(answer.session_id.to_string()),
             ..Caller::default()
         };
-        Ok(Self {
-            caller: Some(caller),
-            ..tokens
-        })
+        Ok(tokens.about(caller))
     }
 }
 

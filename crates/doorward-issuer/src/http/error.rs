@@ -109,7 +109,32 @@ impl Refusal {
         decision
     }
 
+    /// RFC 6749 section 5.2, for the endpoints that it and its kin describe.
+    fn into_oauth_error(self, arrival: &Arrival) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: &'static str,
+            error_description: String,
+            trace_id: String,
+        }
+        let (detail, retry_after) = (self.detail.clone(), self.retry_after);
+        let decision = self.into_decision(arrival);
+        let spoken = decision.reason.public(decision.proven);
+        let title = || Cow::Borrowed(spoken.title());
+        let body = Body {
+            error: oauth_error_of(decision.reason),
+            error_description: plain(&detail.unwrap_or_else(title)),
+            trace_id: decision.trace_id.to_string(),
+        };
+        // Only strings: cannot fail; an empty body would still be a refusal.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        in_answer(decision, body, "application/json", retry_after)
+    }
+
     fn into_document(self, arrival: &Arrival) -> Response {
+        if arrival.speaks_oauth() {
+            return self.into_oauth_error(arrival);
+        }
         #[derive(Serialize)]
         struct Body6749 {
             #[serde(flatten)]
@@ -125,25 +150,58 @@ impl Refusal {
         // Only strings and a number: cannot fail; an empty body would still
         // be a refusal.
         let body = serde_json::to_vec(&Body6749 { problem, error }).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(decision.reason.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        forbid_storing(headers);
-        if let Some(challenge) = challenge_of(&decision) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response.extensions_mut().insert(decision.reason);
-        if let Some(caller) = decision.caller.as_deref().cloned() {
-            response.extensions_mut().insert(caller);
-        }
-        response.extensions_mut().insert(decision);
-        response
+        in_answer(decision, body, MEDIA_TYPE, retry_after)
     }
+}
+
+/// The answer with what every refusal carries.
+fn in_answer(
+    decision: Decision,
+    body: Vec<u8>,
+    media_type: &'static str,
+    retry_after: Option<u64>,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(decision.reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    forbid_storing(headers);
+    if let Some(challenge) = challenge_of(&decision) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response.extensions_mut().insert(decision.reason);
+    if let Some(caller) = decision.caller.as_deref().cloned() {
+        response.extensions_mut().insert(caller);
+    }
+    response.extensions_mut().insert(decision);
+    response
+}
+
+/// The word of RFC 6749 section 5.2, or of its kin (RFC 8707), for a reason.
+fn oauth_error_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::InvalidClient => "invalid_client",
+        Reason::UnauthorizedClient => "unauthorized_client",
+        Reason::UnsupportedGrantType => "unsupported_grant_type",
+        Reason::InvalidScope => "invalid_scope",
+        Reason::InvalidTarget => "invalid_target",
+        Reason::InvalidGrant | Reason::RefreshReused => "invalid_grant",
+        reason => match reason.status() {
+            503 => "temporarily_unavailable",
+            500.. => "server_error",
+            _ => "invalid_request",
+        },
+    }
+}
+
+/// The characters that `error_description` may have (RFC 6749 section 5.2).
+fn plain(text: &str) -> String {
+    let fits = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    text.chars().filter(fits).collect()
 }
 
 impl From<StoreError> for Refusal {
@@ -220,6 +278,8 @@ pub(super) async fn method_not_allowed() -> Refusal {
 fn challenge_of(decision: &Decision) -> Option<HeaderValue> {
     match decision.reason {
         Reason::WrongCredentials => Some(HeaderValue::from_static("Bearer")),
+        // RFC 6749 section 5.2.
+        Reason::InvalidClient => Some(HeaderValue::from_static("Basic realm=\"doorward\"")),
         _ => challenge::www_authenticate(decision, None),
     }
 }

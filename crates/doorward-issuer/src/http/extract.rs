@@ -47,6 +47,11 @@ impl Arrival {
         }
     }
 
+    /// Whether it asks one of OAuth's own endpoints.
+    pub(super) fn speaks_oauth(&self) -> bool {
+        self.path.starts_with("/oauth2/")
+    }
+
     pub(super) fn at(&self) -> Timestamp {
         self.at
     }
@@ -145,7 +150,7 @@ impl<S: Sync> FromRequest<S> for OptionalJsonBody {
 }
 
 /// Bytes of the body, up to the bound; a longer one is not read to its end.
-async fn read(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> {
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Refusal> {
     let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY.max_bytes) {
@@ -171,6 +176,11 @@ fn parse(bytes: &[u8]) -> Result<JsonBody, Refusal> {
 /// ISS-033: exactly one `Content-Type`, `application/json`, UTF-8 if it says
 /// so at all; no `Content-Encoding` (DOS-006: nothing is inflated).
 fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    demand_media_type(headers, "application/json")
+}
+
+/// The same for another media type.
+pub(super) fn demand_media_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
     let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
     let only = match (fields.next(), fields.next()) {
         (Some(field), None) => field.to_str().unwrap_or_default(),
@@ -179,13 +189,13 @@ fn demand_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let (essence, parameters) = only.split_once(';').unwrap_or((only, ""));
     let parameters = parameters.trim().replace('"', "");
     let is_utf8 = parameters.is_empty() || parameters.eq_ignore_ascii_case("charset=utf-8");
-    let is_json = essence.trim().eq_ignore_ascii_case("application/json");
-    if is_json && is_utf8 && !headers.contains_key(header::CONTENT_ENCODING) {
+    let is_wanted = essence.trim().eq_ignore_ascii_case(wanted);
+    if is_wanted && is_utf8 && !headers.contains_key(header::CONTENT_ENCODING) {
         Ok(())
     } else {
         Err(Refusal::request(
             Reason::UnsupportedMediaType,
-            "send `Content-Type: application/json`, in UTF-8 and not compressed",
+            format!("send `Content-Type: {wanted}`, in UTF-8 and not compressed"),
         ))
     }
 }

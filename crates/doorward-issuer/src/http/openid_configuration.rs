@@ -1,25 +1,21 @@
-//! `GET /.well-known/openid-configuration`: where verifiers find the keys.
+//! `GET /.well-known/openid-configuration`: where verifiers find the keys, and
+//! clients everything else.
 //!
-//! Only what is there. OpenID Connect Discovery also requires
-//! `authorization_endpoint` and `response_types_supported`; there is no
-//! authorization endpoint yet, so both are absent rather than invented (a list
-//! without elements must be left out, section 4.2). Every URL is made from the
-//! configured issuer, never from the request (ISS-021).
+//! OpenID Connect Discovery also requires `authorization_endpoint` and
+//! `response_types_supported`; see [`super::authorization_server`] for why they
+//! are absent.
 
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
 use serde::Serialize;
 
-use super::{answer::Document, error::Refusal, jwks, revocations};
+use super::{answer::Document, authorization_server::Metadata, error::Refusal};
 use crate::issuer::Issuer;
 
 #[derive(Serialize)]
-struct Metadata<'a> {
-    issuer: &'a str,
-    jwks_uri: String,
-    /// Ours: the signed feed of revocations. RFC 8414 section 2 lets metadata
-    /// have members of one's own.
-    revocations_uri: String,
+struct Configuration<'a> {
+    #[serde(flatten)]
+    metadata: Metadata<'a>,
     subject_types_supported: [&'static str; 1],
     /// The algorithm of every JWT that we sign.
     id_token_signing_alg_values_supported: [&'static str; 1],
@@ -30,11 +26,8 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let config = issuer.config();
-    let origin = config.issuer.trim_end_matches('/');
-    let metadata = Metadata {
-        issuer: &config.issuer,
-        jwks_uri: format!("{origin}{}", jwks::PATH),
-        revocations_uri: format!("{origin}{}", revocations::PATH),
+    let metadata = Configuration {
+        metadata: Metadata::of(config),
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: [config.algorithm.name()],
     };

@@ -8,7 +8,11 @@ use axum::extract::State;
 use doorward_policy::decision::Reason;
 
 use super::{answer::Answer, error::Refusal, extract::JsonBody};
-use crate::{error::RefreshError, issuer::Issuer, session::FIRST_PARTY_CLIENT};
+use crate::{
+    error::RefreshError,
+    issuer::Issuer,
+    session::{FIRST_PARTY_CLIENT, Refreshed},
+};
 
 pub(super) async fn post(
     State(issuer): State<Issuer>,
@@ -17,7 +21,12 @@ pub(super) async fn post(
     let refresh_token = body
         .and_then(|body| body.only(&["refresh_token"])?.text("refresh_token"))
         .map_err(|refusal| refusal.oauth_error("invalid_request"))?;
-    let refreshed = issuer.refresh(&refresh_token, FIRST_PARTY_CLIENT).await?;
+    let tokens = issuer.refresh(&refresh_token, FIRST_PARTY_CLIENT).await?;
+    refreshed(&tokens)
+}
+
+/// The answer to a session that went on, here and at the token endpoint.
+pub(super) fn refreshed(refreshed: &Refreshed) -> Result<Answer, Refusal> {
     let reason = if refreshed.repeated {
         Reason::RefreshRepeated
     } else {

@@ -14,6 +14,7 @@ use super::{Inner, Issuer, Surroundings, changes::Seen};
 use crate::{
     admission::Admission,
     audit::{Action, Actor, AuditEntry, Object},
+    client::Registry,
     config::{CLOCK_LEEWAY, Config, MAX_ACCESS_TOKEN_LIFETIME},
     entropy::{Entropy, random},
     error::{AdminError, OpenError, StoreError},
@@ -56,6 +57,7 @@ impl Issuer {
         Ok(Self(Arc::new(Inner {
             exchanges: GroupCommit::spawn(store.clone()),
             feed: Feed::new(store.revoked()),
+            clients: Registry::spawn(store.clone()),
             seen: tokio::sync::Mutex::new(seen),
             verifier: Arc::new(verifier),
             admission: Admission::new(hasher.capacity()),

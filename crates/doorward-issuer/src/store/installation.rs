@@ -118,12 +118,12 @@ impl Tx {
         one_row(changed, "set_all_tokens_from")
     }
 
-    /// The latest watermark of any user or of the installation.
+    /// The latest watermark of any user, of any client that gets tokens, or of
+    /// the installation.
     pub(crate) async fn latest_watermark(&mut self) -> Result<UnixTime, StoreError> {
-        let (latest,): (i64,) = sql(
-            "SELECT COALESCE(MAX(tokens_from), 0) FROM
-                 (SELECT tokens_from FROM account UNION ALL SELECT tokens_from FROM installation) w",
-        )
+        let (latest,): (i64,) = sql("SELECT COALESCE(MAX(tokens_from), 0) FROM
+                 (SELECT tokens_from FROM account UNION ALL SELECT tokens_from FROM installation
+                  UNION ALL SELECT tokens_from FROM client WHERE removed_at IS NULL) w")
         .fetch_one(self.connection())
         .await?;
         unix(latest, "tokens_from")

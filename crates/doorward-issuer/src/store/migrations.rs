@@ -12,6 +12,7 @@ use crate::error::{OpenError, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_identity.sql"),
     include_str!("../../migrations/0002_revocation_feed.sql"),
+    include_str!("../../migrations/0003_clients.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

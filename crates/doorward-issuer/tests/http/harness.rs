@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
 use doorward_issuer::{
     Config, Entropy, Issuer, MasterKey, Surroundings,
-    admin::NewUser,
+    admin::{NewClient, NewUser},
     http::Peer,
     password::{Hashing, Password},
 };
@@ -99,8 +99,24 @@ impl House {
         self.issuer.admin().add_user(new).await.unwrap();
     }
 
+    /// A client `name` of `acme` with these permissions: its id and secret.
+    pub(crate) async fn add_client(&self, name: &str, permissions: &[&str]) -> (String, String) {
+        let new = NewClient {
+            name: name.to_owned(),
+            tenant: "acme".to_owned(),
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            ..NewClient::default()
+        };
+        let made = self.issuer.admin().add_client(new).await.unwrap();
+        (made.client.id.to_string(), made.secret.reveal().to_owned())
+    }
+
     pub(crate) fn turn_clock(&self, seconds: u64) {
         self.clock.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now().millis()
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -170,6 +186,33 @@ pub(crate) fn post(path: &str, body: &Value) -> Request<Body> {
     *request.body_mut() = Body::from(body.to_string());
     let json = "application/json".parse().unwrap();
     request.headers_mut().insert(header::CONTENT_TYPE, json);
+    request
+}
+
+/// A form to one of OAuth's own endpoints. The values need no escape.
+pub(crate) fn form(path: &str, parameters: &[(&str, &str)]) -> Request<Body> {
+    let pairs: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    raw_form(path, &pairs.join("&"))
+}
+
+pub(crate) fn raw_form(path: &str, body: &str) -> Request<Body> {
+    let mut request = request(Method::POST, path);
+    *request.body_mut() = Body::from(body.to_owned());
+    let media_type = "application/x-www-form-urlencoded".parse().unwrap();
+    request
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    request
+}
+
+/// `Authorization: Basic` with what stands before the encoding.
+pub(crate) fn with_basic(mut request: Request<Body>, credentials: &str) -> Request<Body> {
+    let digits = base64_simd::STANDARD.encode_to_string(credentials);
+    let field = format!("Basic {digits}").parse().unwrap();
+    request.headers_mut().insert(header::AUTHORIZATION, field);
     request
 }
 

@@ -9,5 +9,6 @@ mod bodies;
 mod flow;
 mod harness;
 mod hygiene;
+mod oauth2;
 mod unauthorized;
 mod well_known;

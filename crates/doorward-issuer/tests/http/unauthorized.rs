@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use doorward_issuer::http::{Access, ENDPOINTS};
 use http::Method;
 
-use crate::harness::{CHEAP, House, PASSWORD, post, request, with_bearer};
+use crate::harness::{CHEAP, House, PASSWORD, form, post, request, with_bearer};
 
 struct Row {
     operation: &'static str,
@@ -44,6 +44,21 @@ const ROWS: &[Row] = &[
         statuses: [401, 401, 401, 401],
     },
     Row {
+        operation: "POST /oauth2/token",
+        access: Access::Public,
+        statuses: [415, 415, 415, 415],
+    },
+    Row {
+        operation: "POST /oauth2/revoke",
+        access: Access::Public,
+        statuses: [415, 415, 415, 415],
+    },
+    Row {
+        operation: "POST /oauth2/introspect",
+        access: Access::Client,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
         operation: "GET /.well-known/jwks.json",
         access: Access::Public,
         statuses: [200, 200, 200, 200],
@@ -63,6 +78,11 @@ const ROWS: &[Row] = &[
         operation: "GET /revocations/snapshot",
         access: Access::Public,
         statuses: [503, 503, 503, 503],
+    },
+    Row {
+        operation: "GET /.well-known/oauth-authorization-server",
+        access: Access::Public,
+        statuses: [200, 200, 200, 200],
     },
     Row {
         operation: "GET /.well-known/doorward/reasons/{code}",
@@ -151,7 +171,11 @@ async fn nobody_gets_in_where_a_token_is_asked_for() {
         );
         for (caller, status) in callers.iter().zip(row.statuses) {
             let path = path.replace("{code}", "no_token");
-            let ask = with_bearer(request(method.clone(), &path), caller.as_deref());
+            let ask = match row.access {
+                Access::Client => form(&path, &[("token", "a.b.c")]),
+                _ => request(method.clone(), &path),
+            };
+            let ask = with_bearer(ask, caller.as_deref());
             let answer = house.call(ask).await;
             assert_eq!(
                 answer.status.as_u16(),

@@ -71,6 +71,8 @@ reasons! {
     Refreshed = "refreshed", 200, Anyone, "tokens refreshed";
     /// A retried refresh inside the overlap got the same successor.
     RefreshRepeated = "refresh_repeated", 200, Anyone, "a repeated refresh got the same answer";
+    /// A client got a token for its own secret.
+    ClientSignedIn = "client_signed_in", 200, Anyone, "the client got a token";
     /// The session ended.
     SignedOut = "signed_out", 200, Anyone, "signed out";
     /// A document or resource of Doorward itself was served.
@@ -181,6 +183,16 @@ reasons! {
     InvalidGrant = "invalid_grant", 400, Anyone, "the refresh token is not valid";
     /// A refresh token that was already used: its family is revoked.
     RefreshReused = "refresh_reused", 400, Operator, "a used refresh token came back; its session is revoked";
+    /// Unknown client, wrong secret or disabled client: one word for all.
+    InvalidClient = "invalid_client", 401, Anyone, "the client is unknown, or its credentials are wrong";
+    /// The client may not use this grant.
+    UnauthorizedClient = "unauthorized_client", 400, Anyone, "the client may not use this grant";
+    /// A grant that there is not.
+    UnsupportedGrantType = "unsupported_grant_type", 400, Anyone, "there is no such grant";
+    /// A scope that the client does not have.
+    InvalidScope = "invalid_scope", 400, Anyone, "the scope is more than the client has";
+    /// An audience that no token is issued for.
+    InvalidTarget = "invalid_target", 400, Anyone, "no tokens are issued for this resource";
     /// Too many attempts.
     Throttled = "throttled", 429, Anyone, "too many attempts";
     /// The hashing queue is full.

@@ -250,6 +250,15 @@ fn admin_failure(error: &AdminError) -> Failure {
         AdminError::UserExists(name) => Failure::usage(message).hint(format!(
             "nothing was changed; `doorward user password {name}` sets a new password"
         )),
+        AdminError::NoSuchClient(_) => {
+            Failure::usage(message).hint("`doorward client list` shows which there are")
+        }
+        AdminError::ClientExists(name) => Failure::usage(message).hint(format!(
+            "nothing was changed; `doorward client secret rotate {name}` makes a new secret"
+        )),
+        AdminError::SecretsOverlap { .. } => {
+            Failure::usage(message).hint("nothing was changed; --now ends every older secret")
+        }
         AdminError::TenantExists(_) => Failure::usage(message).hint("nothing was changed"),
         AdminError::UserDisabled(name) => Failure::usage(message)
             .hint(format!("`doorward user enable {name}` lets them in again")),

@@ -253,7 +253,7 @@ pub(super) fn access_lifetime(reader: &mut Reader<'_>, table: &DeTable<'_>) -> O
 }
 
 /// Reads `30s`, `5m`, `12h` or `7d`.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let split = text.len().checked_sub(1)?;
     let seconds = match text.get(split..)? {
         "s" => 1,

@@ -1,0 +1,5 @@
+//! `/oauth2/*`.
+
+mod introspect;
+mod revoke;
+mod token;
