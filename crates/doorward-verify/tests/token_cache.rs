@@ -400,6 +400,41 @@ fn dos_009_the_cache_is_bounded_in_entries_and_bytes() {
     assert!(verifier.cached().0 >= 16);
 }
 
+/// The estimate may be rough, but it must count what an attacker can grow.
+#[test]
+fn dos_009_what_a_token_carries_is_counted() {
+    let bytes = |extra: serde_json::Value| {
+        let house = house();
+        let mut claims = serde_json::to_value(claims(1)).unwrap();
+        let members = claims.as_object_mut().unwrap();
+        members.extend(extra.as_object().unwrap().clone());
+        let token = house.key.sign("at+jwt", &claims).unwrap();
+        assert!(house.verify(&token, NOW).0.is_ok());
+        let (entries, bytes) = house.verifier.cached();
+        assert_eq!(entries, 1);
+        (bytes, token.len() as u64)
+    };
+    let (plain, length) = bytes(serde_json::json!({}));
+    // The text, its claims as read and as shown, one audience, and the rest.
+    assert_eq!(plain, 1024 + 3 * length + 128);
+    let names = ["a", "b", "c"];
+    for (extra, values) in [
+        (serde_json::json!({ "roles": names }), 3),
+        (
+            serde_json::json!({ "roles": names, "permissions": names }),
+            6,
+        ),
+        (serde_json::json!({ "aud": [AUDIENCE, "b"] }), 1),
+        (serde_json::json!({ "x": 1 }), 1),
+        (serde_json::json!({ "x": [1, 2] }), 3),
+        (serde_json::json!({ "x": { "a": [1], "b": 2 }, "y": 1 }), 5),
+    ] {
+        let (counted, longer) = bytes(extra.clone());
+        let wanted = plain + 3 * (longer - length) + 128 * values;
+        assert_eq!(counted, wanted, "{extra}");
+    }
+}
+
 /// Verifying threads, and one that revokes and swaps keys: what was announced
 /// holds for everyone who heard of it. (`tests/model` tries every order of
 /// a smaller one.)

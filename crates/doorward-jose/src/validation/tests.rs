@@ -193,6 +193,21 @@ fn clm_024_a_longest_lifetime_can_be_demanded() {
     assert_eq!(refused, Some(TokenErrorKind::LifetimeTooLong));
 }
 
+/// What is shown as wanted is what tokens are held against.
+#[test]
+fn a_validation_tells_what_it_demands() {
+    let wanted = validation(Algorithm::Es256);
+    assert_eq!(wanted.wanted_issuer(), ISSUER);
+    assert_eq!(wanted.wanted_audience(), AUDIENCE);
+    assert_eq!(wanted.wanted_token_type(), "at+jwt");
+    assert_eq!(wanted.accepted_algorithms(), [Algorithm::Es256]);
+    let other = wanted.token_type("logout+jwt").leeway_seconds(5);
+    assert_eq!(
+        (other.wanted_token_type(), other.leeway()),
+        ("logout+jwt", 5)
+    );
+}
+
 #[test]
 fn the_leeway_has_a_ceiling() {
     assert_eq!(validation(Algorithm::Es256).leeway(), 30);

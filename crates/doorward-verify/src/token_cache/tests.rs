@@ -53,10 +53,43 @@ fn dos_009_bytes_are_bounded_and_given_back() {
         assert!(slots.bytes() <= 1600);
     }
     assert!((12..=16).contains(&slots.len()));
+    slots.put(2, "largest", Text("largest", 100, 1));
+    assert_eq!(find(&slots, 2, "largest"), Some("largest"));
+    slots.forget(2, "largest");
     slots.put(1, "huge", Text("huge", 101, 1));
     assert_eq!(find(&slots, 1, "huge"), None, "more than a sixteenth");
     for n in 0..1000 {
         slots.forget(n << 50, "x");
     }
     assert_eq!((slots.bytes(), slots.len()), (0, 0));
+}
+
+#[test]
+fn a_text_that_comes_again_takes_its_own_place() {
+    let slots = Slots::new(4, 1 << 20);
+    for ends in [7, 9, 8] {
+        slots.put(1, "a", Text("a", 10, ends));
+    }
+    assert_eq!((slots.len(), slots.bytes()), (1, 10));
+    assert_eq!(slots.find(1, "a", |entry| entry.2), Some(8));
+    // One of the same hash is another text, and forgetting is as exact.
+    slots.put(1, "b", Text("b", 20, 1));
+    slots.forget(1, "c");
+    assert_eq!((slots.len(), slots.bytes()), (2, 30));
+    slots.forget(2, "a");
+    assert_eq!(slots.len(), 2, "another hash");
+    slots.forget(1, "a");
+    assert_eq!((slots.len(), slots.bytes()), (1, 20));
+}
+
+#[test]
+fn the_number_of_slots_is_rounded_up_to_whole_sets() {
+    for (wanted, slots) in [(0, 4), (1, 4), (4, 4), (5, 8), (64, 64)] {
+        let held = Slots::new(wanted, 1 << 20);
+        for n in 0..1_000_u64 {
+            let hash = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            held.put(hash, "", Text("x", 1, n));
+        }
+        assert_eq!(held.len(), slots, "{wanted}");
+    }
 }
