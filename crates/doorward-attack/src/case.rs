@@ -54,6 +54,18 @@ pub enum Tier {
     OwnStack,
 }
 
+impl Tier {
+    /// The option that lets the case be tried; none if it needs nothing, or if
+    /// nothing helps.
+    pub const fn unlocked_by(self) -> Option<&'static str> {
+        match self {
+            Self::Two(extra) => Some(extra.flag()),
+            Self::Three => Some("--staging-key"),
+            Self::One | Self::OwnStack => None,
+        }
+    }
+}
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -136,6 +148,34 @@ pub fn find(id: &str) -> Option<&'static Case> {
     all().iter().find(|case| case.id == id)
 }
 
+/// The catalogue as a Markdown table, as `docs/attack.md` shows it.
+pub fn table() -> String {
+    let mut table = String::from(
+        "| Case | What is tried | Needs | Priority | Severity | CWE | ASVS 5.0 | API Top 10 | Learnt from |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for case in all() {
+        let needs = match case.tier {
+            Tier::One => "a token".to_owned(),
+            Tier::Two(extra) => format!("`{}`", extra.flag()),
+            Tier::Three => "`--staging-key`".to_owned(),
+            Tier::OwnStack => "the inside".to_owned(),
+        };
+        table.push_str(&format!(
+            "| {} | {} | {needs} | {} | {} | {} | {} | {} | {} |\n",
+            case.id,
+            case.name,
+            case.priority,
+            case.severity,
+            case.cwe,
+            case.asvs,
+            case.api,
+            case.source
+        ));
+    }
+    table
+}
+
 /// id, name, sent, where, must, tier, priority, severity, CWE, ASVS, API Top
 /// 10, source, fix.
 fn read(line: &'static str) -> Option<Case> {
@@ -196,6 +236,15 @@ mod tests {
         assert_eq!(of(|tier| matches!(tier, Tier::Two(_))), 98);
         assert_eq!(of(|tier| matches!(tier, Tier::Three)), 36);
         assert_eq!(of(|tier| matches!(tier, Tier::OwnStack)), 141);
+    }
+
+    #[test]
+    fn the_page_shows_the_catalogue() {
+        let page = include_str!("../../../docs/attack.md");
+        assert!(
+            page.ends_with(&super::table()),
+            "put the output of `doorward attack --list` at the end of docs/attack.md"
+        );
     }
 
     #[test]

@@ -107,16 +107,20 @@ impl Probe {
     pub(crate) fn read(&self, calibration: &Calibration, outcome: &Outcome) -> Reading {
         let answer = match outcome {
             Outcome::Answered(answer) => answer,
-            Outcome::Closed | Outcome::TimedOut if matches!(self.expect, Expect::NoHttp2) => {
-                return Reading::Unclear(
-                    "it may speak HTTP/2, which this command does not: run h2spec against it"
-                        .to_owned(),
-                );
+            Outcome::Closed(bytes) if matches!(self.expect, Expect::NoHttp2) => {
+                return match is_settings(bytes) {
+                    true => Reading::Unclear(
+                        "it speaks HTTP/2, which this command does not: run h2spec against it"
+                            .to_owned(),
+                    ),
+                    false => Reading::Held,
+                };
             }
-            Outcome::Closed if self.request.is_ordinary() => {
+            Outcome::TimedOut if matches!(self.expect, Expect::NoHttp2) => return Reading::Held,
+            Outcome::Closed(_) if self.request.is_ordinary() => {
                 return Reading::Odd("the connection was closed without an answer".to_owned());
             }
-            Outcome::Closed => return Reading::Held,
+            Outcome::Closed(_) => return Reading::Held,
             Outcome::TimedOut => return Reading::Odd("no answer came in time".to_owned()),
             Outcome::Unreachable(why) => return Reading::Unclear(why.clone()),
         };
@@ -159,6 +163,11 @@ impl Probe {
             _ => Reading::Held,
         }
     }
+}
+
+/// Whether a SETTINGS frame on stream 0 came first (RFC 9113 section 3.4).
+fn is_settings(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, _, _, 4, _, 0, 0, 0, 0, ..])
 }
 
 /// Not having a method, a version or any server behind it is no failure of the

@@ -1,8 +1,16 @@
 //! What a run found out, and its forms: one report, many renderings.
 
+mod comparison;
+mod html;
 mod json;
+mod junit;
+mod markdown;
 mod moment;
+mod sarif;
+mod suppression;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use doorward_jose::{json::Value, time::UnixTime, token::Inspected};
 
@@ -14,8 +22,14 @@ use crate::{
 };
 
 pub use self::{
+    comparison::{Comparison, ComparisonError},
+    html::html,
     json::json,
+    junit::junit,
+    markdown::markdown,
     moment::rfc3339,
+    sarif::sarif,
+    suppression::{Suppression, SuppressionError},
     terminal::{Tone, terminal},
 };
 
@@ -48,6 +62,8 @@ pub struct Report {
     pub cases: Vec<CaseResult>,
     /// The mildest finding that fails the run.
     pub threshold: Severity,
+    /// What changed since an earlier run, if one was given.
+    pub comparison: Option<Comparison>,
 }
 
 /// How a run ended.
@@ -108,6 +124,7 @@ impl Report {
             calibration: Vec::new(),
             cases: Vec::new(),
             threshold: Severity::High,
+            comparison: None,
         }
     }
 
@@ -155,7 +172,7 @@ impl Report {
         let mut found: Vec<_> = self
             .cases
             .iter()
-            .filter(|result| result.verdict.is_finding())
+            .filter(|result| result.verdict.is_finding() && result.suppressed.is_none())
             .collect();
         found.sort_by_key(|result| {
             let severity = result.severity().unwrap_or(Severity::Info);
@@ -165,6 +182,14 @@ impl Report {
             )
         });
         found
+    }
+
+    /// How many of them are more than worth knowing.
+    pub fn actionable(&self) -> usize {
+        let findings = self.findings().into_iter();
+        findings
+            .filter(|result| result.severity() > Some(Severity::Info))
+            .count()
     }
 
     /// Ids of the cases that were proven.

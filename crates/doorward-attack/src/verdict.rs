@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     case::{Case, Severity},
     likeness::Shown,
+    report::Suppression,
 };
 
 /// What is known about a case after a run.
@@ -74,6 +75,8 @@ pub struct CaseResult {
     /// How many of its requests the target's decision log holds as refused;
     /// none if no log was asked.
     pub seen: Option<Seen>,
+    /// Who accepted it, if somebody did.
+    pub suppressed: Option<Suppression>,
 }
 
 /// What the target's own log knows of a case.
@@ -131,6 +134,7 @@ impl CaseResult {
             findings: Vec::new(),
             traces: Vec::new(),
             seen: None,
+            suppressed: None,
         }
     }
 

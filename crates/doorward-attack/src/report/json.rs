@@ -38,6 +38,7 @@ pub fn json(report: &Report) -> Value {
         "exit_code": report.exit_code(),
         "calibration": calibration,
         "counts": counts,
+        "comparison": report.comparison,
         "cases": report.cases.iter().map(case).collect::<Vec<_>>(),
     })
 }
@@ -65,6 +66,7 @@ fn case(result: &CaseResult) -> Value {
         "unlocked_by": result.unlocked_by,
         "requests": result.requests,
         "seen": result.seen,
+        "suppressed": result.suppressed,
         "findings": result.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }

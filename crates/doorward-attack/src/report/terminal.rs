@@ -68,8 +68,12 @@ pub fn terminal(
         }
         lines.push(String::new());
     }
+    lines.extend(changes(report).map(|text| paint(Tone::Plain, &text)));
     lines.push(conclusion(report, findings.len(), paint));
     lines.push(format!("  {}", counts(report)));
+    if let Some(text) = seen(report) {
+        lines.push(format!("  {}", paint(Tone::Plain, &text)));
+    }
     if let Some(text) = skipped(report) {
         lines.push(format!("  {}", paint(Tone::Quiet, &text)));
     }
@@ -134,6 +138,36 @@ fn finding(
     lines
 }
 
+/// What an earlier run and the suppressions have to say.
+fn changes(report: &Report) -> impl Iterator<Item = String> {
+    let listed = |what: &str, ids: &[String]| {
+        (!ids.is_empty()).then(|| format!("{what}: {}", ids.join(", ")))
+    };
+    let compared = report.comparison.iter().flat_map(move |comparison| {
+        [
+            listed("new since the earlier run", &comparison.new),
+            listed("fixed", &comparison.fixed),
+            listed("unchanged", &comparison.unchanged),
+            listed("not judged this time", &comparison.unknown),
+        ]
+    });
+    let entries = report
+        .cases
+        .iter()
+        .filter_map(|result| result.suppressed.as_ref());
+    let suppressed = entries.map(|entry| {
+        Some(format!(
+            "suppressed: {} by {} until {}: {}",
+            entry.id, entry.owner, entry.until, entry.reason
+        ))
+    });
+    compared
+        .chain(suppressed)
+        .flatten()
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
 fn conclusion(report: &Report, findings: usize, paint: &dyn Fn(Tone, &str) -> String) -> String {
     let target = format!("{} {}", report.method, report.target);
     match (&report.end, findings) {
@@ -165,6 +199,23 @@ fn counts(report: &Report) -> String {
         parts.join(", "),
         report.requests
     )
+}
+
+/// What the target's own log holds of it.
+fn seen(report: &Report) -> Option<String> {
+    let of = |result: &CaseResult| Some((result.case.id, result.seen?));
+    let seen: Vec<_> = report.cases.iter().filter_map(of).collect();
+    let asked: u32 = seen.iter().map(|(_, seen)| seen.asked).sum();
+    let denied: u32 = seen.iter().map(|(_, seen)| seen.denied).sum();
+    let unseen = seen.iter().filter(|(_, seen)| seen.denied < seen.asked);
+    let unseen: Vec<&str> = unseen.map(|(id, _)| *id).collect();
+    let but = match unseen.is_empty() {
+        true => String::new(),
+        false => format!("; let in or not seen in {}", unseen.join(", ")),
+    };
+    (!seen.is_empty()).then(|| {
+        format!("{denied} of {asked} answered probes are in the decision log as denied{but}")
+    })
 }
 
 /// What was not tried, and what would let it be.

@@ -31,8 +31,8 @@ pub struct Answer {
 pub enum Outcome {
     /// With an answer.
     Answered(Answer),
-    /// The target closed the connection without a complete one.
-    Closed,
+    /// Without a complete one; what came instead, if anything did.
+    Closed(Vec<u8>),
     /// Nothing complete came in time.
     TimedOut,
     /// There was no connection.
@@ -52,7 +52,7 @@ impl Outcome {
     pub fn shown(&self) -> String {
         match self {
             Self::Answered(answer) => answer.status.to_string(),
-            Self::Closed => "connection closed".to_owned(),
+            Self::Closed(_) => "connection closed".to_owned(),
             Self::TimedOut => "no answer in time".to_owned(),
             Self::Unreachable(why) => format!("no connection: {why}"),
         }
@@ -86,8 +86,11 @@ impl Answer {
     }
 }
 
-/// Reads one answer; none if the connection ends before it is complete.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), to_head: bool) -> Option<Answer> {
+/// Reads one answer; what came instead if there is no complete one.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    to_head: bool,
+) -> Result<Answer, Vec<u8>> {
     let mut bytes = Vec::new();
     let mut continued = false;
     let (mut answer, framing) = loop {
@@ -100,20 +103,20 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), to_head: bool) -
                 bytes.drain(..length);
                 break (answer, framing);
             }
-            Head::Broken => return None,
+            Head::Broken => return Err(bytes),
             Head::Partial => {
                 if bytes.len() > LARGEST_HEAD || more(stream, &mut bytes).await == 0 {
-                    return None;
+                    return Err(bytes);
                 }
             }
         }
     };
     answer.continued = continued;
     if to_head || matches!(answer.status, 204 | 304) {
-        return Some(answer);
+        return Ok(answer);
     }
-    answer.body = body(stream, bytes, framing).await?;
-    Some(answer)
+    answer.body = body(stream, bytes, framing).await.ok_or_else(Vec::new)?;
+    Ok(answer)
 }
 
 async fn more(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> usize {
@@ -205,7 +208,7 @@ mod tests {
 
     async fn of(bytes: &[u8]) -> Option<super::Answer> {
         let mut bytes = bytes;
-        read(&mut bytes, false).await
+        read(&mut bytes, false).await.ok()
     }
 
     #[tokio::test]

@@ -115,8 +115,8 @@ impl Network {
         match exchanged {
             Err(_) => Outcome::TimedOut,
             Ok(Err(error)) => Outcome::Unreachable(error.to_string()),
-            Ok(Ok(None)) => Outcome::Closed,
-            Ok(Ok(Some(answer))) => Outcome::Answered(Answer {
+            Ok(Ok(Err(instead))) => Outcome::Closed(instead),
+            Ok(Ok(Ok(answer))) => Outcome::Answered(Answer {
                 elapsed: begun.elapsed(),
                 ..answer
             }),
@@ -127,7 +127,7 @@ impl Network {
         &self,
         stream: TcpStream,
         request: &Request,
-    ) -> std::io::Result<Option<Answer>> {
+    ) -> std::io::Result<Result<Answer, Vec<u8>>> {
         match &self.tls {
             None => Ok(speak(stream, request).await),
             Some((config, name)) => {
@@ -141,7 +141,10 @@ impl Network {
 
 /// Writes and reads at the same time: a target may answer before it has read
 /// all, and stop reading.
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request) -> Option<Answer> {
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &Request,
+) -> Result<Answer, Vec<u8>> {
     let (mut incoming, mut outgoing) = tokio::io::split(stream);
     let bytes = request.bytes();
     let write = async {
@@ -152,7 +155,7 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, request: &Request) -
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = write => None,
+        () = write => Err(Vec::new()),
         answer = read(&mut incoming, request.method == "HEAD") => answer,
     }
 }

@@ -6,14 +6,18 @@
 
 mod allowed;
 mod files;
+mod observed;
 mod outputs;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use doorward_attack::{
     case::{self, Severity},
-    report::{Report, json},
+    report::Report,
     run::{Attack as Run, Extras, Limits},
     target::{Target, TokenPlace},
     wire::{Clock, Network, NetworkError},
@@ -24,7 +28,7 @@ use doorward_verify::{clock::Clock as _, jose::time::UnixTime};
 use super::{Place, curl, secret::TokenSource, workplace::runtime};
 use crate::{
     exit::{Answer, Failure},
-    output,
+    invocation, output,
     paint::safe,
     root_certificates::system_bundle,
     system::{SystemClock, SystemEntropy},
@@ -39,7 +43,15 @@ use crate::{
 )]
 pub(super) struct Attack {
     /// Address of one route that needs a token
+    #[arg(
+        required_unless_present = "list",
+        default_value = "",
+        hide_default_value = true
+    )]
     url: String,
+    /// Show the catalogue of cases and attack nothing
+    #[arg(long)]
+    list: bool,
     #[command(flatten)]
     token: TokenSource,
     /// Mint a token for this user, as the operator of the data folder
@@ -121,10 +133,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Attack {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        if self.list {
+            list(place);
+            return Ok(Answer::Yes);
+        }
         let target = self.target()?;
         let threshold = self.threshold()?;
         let only = self.only()?;
-        self.outputs.check()?;
+        let expectations = self.outputs.expectations()?;
         let token = self.token(place)?;
         let run = Run {
             target,
@@ -149,8 +165,34 @@ impl Attack {
             false => runtime()?.block_on(self.attack(run, place))?,
         };
         report.threshold = threshold;
-        self.outputs.write(place, &report, &self.url)?;
+        let completed = self.outputs.complete(place, &expectations, &mut report);
+        runtime()?.block_on(completed)?;
+        self.outputs.write(place, &report, &self.again())?;
         Ok(ended(&report))
+    }
+
+    /// What must be said again to try a case again, ready for a shell.
+    fn again(&self) -> String {
+        let mut words = vec![self.url.clone()];
+        let mut add = |flag: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        };
+        add("--as", self.user.clone());
+        add("--tenant", self.tenant.clone());
+        add(
+            "--token-file",
+            self.token.file().map(|file| file.display().to_string()),
+        );
+        add("--token-in", self.token_in.clone());
+        add(
+            "-X",
+            Some(self.method.clone()).filter(|method| method != "GET"),
+        );
+        add("--jwks", self.more.jwks.clone());
+        let quoted = words
+            .iter()
+            .map(|word| invocation::shell_word(Path::new(word)));
+        quoted.collect::<Vec<_>>().join(" ")
     }
 
     async fn attack(&self, mut run: Run, place: &Place) -> Result<Report, Failure> {
@@ -263,6 +305,25 @@ impl Attack {
     }
 }
 
+fn list(place: &Place) {
+    if !place.json {
+        output::raw(case::table().as_bytes());
+        return;
+    }
+    let cases: Vec<_> = case::all()
+        .iter()
+        .map(|case| {
+            serde_json::json!({
+                "id": case.id, "name": case.name, "sent": case.sent, "must": case.must,
+                "needs": case.tier.unlocked_by(), "priority": case.priority,
+                "severity": case.severity, "cwe": case.cwe, "asvs": case.asvs,
+                "api_top_10": case.api, "source": case.source, "fix": case.fix().what,
+            })
+        })
+        .collect();
+    output::json(&cases);
+}
+
 fn token_place(text: &str) -> Result<TokenPlace, Failure> {
     let name = |name: &str| {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -303,11 +364,6 @@ fn ended(report: &Report) -> Answer {
         4 => Answer::OverBudget,
         _ => Answer::Void,
     }
-}
-
-/// The report as JSON.
-fn as_json(report: &Report) -> serde_json::Value {
-    json(report)
 }
 
 fn now() -> UnixTime {

@@ -134,7 +134,7 @@ fn is_common(method: &Method) -> bool {
             .any(|known| known.as_str().eq_ignore_ascii_case(method.as_str()))
 }
 
-fn operator_token(workplace: &Workplace) -> Result<OperatorToken, Failure> {
+pub(super) fn operator_token(workplace: &Workplace) -> Result<OperatorToken, Failure> {
     let file = workplace.folder.operator_token();
     match workplace.folder.read(&file)? {
         Some(text) => OperatorToken::parse(text.trim()).ok_or_else(|| {

@@ -66,6 +66,11 @@ pub(super) struct TokenSource {
 }
 
 impl TokenSource {
+    /// The file that was named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
+    }
+
     /// The token from the file or the environment, if either is given.
     pub(super) fn given(&self) -> Result<Option<String>, Failure> {
         match &self.token_file {

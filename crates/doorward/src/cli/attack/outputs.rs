@@ -1,14 +1,20 @@
 //! Where a report goes, and what is seen while it is made.
 
-use std::path::PathBuf;
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use doorward_attack::{
-    report::{self, Report, Tone as Meaning},
+    report::{self, Report, Suppression, Tone as Meaning},
     run::Event,
 };
+use serde::Deserialize;
 
-use super::super::Place;
+use super::{super::Place, files, observed};
 use crate::{
     exit::Failure,
     invocation, output,
@@ -19,21 +25,89 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub(super) struct Outputs {
-    /// Write a report too: json=FILE; may be repeated
+    /// Write a report too, as json, sarif, junit, markdown or html; may be
+    /// repeated
     #[arg(long = "output", value_name = "FORMAT=FILE")]
     outputs: Vec<String>,
+    /// Compare with the JSON report of an earlier run
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Findings that somebody has accepted: a TOML file of [[suppression]]
+    /// with id, reason, owner, until and, if need be, route
+    #[arg(long, value_name = "FILE")]
+    suppressions: Option<PathBuf>,
+    /// Look every probe up in the decision log of the Doorward before the
+    /// target [default: the admin address of the data folder]
+    #[arg(long, value_name = "ADMIN-URL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    decisions: Option<String>,
+    /// Write the forged tokens of findings into this folder, for `$FORGED`
+    #[arg(long, value_name = "DIR")]
+    forged_tokens: Option<PathBuf>,
+}
+
+/// The file of `--suppressions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Suppressions {
+    #[serde(default)]
+    suppression: Vec<Suppression>,
+}
+
+/// What was read before the attack, so that a mistake costs no run.
+pub(super) struct Expectations {
+    suppressions: Vec<Suppression>,
+    baseline: Option<String>,
 }
 
 /// Makes one form of a report.
 type Render = fn(&Report) -> String;
 
 /// The formats of `--output`, each with what makes it.
-const FORMATS: [(&str, Render); 1] = [("json", |report| format!("{:#}\n", super::as_json(report)))];
+const FORMATS: [(&str, Render); 5] = [
+    ("json", |report| format!("{:#}\n", report::json(report))),
+    ("sarif", |report| format!("{:#}\n", report::sarif(report))),
+    ("junit", report::junit),
+    ("markdown", report::markdown),
+    ("html", report::html),
+];
 
 impl Outputs {
-    /// Refuses what cannot be written, before anything is sent.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        self.parsed().map(|_| ())
+    /// Reads what the report will be held against, and refuses what cannot be
+    /// written, before anything is sent.
+    pub(super) fn expectations(&self) -> Result<Expectations, Failure> {
+        self.parsed()?;
+        let baseline = self.baseline.as_deref().map(files::read).transpose()?;
+        Ok(Expectations {
+            suppressions: self
+                .suppressions
+                .as_deref()
+                .map_or(Ok(Vec::new()), suppressions)?,
+            baseline: baseline.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    }
+
+    /// Completes the report with what is known beside the answers.
+    pub(super) async fn complete(
+        &self,
+        place: &Place,
+        expectations: &Expectations,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        report.suppress(&expectations.suppressions);
+        if let (Some(text), Some(file)) = (&expectations.baseline, &self.baseline) {
+            report.compare(text).map_err(|error| {
+                let file = file.display();
+                Failure::usage(format!(
+                    "{file} cannot be compared with: {}",
+                    safe(&error.to_string())
+                ))
+                .hint("give the file of `--output json=FILE` of an earlier run of this route")
+            })?;
+        }
+        match &self.decisions {
+            Some(admin) => observed::look_up(place, admin, report).await,
+            None => Ok(()),
+        }
     }
 
     fn parsed(&self) -> Result<Vec<(Render, PathBuf)>, Failure> {
@@ -55,7 +129,10 @@ impl Outputs {
     }
 
     /// Writes every report and shows one.
-    pub(super) fn write(&self, place: &Place, report: &Report, url: &str) -> Result<(), Failure> {
+    pub(super) fn write(&self, place: &Place, report: &Report, again: &str) -> Result<(), Failure> {
+        if let Some(folder) = &self.forged_tokens {
+            forged_tokens(folder, report)?;
+        }
         for (render, file) in self.parsed()? {
             std::fs::write(&file, render(report)).map_err(|error| {
                 Failure::unreachable(format!("cannot write {}: {error}", file.display()))
@@ -63,14 +140,66 @@ impl Outputs {
             })?;
         }
         if place.json {
-            output::json(&super::as_json(report));
+            output::json(&report::json(report));
             return Ok(());
         }
         let command = invocation::command(&place.data);
-        let replay = |id: &str| format!("{command} attack --only {id} {}", safe(url));
+        let replay = |id: &str| format!("{command} attack --only {id} {again}");
         output::data(report::terminal(report, &painted, &replay));
         Ok(())
     }
+}
+
+fn suppressions(file: &Path) -> Result<Vec<Suppression>, Failure> {
+    let shown = file.display();
+    let hint = "[[suppression]] with id = \"SIG-017\", reason, owner and until = \"2026-12-31\"";
+    let bytes = files::read(file)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let read: Suppressions = toml::from_str(&text).map_err(|error| {
+        let what = safe(error.message());
+        Failure::configuration(format!("{shown} is no list of suppressions: {what}")).hint(hint)
+    })?;
+    for entry in &read.suppression {
+        entry.check().map_err(|error| {
+            Failure::configuration(format!("{shown}: {}", safe(&error.to_string()))).hint(hint)
+        })?;
+    }
+    Ok(read.suppression)
+}
+
+/// One file for each finding, readable by its owner alone: a forged token may
+/// hold the claims, and now and then the signature, of the valid one.
+fn forged_tokens(folder: &Path, report: &Report) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::unreachable(format!("cannot write into {}: {error}", folder.display()))
+            .hint("the attack itself is done; check the path and run it again")
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    for result in report.findings() {
+        for (number, token) in result
+            .findings
+            .iter()
+            .filter_map(|f| f.forged.as_ref())
+            .enumerate()
+        {
+            let file = folder.join(format!("{}-{}.txt", result.case.id, number + 1));
+            let mut options = OpenOptions::new();
+            let opened = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(file);
+            opened
+                .and_then(|mut file| file.write_all(token.as_bytes()))
+                .map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A piece of a report in its colour, and harmless to a terminal.

@@ -17,10 +17,12 @@ fn the_first_page_of_help() {
           user     Manage users
           role     Grant and revoke roles
           tenant   Manage tenants
+          client   Manage programs that sign in with a secret of their own
           login    Sign in and keep the session for `doorward curl`
           token    Mint, look at and check tokens
           curl     Send a request through the gateway with the right token
           explain  Say why a request was, or would be, let in or turned away
+          attack   Attack a JWT-protected API of yours and give a verdict
           help     Print this message or the help of the given subcommand(s)
 
         Options:

@@ -1,0 +1,217 @@
+//! `doorward attack` against our own gateway, which is the gate that a release
+//! has to pass, and its manners on the command line.
+
+use std::{fs, process::Output};
+
+use serde_json::Value;
+
+use crate::harness::Server;
+
+/// The protected route of the demo.
+fn orders(server: &Server) -> String {
+    format!("http://{}/orders", server.gateway)
+}
+
+fn attack(server: &Server, arguments: &[&str]) -> Output {
+    let url = orders(server);
+    let all = [&["attack", &url, "--as", "reader"], arguments].concat();
+    server.command(&all)
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+fn case<'r>(report: &'r Value, id: &str) -> &'r Value {
+    let cases = report["cases"].as_array().unwrap();
+    cases.iter().find(|case| case["id"] == id).unwrap()
+}
+
+/// The bars of the catalogue: nothing found, at most 600 requests and 60 s.
+#[test]
+fn the_release_gate_the_demo_has_no_finding() {
+    let server = Server::demo();
+    let output = attack(&server, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["end"], "complete");
+    let of = |verdict: &str| {
+        let cases = report["cases"].as_array().unwrap().iter();
+        let found = cases.filter(|case| case["verdict"] == verdict);
+        found
+            .map(|case| case["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("vulnerable"), Vec::<String>::new(), "{report:#}");
+    // Passive remarks about an API that says nothing of caches are no finding.
+    assert_eq!(of("suspect"), ["CON-004", "LNT-010"], "{report:#}");
+    assert!(of("safe").len() >= 65, "{:?}", of("safe"));
+    assert!(
+        report["requests"].as_u64().unwrap() <= 600,
+        "{}",
+        report["requests"]
+    );
+    assert!(report["milliseconds"].as_u64().unwrap() <= 60_000);
+    assert_eq!(report["cases"].as_array().unwrap().len(), 359);
+}
+
+#[test]
+fn with_the_key_set_and_the_decision_log_every_attack_is_refused_and_seen() {
+    let server = Server::demo();
+    let options = [
+        "--json",
+        "--jwks",
+        "/.well-known/jwks.json",
+        "--decisions",
+        "--only",
+        "SIG-001,SIG-009,HDR-001",
+    ];
+    let output = attack(&server, &options);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for id in ["SIG-001", "SIG-009", "HDR-001"] {
+        let case = case(&report, id);
+        assert_eq!(case["verdict"], "safe", "{case:#}");
+        assert!(case["seen"]["asked"].as_u64().unwrap() > 0, "{case:#}");
+        assert_eq!(case["seen"]["denied"], case["seen"]["asked"], "{case:#}");
+    }
+    assert_eq!(case(&report, "SIG-002")["verdict"], "skipped");
+}
+
+#[test]
+fn an_open_route_is_a_finding_in_every_report_and_can_be_accepted() {
+    let server = Server::demo();
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    let url = format!("http://{}/health", server.gateway);
+    let outputs = ["json", "sarif", "junit", "markdown", "html"]
+        .map(|format| format!("{format}={}", file(format)));
+    let mut arguments = vec!["attack", url.as_str(), "--as", "reader"];
+    arguments.extend(
+        outputs
+            .iter()
+            .flat_map(|output| ["--output", output.as_str()]),
+    );
+    let output = server.command(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("AUZ-001") && text(&output).contains("1 finding"),
+        "{}",
+        text(&output)
+    );
+    for name in ["json", "sarif", "junit", "markdown", "html"] {
+        assert!(
+            fs::read_to_string(file(name)).unwrap().contains("AUZ-001"),
+            "{name}"
+        );
+    }
+
+    let accepted = file("accepted.toml");
+    let entry = "[[suppression]]\nid = \"AUZ-001\"\nroute = \"/health\"\nreason = \"health is open\"\n\
+                 owner = \"ada\"\nuntil = \"2999-12-31\"\n";
+    fs::write(&accepted, entry).unwrap();
+    let earlier = file("json");
+    let output = server.command(&[
+        "attack",
+        &url,
+        "--as",
+        "reader",
+        "--suppressions",
+        &accepted,
+        "--baseline",
+        &earlier,
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("suppressed: AUZ-001 by ada until 2999-12-31"),
+        "{said}"
+    );
+    assert!(said.contains("unchanged: AUZ-001"), "{said}");
+}
+
+#[test]
+fn void_and_over_budget_are_never_green() {
+    let server = Server::demo();
+    let url = orders(&server);
+    let output = server.command_with_input(&["attack", &url], "not.a.token\n");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("VOID") && text(&output).contains("401"),
+        "{}",
+        text(&output)
+    );
+    let output = attack(&server, &["--max-requests", "40"]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    let gone = server.command(&["attack", "http://127.0.0.1:1/x", "--as", "reader"]);
+    assert_eq!(gone.status.code(), Some(3), "{}", text(&gone));
+}
+
+#[test]
+fn a_dry_run_shows_every_request_and_sends_none() {
+    let server = Server::demo();
+    let token = server.access_token("reader");
+    let before = fs::read(server.data().join("demo-api.log")).unwrap_or_default();
+    let output = server.command_with_input(&["attack", &orders(&server), "--dry-run"], &token);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("SIG-001")
+            && said.contains("Bearer $FORGED")
+            && said.contains("nothing was sent")
+    );
+    let parts: Vec<&str> = token.split('.').collect();
+    assert!(
+        !said.contains(parts[1]) && !said.contains(parts[2]),
+        "a token is shown"
+    );
+    assert_eq!(
+        fs::read(server.data().join("demo-api.log")).unwrap_or_default(),
+        before
+    );
+}
+
+#[test]
+fn what_is_not_yours_or_not_harmless_is_refused_before_anything_is_sent() {
+    let server = Server::demo();
+    let url = orders(&server);
+    let place = tempfile::tempdir().unwrap();
+    let over = place.path().join("over.toml");
+    fs::write(
+        &over,
+        "host = \"192.0.2.1\"\nowner = \"ada\"\nuntil = \"2020-01-01\"\n",
+    )
+    .unwrap();
+    let over = over.to_str().unwrap();
+    let mine = ["--as", "reader"];
+    for (arguments, code, said) in [
+        (vec!["http://192.0.2.1/x"], 2, "public address"),
+        (
+            vec!["http://192.0.2.1/x", "--authorized-by", over],
+            3,
+            "until 2020-01-01",
+        ),
+        (vec![&url, "-X", "DELETE"], 2, "--unsafe-methods"),
+        (vec![&url, "--only", "SIG-01"], 2, "did you mean"),
+        (vec![&url, "--output", "pdf=x"], 2, "not a report"),
+        (vec![&url, "--threshold", "bad"], 2, "severity"),
+        (vec![&url, "--token-in", "body:x"], 2, "place for a token"),
+        (
+            vec![&url, "--jwks", "https://id.example/keys"],
+            2,
+            "only the target",
+        ),
+        (vec!["ftp://x"], 2, "http"),
+    ] {
+        let all = [&["attack"], arguments.as_slice(), &mine].concat();
+        let output = server.command(&all);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{all:?}: {}",
+            text(&output)
+        );
+        assert!(text(&output).contains(said), "{all:?}: {}", text(&output));
+    }
+}
