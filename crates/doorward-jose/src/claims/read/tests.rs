@@ -82,6 +82,7 @@ fn what_is_minted_can_be_read() {
     .permissions(["orders:read"])
     .authentication(NOW, ["pwd", "otp"])
     .acr("2");
+    assert_eq!((minted.issuer(), minted.token_id()), (ISSUER, "t"));
     let written = serde_json::to_value(&minted).expect("an object");
     let claims = read(&written.to_string()).expect("our own claims");
     assert_eq!(serde_json::to_value(&claims).ok(), Some(written));
