@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::Uri;
+use http::{Uri, uri::PathAndQuery};
 
-use crate::tls::Tls;
+use crate::{UpstreamRoots, tls::Tls};
 
 /// Settings of a gateway.
 #[derive(Clone, Debug)]
@@ -14,8 +14,17 @@ pub struct Config {
     /// Threads that serve, each with its own runtime, listener and upstream
     /// connections; 0 for one on each core.
     pub workers: usize,
-    /// Origin of the API behind the gateway: `http://host[:port]`.
+    /// Origin of the API behind the gateway: `http://host[:port]`, or
+    /// `https://` where [`Config::upstream_roots`] says who is believed.
     pub upstream: Uri,
+    /// More servers with the same API. A request goes to the one with the
+    /// least to do.
+    pub more_upstreams: Vec<Uri>,
+    /// Whose certificates are believed of `https://` upstreams.
+    pub upstream_roots: Option<UpstreamRoots>,
+    /// Path that every upstream is asked for now and then; one that does not
+    /// answer it with success is left out while others are not.
+    pub health_path: Option<PathAndQuery>,
     /// Origin under which callers reach the gateway, `https://api.example`: a
     /// proof of possession names it (`htu`, RFC 9449 section 4.3). Never taken
     /// from a request. Without it, `http://` (`https://` with TLS) and the address
@@ -36,12 +45,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every server behind the gateway.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Uri> {
+        std::iter::once(&self.upstream).chain(&self.more_upstreams)
+    }
+
     /// A gateway on `listen` in front of `upstream`, with default bounds.
     pub fn new(listen: SocketAddr, upstream: Uri) -> Self {
         Self {
             listen,
             workers: 0,
             upstream,
+            more_upstreams: Vec::new(),
+            upstream_roots: None,
+            health_path: None,
             public_origin: None,
             tls: None,
             cleartext_http2: false,
@@ -83,6 +100,10 @@ pub struct Limits {
     pub linger_bytes: usize,
     /// Connections at a time, over all workers.
     pub connections: usize,
+    /// Requests at a time at each upstream.
+    pub upstream_requests: usize,
+    /// How often an upstream's health is asked for.
+    pub health_interval: Duration,
     /// For a connection to the upstream.
     pub connect_timeout: Duration,
     /// From the last byte of the request that the upstream took to the head of
@@ -118,6 +139,8 @@ impl Default for Limits {
             linger_timeout: Duration::from_secs(2),
             linger_bytes: 1024 * 1024,
             connections: 16 * 1024,
+            upstream_requests: 16 * 1024,
+            health_interval: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(3),
             answer_timeout: Duration::from_secs(30),
             answer_stall_timeout: Duration::from_secs(300),

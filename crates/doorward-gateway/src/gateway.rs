@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -34,7 +34,7 @@ use crate::{
     judge::{self, Bench, Verdict},
     listeners::{BindError, Listeners},
     server::BoundGateway,
-    upstream,
+    upstream::{self, Member},
 };
 
 /// What the gateway is given by the binary and shares with it.
@@ -112,6 +112,10 @@ pub(crate) struct Inner {
     origin: String,
     pub(crate) connections: AtomicUsize,
     pub(crate) handshakes: AtomicUsize,
+    /// The servers behind the gateway, as all workers see them.
+    pub(crate) members: Vec<Arc<Member>>,
+    /// Whether a worker asks for their health.
+    pub(crate) is_probed: AtomicBool,
     dropped_decisions: AtomicU64,
 }
 
@@ -139,15 +143,23 @@ impl Gateway {
         config: Config,
         shared: Shared,
     ) -> Result<BoundGateway, BindError> {
-        if !upstream::is_origin(&config.upstream) {
-            return Err(BindError::Upstream(config.upstream));
-        }
-        if upstream::is_at(&config.upstream, listeners.local_addr()) {
-            return Err(BindError::Circle(config.upstream));
+        for upstream in config.upstreams() {
+            if !upstream::is_origin(upstream) {
+                return Err(BindError::Upstream(upstream.clone()));
+            }
+            if upstream::is_tls(upstream) && config.upstream_roots.is_none() {
+                return Err(BindError::NoRoots(upstream.clone()));
+            }
+            if upstream::is_at(upstream, listeners.local_addr()) {
+                return Err(BindError::Circle(upstream.clone()));
+            }
         }
         let origin = config.public_origin.clone();
         let scheme = config.tls.as_ref().map_or("http", |_| "https");
+        let members = config.upstreams().cloned().map(Member::new).collect();
         let inner = Inner {
+            members,
+            is_probed: AtomicBool::new(false),
             origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
             names: Names::new(&config.identity_names),
             config,

@@ -39,3 +39,4 @@ pub use listeners::{BindError, Listeners};
 pub use path::CanonicalPath;
 pub use server::{BoundGateway, Drained};
 pub use tls::Tls;
+pub use upstream::{NoRoots, UpstreamRoots};

@@ -35,8 +35,11 @@ pub enum BindError {
         source: io::Error,
     },
     /// The upstream is not one.
-    #[error("the upstream {0} is not an origin: write http://HOST or http://HOST:PORT")]
+    #[error("the upstream {0} is not an origin: write http://HOST:PORT or https://HOST:PORT")]
     Upstream(Uri),
+    /// The upstream speaks TLS, and nobody said whose certificates to believe.
+    #[error("the upstream {0} speaks TLS: say whose certificates are believed")]
+    NoRoots(Uri),
     /// The upstream is the gateway: every request would go round until no
     /// connection is left.
     #[error("the upstream {0} is the gateway's own address")]

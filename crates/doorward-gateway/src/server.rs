@@ -165,7 +165,7 @@ async fn work(
 ) -> io::Result<usize> {
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
-    let upstream = Upstream::new(&inner.config, Arc::clone(&limits));
+    let upstream = Upstream::new(&inner.config, &inner.members, Arc::clone(&limits));
     let worker = Rc::new(Worker {
         inner,
         upstream,
@@ -175,6 +175,8 @@ async fn work(
     let mut connections = JoinSet::new();
     let sweeping = Rc::clone(&worker);
     let sweeper = tokio::task::spawn_local(async move { sweeping.upstream.sweep().await });
+    let probing = Rc::clone(&worker);
+    let prober = tokio::task::spawn_local(async move { probing.probe().await });
     loop {
         tokio::select! {
             // An error means that `serve` was dropped: that is a stop, too.
@@ -192,6 +194,7 @@ async fn work(
     // What is left after the time limit is cut when the set is dropped.
     let _ = tokio::time::timeout(worker.limits.drain_timeout, drained).await;
     sweeper.abort();
+    prober.abort();
     Ok(connections.len())
 }
 
@@ -240,6 +243,15 @@ impl Worker {
             }
             drop(place);
         });
+    }
+
+    /// Asks for the upstreams' health, if no other worker does.
+    async fn probe(&self) {
+        if let Some(path) = &self.inner.config.health_path
+            && !self.inner.is_probed.swap(true, Ordering::Relaxed)
+        {
+            self.upstream.probe(path).await;
+        }
     }
 
     /// The bounds of everything.

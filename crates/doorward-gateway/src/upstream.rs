@@ -7,6 +7,8 @@
 //! the wire at all). RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
 
 mod body;
+mod line;
+mod member;
 mod overheard;
 mod pool;
 
@@ -15,6 +17,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use doorward_policy::{decision::Reason, permit::Permitted};
@@ -23,12 +26,15 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
     response,
+    uri::{PathAndQuery, Scheme},
 };
 use hyper::body::{Body as _, Incoming};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub(crate) use body::Relayed;
 use body::{Outgoing, Upload};
+pub use line::{NoRoots, UpstreamRoots};
+pub(crate) use member::Member;
 pub(crate) use pool::Switched;
 use pool::{Connection, Pool};
 
@@ -45,7 +51,10 @@ use crate::{
 /// The API behind the gateway, as one worker reaches it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pool: Rc<Pool>,
+    members: Vec<Arc<Member>>,
+    /// Of each member.
+    pools: Vec<Rc<Pool>>,
+    turn: Cell<usize>,
     limits: Arc<Limits>,
     upgrades: Vec<String>,
 }
@@ -81,10 +90,20 @@ impl Failure {
 }
 
 impl Upstream {
-    /// The API at `origin`.
-    pub(crate) fn new(config: &Config, limits: Arc<Limits>) -> Self {
+    /// The API at `members`.
+    pub(crate) fn new(config: &Config, members: &[Arc<Member>], limits: Arc<Limits>) -> Self {
+        let pool = |(home, member): (usize, &Arc<Member>)| {
+            Pool::new(
+                home,
+                &member.origin,
+                config.upstream_roots.clone(),
+                Arc::clone(&limits),
+            )
+        };
         Self {
-            pool: Pool::new(&config.upstream, Arc::clone(&limits)),
+            members: members.to_vec(),
+            pools: members.iter().enumerate().map(pool).collect(),
+            turn: Cell::new(0),
             limits,
             upgrades: config.upgrades.clone(),
         }
@@ -92,7 +111,60 @@ impl Upstream {
 
     /// Drops idle connections that are too old, for ever.
     pub(crate) async fn sweep(&self) {
-        self.pool.sweep().await;
+        let mut ticks = interval(self.limits.upstream_idle_timeout.max(SHORTEST_TICK));
+        loop {
+            ticks.tick().await;
+            for pool in &self.pools {
+                pool.sweep();
+            }
+        }
+    }
+
+    /// Asks every member for `path`, for ever.
+    pub(crate) async fn probe(&self, path: &PathAndQuery) {
+        let mut ticks = interval(self.limits.health_interval.max(SHORTEST_TICK));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for (member, pool) in self.members.iter().zip(&self.pools) {
+                member.checked(pool.is_healthy(path).await);
+            }
+        }
+    }
+
+    /// A connection to the member with the least to do. Where one cannot be
+    /// reached the next is asked: nothing was sent yet.
+    async fn checkout(&self, how: Checkout, tried: &mut Vec<usize>) -> Result<Connection, Failure> {
+        loop {
+            let turn = self.turn.get();
+            self.turn.set(turn.wrapping_add(1) % self.members.len());
+            let home = member::choose(&self.members, tried, turn);
+            let member = &self.members[home];
+            let Some(load) = member.enter(self.limits.upstream_requests) else {
+                // It has the least to do, so all are full.
+                let seen = "as many requests at the upstream as allowed";
+                return Err(Failure::new(Reason::Overloaded, seen));
+            };
+            let connected = match how {
+                Checkout::Any => self.pools[home].checkout().await,
+                Checkout::New => self.pools[home].connect().await,
+            };
+            match connected {
+                Ok(connection) => return Ok(connection.bearing(load)),
+                Err(failure) => {
+                    member.failed();
+                    tried.push(home);
+                    if self
+                        .members
+                        .iter()
+                        .enumerate()
+                        .all(|(index, _)| tried.contains(&index))
+                    {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
     }
 
     /// Sends the request, and returns the answer's head with its body
@@ -156,7 +228,7 @@ impl Upstream {
         origin: &Origin,
     ) -> Result<Response<Relayed>, Failure> {
         let asked = request.headers().get(UPGRADE).cloned();
-        let connection = self.pool.connect().await?;
+        let connection = self.checkout(Checkout::New, &mut Vec::new()).await?;
         let handed_over = connection.hand_over();
         let sent = self.send(connection, request, &trip).await;
         let (connection, mut answer) = sent.map_err(|failed| failed.failure)?;
@@ -190,8 +262,10 @@ impl Upstream {
         request: Request<Outgoing>,
         trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
-        let connection = self.pool.checkout().await?;
+        let mut tried = Vec::new();
+        let connection = self.checkout(Checkout::Any, &mut tried).await?;
         let was_reused = connection.is_reused();
+        let home = connection.home();
         let failed = match self.send(connection, request, trip).await {
             Ok(answered) => return Ok(answered),
             Err(failed) => failed,
@@ -206,12 +280,36 @@ impl Upstream {
         let Some(request) = again else {
             return Err(failed.failure);
         };
-        let fresh = self.pool.connect().await?;
+        // Another server, if there is one: this one hung up.
+        tried = match self.members.len() {
+            1 => Vec::new(),
+            _ => vec![home],
+        };
+        let fresh = self.checkout(Checkout::New, &mut tried).await?;
         let sent = self.send(fresh, request, trip).await;
         sent.map_err(|failed| failed.failure)
     }
 
     async fn send(
+        &self,
+        connection: Connection,
+        request: Request<Outgoing>,
+        trip: &Trip,
+    ) -> Result<(Connection, Response<Incoming>), Failed> {
+        let member = &self.members[connection.home()];
+        let was_reused = connection.is_reused();
+        let sent = self.send_on(connection, request, trip).await;
+        match &sent {
+            Ok(_) => member.succeeded(),
+            // What died while it waited for work says nothing of the server.
+            Err(failed) if was_reused && failed.was_silent => {}
+            Err(failed) if failed.failure.reason.is_failure() => member.failed(),
+            Err(_) => {}
+        }
+        sent
+    }
+
+    async fn send_on(
         &self,
         mut connection: Connection,
         request: Request<Outgoing>,
@@ -258,13 +356,25 @@ impl Upstream {
         // An HTTP/1.0 answer makes hyper speak HTTP/1.0 on that connection
         // from then on, which has no chunked requests.
         let is_kept = head.version == Version::HTTP_11 && !may_trail(&trip.method, &head);
-        let lease = is_kept.then(|| self.pool.lease(connection, trip.sending));
+        let pool = &self.pools[connection.home()];
+        let lease = pool.lease(connection, trip.sending, is_kept);
         hop::to_caller(&mut head.headers);
         head.version = Version::HTTP_11;
         let stall = self.limits.answer_stall_timeout;
-        Response::from_parts(head, Relayed::new(body, lease, stall, trip.exchange))
+        Response::from_parts(head, Relayed::new(body, Some(lease), stall, trip.exchange))
     }
 }
+
+/// Which connection is wanted.
+#[derive(Clone, Copy)]
+enum Checkout {
+    /// One that waits, or a new one.
+    Any,
+    New,
+}
+
+/// An interval may not be zero.
+const SHORTEST_TICK: Duration = Duration::from_millis(100);
 
 /// One request on its way: what a second try needs again, and how far the
 /// first has come.
@@ -410,7 +520,7 @@ impl Sending {
 
     /// Returns when the upstream has been silent for `limit` although it had
     /// everything that there was: a slow upload is not a slow upstream.
-    async fn silent_for(&self, limit: std::time::Duration) {
+    async fn silent_for(&self, limit: Duration) {
         loop {
             let now = Instant::now();
             let is_callers = self.0.state.get() == UploadState::Waiting;
@@ -441,7 +551,7 @@ pub(crate) fn is_at(origin: &Uri, address: SocketAddr) -> bool {
                 && (address.ip().is_loopback() || address.ip().is_unspecified())
         }
     };
-    is_ours && origin.port_u16().unwrap_or(80) == address.port()
+    is_ours && port(origin) == address.port()
 }
 
 /// Whether `origin` is one that can stand behind the gateway.
@@ -450,7 +560,18 @@ pub(crate) fn is_origin(origin: &Uri) -> bool {
     let host = origin
         .authority()
         .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
-    origin.scheme() == Some(&http::uri::Scheme::HTTP) && bare && host
+    let is_spoken = origin.scheme() == Some(&Scheme::HTTP) || is_tls(origin);
+    is_spoken && bare && host
+}
+
+/// Whether `origin` is reached by TLS.
+pub(crate) fn is_tls(origin: &Uri) -> bool {
+    origin.scheme() == Some(&Scheme::HTTPS)
+}
+
+fn port(origin: &Uri) -> u16 {
+    let default = if is_tls(origin) { 443 } else { 80 };
+    origin.port_u16().unwrap_or(default)
 }
 
 #[cfg(test)]

@@ -14,21 +14,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::line::Line;
 
 /// A connection to the upstream, as hyper uses it.
 #[derive(Debug)]
 pub(crate) struct Overheard {
-    stream: TcpStream,
+    stream: Line,
     has_spoken: Rc<Cell<bool>>,
     is_deaf: bool,
 }
 
 impl Overheard {
-    pub(super) const fn new(stream: TcpStream, has_spoken: Rc<Cell<bool>>) -> Self {
+    pub(super) const fn new(stream: Line, has_spoken: Rc<Cell<bool>>) -> Self {
         Self {
             stream,
             has_spoken,

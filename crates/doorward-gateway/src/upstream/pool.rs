@@ -7,14 +7,14 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
+    io,
     rc::Rc,
     sync::Arc,
-    time::Duration,
 };
 
 use bytes::Bytes;
 use doorward_policy::decision::Reason;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use hyper::{
     body::Incoming,
     client::conn::{
@@ -27,21 +27,26 @@ use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
     sync::oneshot,
-    time::{Instant, interval, timeout},
+    time::{Instant, timeout},
 };
 
-use super::{Failure, Sending, body::Outgoing, overheard::Overheard};
+use super::{
+    Failure, Sending, body::Outgoing, line::Line, line::UpstreamRoots, member::Load,
+    overheard::Overheard,
+};
 use crate::config::Limits;
 
 /// Largest head of an answer.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// An interval may not be zero.
-const SHORTEST_TICK: Duration = Duration::from_millis(100);
-
 /// Idle connections, the youngest last.
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// The number of the member that it leads to.
+    home: usize,
+    roots: Option<UpstreamRoots>,
+    /// For a request that nobody else makes.
+    authority: String,
     host: String,
     port: u16,
     limits: Arc<Limits>,
@@ -55,15 +60,24 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(origin: &Uri, limits: Arc<Limits>) -> Rc<Self> {
+    pub(super) fn new(
+        home: usize,
+        origin: &Uri,
+        roots: Option<UpstreamRoots>,
+        limits: Arc<Limits>,
+    ) -> Rc<Self> {
         let host = origin.host().unwrap_or_default();
         // An IPv6 literal is connected to without its brackets.
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let port = origin.port_u16().unwrap_or(80);
+        let port = super::port(origin);
+        let authority = origin.authority().map(ToString::to_string);
         Rc::new(Self {
+            home,
+            roots: roots.filter(|_| super::is_tls(origin)),
+            authority: authority.unwrap_or_default(),
             host,
             port,
             limits,
@@ -96,14 +110,10 @@ impl Pool {
 
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let stream = match timeout(self.limits.connect_timeout, connecting).await {
+        let stream = match timeout(self.limits.connect_timeout, self.dial()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                return Err(Failure::new(
-                    Reason::UpstreamUnreachable,
-                    error.kind().to_string(),
-                ));
+                return Err(Failure::new(Reason::UpstreamUnreachable, describe(&error)));
             }
             Err(_) => {
                 return Err(Failure::new(
@@ -112,9 +122,6 @@ impl Pool {
                 ));
             }
         };
-        // Without it small requests may wait for an acknowledgement; if it
-        // cannot be set they do, and are still right.
-        let _ = stream.set_nodelay(true);
         let has_spoken = Rc::new(Cell::new(false));
         let hand_over = Rc::new(RefCell::new(None));
         let stream = Overheard::new(stream, Rc::clone(&has_spoken));
@@ -135,19 +142,54 @@ impl Pool {
             has_spoken,
             hand_over,
             is_reused: false,
+            home: self.home,
+            load: None,
         })
     }
 
+    async fn dial(&self) -> io::Result<Line> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        // Without it small requests may wait for an acknowledgement; if it
+        // cannot be set they do, and are still right.
+        let _ = stream.set_nodelay(true);
+        match &self.roots {
+            Some(roots) => roots.connect(&self.host, stream).await,
+            None => Ok(Line::Plain(stream)),
+        }
+    }
+
+    /// Whether the server answers `path` with success, on a new connection.
+    pub(super) async fn is_healthy(&self, path: &PathAndQuery) -> bool {
+        let asking = async {
+            let mut connection = self.connect().await.ok()?;
+            let mut request = Request::new(Outgoing::Empty);
+            *request.uri_mut() = path.clone().into();
+            let host = HeaderValue::try_from(&self.authority).ok()?;
+            request.headers_mut().insert(HOST, host);
+            let answer = connection.send(request).await.ok()?;
+            Some(answer.status().is_success())
+        };
+        let limit = self.limits.connect_timeout + self.limits.connect_timeout;
+        matches!(timeout(limit, asking).await, Ok(Some(true)))
+    }
+
     /// A promise to take `connection` back after the exchange.
-    pub(super) fn lease(self: &Rc<Self>, connection: Connection, sending: Sending) -> Lease {
+    pub(super) fn lease(
+        self: &Rc<Self>,
+        connection: Connection,
+        sending: Sending,
+        is_kept: bool,
+    ) -> Lease {
         Lease {
+            is_kept,
             pool: Rc::clone(self),
             connection,
             sending,
         }
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn give_back(&self, mut connection: Connection) {
+        connection.load = None;
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.limits.upstream_idle_connections {
             idle.push(Idle {
@@ -157,16 +199,21 @@ impl Pool {
         }
     }
 
-    pub(super) async fn sweep(&self) {
-        let mut ticks = interval(self.limits.upstream_idle_timeout.max(SHORTEST_TICK));
-        loop {
-            ticks.tick().await;
-            let is_fresh = |idle: &Idle| {
-                !idle.connection.sender.is_closed()
-                    && idle.since.elapsed() < self.limits.upstream_idle_timeout
-            };
-            self.idle.borrow_mut().retain(is_fresh);
-        }
+    /// Drops idle connections that are too old.
+    pub(super) fn sweep(&self) {
+        let is_fresh = |idle: &Idle| {
+            !idle.connection.sender.is_closed()
+                && idle.since.elapsed() < self.limits.upstream_idle_timeout
+        };
+        self.idle.borrow_mut().retain(is_fresh);
+    }
+}
+
+/// TLS says more than its kind: whose certificate, which name.
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidData => format!("TLS: {error}"),
+        kind => kind.to_string(),
     }
 }
 
@@ -207,6 +254,9 @@ pub(super) struct Connection {
     has_spoken: Rc<Cell<bool>>,
     hand_over: HandOver,
     is_reused: bool,
+    home: usize,
+    /// The request in progress on it.
+    load: Option<Load>,
 }
 
 impl Connection {
@@ -220,6 +270,17 @@ impl Connection {
     /// It speaks HTTP on.
     pub(super) fn stay(&self) {
         self.hand_over.take();
+    }
+
+    /// The number of the member that it leads to.
+    pub(super) const fn home(&self) -> usize {
+        self.home
+    }
+
+    /// With a request in progress, until it is given back.
+    pub(super) fn bearing(mut self, load: Load) -> Self {
+        self.load = Some(load);
+        self
     }
 
     /// Whether it carried a request before.
@@ -248,12 +309,13 @@ pub(super) struct Lease {
     pool: Rc<Pool>,
     connection: Connection,
     sending: Sending,
+    is_kept: bool,
 }
 
 impl Lease {
     /// The answer ended where it said it would.
     pub(super) fn end(self) {
-        if self.sending.is_done() && !self.connection.sender.is_closed() {
+        if self.is_kept && self.sending.is_done() && !self.connection.sender.is_closed() {
             self.pool.give_back(self.connection);
         }
     }

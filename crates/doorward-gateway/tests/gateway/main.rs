@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod local;
 mod path;
+mod pool;
 mod possession;
 mod tls;
 mod upgrade;

@@ -30,11 +30,22 @@ pub(crate) fn part(name: &str) -> Option<Command> {
 pub(crate) struct Certificate {
     pub(crate) chain: Vec<u8>,
     pub(crate) key: Vec<u8>,
+    /// In seconds.
+    pub(crate) made_at: u64,
 }
 
 impl Certificate {
     /// For `name`, for this machine's loopback address, and for a few days.
     pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::made(name, "CA:TRUE")
+    }
+
+    /// The same that cannot be taken for an authority's.
+    pub(crate) fn leaf(name: &str) -> Option<Self> {
+        Self::made(name, "CA:FALSE")
+    }
+
+    fn made(name: &str, basic: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (chain, key) = (
             folder.path().join("chain.pem"),
@@ -52,6 +63,7 @@ impl Certificate {
                 "-addext",
                 &format!("subjectAltName=DNS:{name},IP:127.0.0.1"),
             ])
+            .args(["-addext", &format!("basicConstraints=critical,{basic}")])
             .arg("-keyout")
             .arg(&key)
             .arg("-out")
@@ -63,7 +75,13 @@ impl Certificate {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
+        let made = std::fs::metadata(&chain).unwrap().modified().unwrap();
+        let made_at = made
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         Some(Self {
+            made_at,
             chain: std::fs::read(chain).unwrap(),
             key: std::fs::read(key).unwrap(),
         })
