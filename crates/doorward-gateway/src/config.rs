@@ -70,7 +70,7 @@ impl Config {
 }
 
 /// Bounds of time and size. Nothing waits or grows without one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request head.
     pub head_bytes: usize,

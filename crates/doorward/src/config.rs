@@ -9,6 +9,7 @@
 //! are laid over it elsewhere. [`Config::default`] is what no file means: no
 //! roles, no routes, everything closed.
 
+mod bounds;
 mod document;
 mod issuers;
 mod problem;
@@ -20,12 +21,13 @@ mod suggest;
 mod tls;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use doorward_gateway::Limits;
 use doorward_policy::role::Roles;
 use doorward_policy::route::RouteTable;
-use http::Uri;
+use http::{Uri, uri::PathAndQuery};
 
 use document::Reader;
 pub(crate) use issuers::{KeyPlace, OtherIssuer};
@@ -45,6 +47,10 @@ const KEYS: &[&str] = &[
     "h2c",
     "upgrade",
     "upstream",
+    "upstream_ca",
+    "health",
+    "timeouts",
+    "limits",
     "issuer",
     "audience",
     "public_origin",
@@ -90,6 +96,14 @@ pub(crate) struct Config {
     pub(crate) upgrades: Vec<String>,
     /// The API behind the gateway.
     pub(crate) upstream: Option<Uri>,
+    /// More servers with the same API.
+    pub(crate) more_upstreams: Vec<Uri>,
+    /// Whose certificates are believed of an `https://` upstream.
+    pub(crate) upstream_ca: Option<PathBuf>,
+    /// What every upstream is asked for now and then.
+    pub(crate) health_path: Option<PathAndQuery>,
+    /// How long the gateway waits, and how much it holds.
+    pub(crate) limits: Limits,
     /// Origin under which tokens are issued.
     pub(crate) issuer: Option<String>,
     /// For whom tokens are issued.
@@ -123,7 +137,13 @@ impl Config {
             ("tls", self.tls != other.tls),
             ("upgrade", self.upgrades != other.upgrades),
             ("h2c", self.h2c != other.h2c),
-            ("upstream", self.upstream != other.upstream),
+            (
+                "upstream",
+                self.upstream != other.upstream || self.more_upstreams != other.more_upstreams,
+            ),
+            ("upstream_ca", self.upstream_ca != other.upstream_ca),
+            ("health", self.health_path != other.health_path),
+            ("timeouts and limits", self.limits != other.limits),
             ("issuer", self.issuer != other.issuer),
             ("audience", self.audience != other.audience),
             ("public_origin", self.public_origin != other.public_origin),
@@ -163,13 +183,19 @@ impl Config {
         let table = document.get_ref();
         reader.unknown_keys(table, "", KEYS);
         let grants = roles::grants(reader, table);
+        let mut upstreams = settings::upstreams(reader, table).into_iter();
+        let mut limits = bounds::limits(reader, table);
         let config = Self {
             listen: settings::listen(reader, table, "listen"),
             admin_listen: settings::listen(reader, table, "admin_listen"),
             tls: tls::tls(reader, table),
             h2c: settings::is_stated(reader, table, "h2c"),
             upgrades: settings::upgrades(reader, table),
-            upstream: settings::upstream(reader, table),
+            upstream: upstreams.next(),
+            more_upstreams: upstreams.collect(),
+            upstream_ca: settings::upstream_ca(reader, table),
+            health_path: bounds::health(reader, table, &mut limits),
+            limits,
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),
             public_origin: settings::public_origin(reader, table),

@@ -14,10 +14,14 @@ mod teller;
 mod verifiers;
 mod wiring;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
-use doorward_gateway::{BoundGateway, Config as Front};
+use doorward_gateway::{BoundGateway, Config as Front, UpstreamRoots};
 use doorward_issuer::Issuer;
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
@@ -38,7 +42,8 @@ use crate::{
     demo::{self, DemoApi},
     exit::{Answer, Failure},
     journal::Journal,
-    output,
+    output, root_certificates,
+    system::SystemClock,
     up::{
         annotator::Annotator,
         certificates::Certificates,
@@ -53,14 +58,13 @@ use crate::{
 /// than the requests, the newest are dropped and counted, never waited for.
 const DECISION_QUEUE: usize = 8_192;
 
-/// How long running requests may take to end after a signal.
-const DRAIN: Duration = Duration::from_secs(10);
-
 /// What to serve.
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) upstream: Upstream,
+    /// More servers with the same API.
+    pub(crate) more_upstreams: Vec<Uri>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) config: Config,
     /// Of the file when `config` was read.
@@ -126,6 +130,39 @@ impl Settings {
         }
     }
 
+    /// Whose certificates are believed of the upstream, if it speaks TLS: those
+    /// of the file, or of this machine.
+    fn upstream_roots(&self) -> Result<Option<UpstreamRoots>, Failure> {
+        let is_tls = |uri: &Uri| uri.scheme_str() == Some("https");
+        let Upstream::Api(first) = &self.upstream else {
+            return Ok(None);
+        };
+        if !is_tls(first) && !self.more_upstreams.iter().any(is_tls) {
+            return Ok(None);
+        }
+        let folder = self.config_file.as_deref().and_then(Path::parent);
+        let bundle = match &self.config.upstream_ca {
+            Some(file) => {
+                let file = folder.unwrap_or(Path::new("")).join(file);
+                let read = std::fs::read(&file);
+                read.map_err(|error| {
+                    Failure::configuration(format!("{} cannot be read: {error}", file.display()))
+                        .hint("`upstream_ca` names a PEM file beside the configuration")
+                })?
+            }
+            None => root_certificates::system_bundle().ok_or_else(|| {
+                Failure::configuration("no certificates to believe of the upstream on this machine")
+                    .hint(
+                        "install the package ca-certificates, or name a PEM file in `upstream_ca`",
+                    )
+            })?,
+        };
+        let roots = UpstreamRoots::from_pem(&bundle, Arc::new(SystemClock));
+        let roots =
+            roots.map_err(|error| Failure::configuration(format!("`upstream_ca`: {error}")))?;
+        Ok(Some(roots))
+    }
+
     /// What commands need to know of this run. The roles are still those of
     /// the run before; [`Reload::settle`] compares them with the present ones.
     fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
@@ -157,7 +194,7 @@ impl Settings {
     }
 }
 
-fn absolute(path: &std::path::Path) -> PathBuf {
+fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -195,6 +232,10 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         tls: certificates.as_ref().map(Certificates::tls),
         cleartext_http2: settings.config.h2c,
         upgrades: settings.config.upgrades.clone(),
+        more_upstreams: settings.more_upstreams.clone(),
+        upstream_roots: settings.upstream_roots()?,
+        health_path: settings.config.health_path.clone(),
+        limits: settings.config.limits.clone(),
         public_origin: Some(public_origin.unwrap_or(&last_up.issuer).clone()),
         ..Front::new(listeners.local_addr(), upstream.clone())
     };

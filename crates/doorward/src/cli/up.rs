@@ -64,6 +64,11 @@ impl Up {
             None => Config::default(),
         };
         let upstream = self.upstream(&config)?;
+        // Named on the command line it stands alone.
+        let more_upstreams = match self.upstream.is_none() && !self.demo {
+            true => config.more_upstreams.clone(),
+            false => Vec::new(),
+        };
         let mut settings = Settings {
             listen: self
                 .listen
@@ -76,6 +81,7 @@ impl Up {
             production: self.production,
             json: place.json,
             upstream,
+            more_upstreams,
             config_file,
             config,
             config_stamp,
@@ -126,6 +132,7 @@ impl Up {
 
 /// Whether `url` is scheme, host and port of an API that we can speak to.
 fn origin(url: &Uri) -> Result<(), Failure> {
+    let scheme = url.scheme_str().unwrap_or("http");
     let authority = url.authority().map(Authority::as_str).unwrap_or_default();
     if authority.contains('@') {
         // Not repeated: there is a password in it.
@@ -135,17 +142,12 @@ fn origin(url: &Uri) -> Result<(), Failure> {
         );
     }
     match url.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(
-                Failure::usage(format!("`{url}`: https:// upstreams are not spoken yet")).hint(
-                    "name the API's plain http:// address, on this machine or in your network",
-                ),
-            );
-        }
+        Some("http" | "https") => {}
         Some(_) => {
-            return Err(Failure::usage(format!("`{url}` is not an http:// address"))
-                .hint("write scheme, host and port: --upstream http://127.0.0.1:9000"));
+            return Err(
+                Failure::usage(format!("`{url}` is not an http:// or https:// address"))
+                    .hint("write scheme, host and port: --upstream http://127.0.0.1:9000"),
+            );
         }
         None => {
             return Err(Failure::usage(format!("`{url}` does not say http://"))
@@ -156,7 +158,7 @@ fn origin(url: &Uri) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "`{url}` has a path, and each request brings its own"
         ))
-        .hint(format!("did you mean `--upstream http://{authority}`?")));
+        .hint(format!("did you mean `--upstream {scheme}://{authority}`?")));
     }
     Ok(())
 }

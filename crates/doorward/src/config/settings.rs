@@ -1,10 +1,11 @@
 //! The single values: addresses, names, lifetimes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use super::document::Reader;
@@ -133,26 +134,61 @@ pub(super) fn upgrades(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<Stri
     upgrades
 }
 
-pub(super) fn upstream(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Uri> {
-    value(reader, table, "upstream", "http://127.0.0.1:9000", |text| {
-        without_user(text, "upstream")?;
-        let example = "write it like `http://127.0.0.1:9000`";
-        let Ok(uri) = text.parse::<Uri>() else {
-            return refuse("`upstream` must be a URL", example);
-        };
-        let Some(authority) = uri.authority() else {
-            return refuse("`upstream` must be a whole URL", example);
-        };
-        if uri.scheme_str() != Some("http") {
-            return refuse("`upstream` must be an `http://` URL", example);
+/// The servers with the API: one, or an array of several.
+pub(super) fn upstreams(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<Uri> {
+    const EXAMPLE: &str = "http://127.0.0.1:9000";
+    let Some(value) = table.get("upstream") else {
+        return Vec::new();
+    };
+    let words = match value.get_ref() {
+        DeValue::Array(_) => reader.strings(value, "upstream", EXAMPLE),
+        _ => reader
+            .string(value, "upstream", EXAMPLE)
+            .into_iter()
+            .collect(),
+    };
+    let mut upstreams = Vec::new();
+    for word in words {
+        match upstream(word.text) {
+            Ok(uri) => upstreams.push(uri),
+            Err(Refusal { why, help, secret }) => {
+                let fault = Fault::at(word.span, why).help(help);
+                reader.fault(if secret { fault.hidden() } else { fault });
+            }
         }
-        if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
-            return refuse(
-                "`upstream` is a server, without a path",
-                format!("write `http://{authority}`; requests keep their own path"),
-            );
-        }
-        Ok(uri)
+    }
+    upstreams
+}
+
+fn upstream(text: &str) -> Result<Uri, Refusal> {
+    without_user(text, "upstream")?;
+    let example = "write it like `http://127.0.0.1:9000`";
+    let Ok(uri) = text.parse::<Uri>() else {
+        return refuse("`upstream` must be a URL", example);
+    };
+    let Some(authority) = uri.authority() else {
+        return refuse("`upstream` must be a whole URL", example);
+    };
+    let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+        return refuse("`upstream` must be an `http://` or `https://` URL", example);
+    };
+    if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
+        return refuse(
+            "`upstream` is a server, without a path",
+            format!("write `{scheme}://{authority}`; requests keep their own path"),
+        );
+    }
+    Ok(uri)
+}
+
+/// Whose certificates are believed of an `https://` upstream.
+pub(super) fn upstream_ca(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<PathBuf> {
+    value(reader, table, "upstream_ca", "ca.pem", |text| match text {
+        "" => refuse(
+            "`upstream_ca` must name a PEM file",
+            "write it like `ca.pem`",
+        ),
+        text => Ok(PathBuf::from(text)),
     })
 }
 

@@ -60,10 +60,6 @@ pub(super) fn gateway(
 }
 
 fn limits(limits: Limits) -> Limits {
-    let limits = Limits {
-        drain_timeout: super::DRAIN,
-        ..limits
-    };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     match descriptors::limit() {
         Some(descriptors) => descriptors::fit(limits, descriptors, workers),

@@ -24,6 +24,7 @@ fn certificate(folder: &Path, name: &str) -> Option<()> {
             "-addext",
             &format!("subjectAltName=DNS:{name},IP:127.0.0.1"),
         ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(folder.join(format!("{name}.key")))
         .arg("-out")
@@ -209,6 +210,42 @@ fn production_beyond_loopback_asks_for_tls() {
     assert!(first.contains("http://0.0.0.0:"), "{first}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn several_upstreams_under_tls_and_one_that_is_not_there() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    if certificate(here, "one.test").is_none() {
+        return;
+    }
+    // Another gateway is the server, and answers by itself.
+    let config = here.join("behind.toml");
+    let tls = "[tls]\ncertificate = \"one.test.pem\"\nkey = \"one.test.key\"\n";
+    fs::write(&config, tls).unwrap();
+    let arguments = [
+        "--upstream",
+        "http://127.0.0.1:9",
+        "--config",
+        config.to_str().unwrap(),
+    ];
+    let behind = Server::start(&here.join("behind"), &arguments);
+    let config = here.join("doorward.toml");
+    let front = format!(
+        "upstream = [\"https://127.0.0.1:9\", \"https://{}\"]\nupstream_ca = \"one.test.pem\"\n\
+         [health]\npath = \"/.well-known/jwks.json\"\ninterval = \"1s\"\n\
+         [timeouts]\nconnect = \"2s\"\n[limits]\nupstream_requests = 10\n\
+         [[route]]\nmatch = \"GET /{{*rest}}\"\npublic = true\n",
+        behind.gateway
+    );
+    fs::write(&config, front).unwrap();
+    let server = Server::start(&here.join("data"), &["--config", config.to_str().unwrap()]);
+    for _ in 0..10 {
+        let answer = server.call("GET", "/anything", None);
+        assert_eq!(answer.status, 404, "{answer:?}");
+        assert_eq!(answer.reason(), "no_route", "of the server behind");
+    }
+    assert_eq!(server.next_decision()["decision"]["outcome"], "allowed");
 }
 
 #[test]

@@ -47,6 +47,67 @@ error: this is not the name of a protocol
 "#,
     },
     Broken {
+        name: "bounds that are none",
+        text: r#"[timeouts]
+connect = "0s"
+answer = 30
+[limits]
+connections = "many"
+upstream_requests = 0
+[health]
+interval = "5"
+"#,
+        shown: r#"
+error: `connect` must be from 1 s to 1 d
+ --> doorward.toml:2:11
+  |
+2 | connect = "0s"
+  |           ^^^^
+  |
+  = help: write it like `30s`, `5m` or `1h`
+
+error: `answer` must be a string
+ --> doorward.toml:3:10
+  |
+3 | answer = 30
+  |          ^^ this is an integer
+  |
+  = help: write `answer = "30s"`
+
+error: `connections` must be a number
+ --> doorward.toml:5:15
+  |
+5 | connections = "many"
+  |               ^^^^^^ this is a string
+  |
+  = help: write `connections = 1000`
+
+error: `upstream_requests` must be 1 or more
+ --> doorward.toml:6:21
+  |
+6 | upstream_requests = 0
+  |                     ^
+  |
+  = help: leave it out for the usual
+
+error: [health] lacks `path`
+ --> doorward.toml:7:1
+  |
+7 | [health]
+  | ^^^^^^^^
+  |
+  = help: write `path = "/healthz"`, which the upstreams answer
+
+error: `interval` must be a number and a unit
+ --> doorward.toml:8:12
+  |
+8 | interval = "5"
+  |            ^^^
+  |
+  = help: write it like `30s`, `5m` or `1h`
+"#,
+    },
+    Broken {
         name: "half a pair of files",
         text: r#"[[tls]]
 certificate = "one.pem"
@@ -374,15 +435,15 @@ error: `admin_listen` is the address of `listen`
 "#,
     },
     Broken {
-        name: "an upstream with TLS",
-        text: r#"upstream = "https://127.0.0.1:9000"
+        name: "upstreams that are none",
+        text: r#"upstream = ["https://127.0.0.1:9000", "ftp://127.0.0.1:9000"]
 "#,
         shown: r#"
-error: `upstream` must be an `http://` URL
- --> doorward.toml:1:12
+error: `upstream` must be an `http://` or `https://` URL
+ --> doorward.toml:1:39
   |
-1 | upstream = "https://127.0.0.1:9000"
-  |            ^^^^^^^^^^^^^^^^^^^^^^^^
+1 | upstream = ["https://127.0.0.1:9000", "ftp://127.0.0.1:9000"]
+  |                                       ^^^^^^^^^^^^^^^^^^^^^^
   |
   = help: write it like `http://127.0.0.1:9000`
 "#,
@@ -392,7 +453,7 @@ error: `upstream` must be an `http://` URL
         text: r#"upstream = "127.0.0.1:9000"
 "#,
         shown: r#"
-error: `upstream` must be an `http://` URL
+error: `upstream` must be an `http://` or `https://` URL
  --> doorward.toml:1:12
   |
 1 | upstream = "127.0.0.1:9000"
@@ -965,7 +1026,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_ca, health, timeouts, limits, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
 "#,
     },
     Broken {

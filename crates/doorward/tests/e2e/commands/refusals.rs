@@ -101,11 +101,11 @@ fn up_says_which_part_of_an_address_is_wrong() {
             (&["up", "--demo", "--listen", "localhost:4180"], 2, &name),
             (&["up", "--upstream", ""], 2, &empty),
             (
-                &["up", "--upstream", "https://example.com"],
+                &["up", "--upstream", "ftp://example.com"],
                 2,
                 "
-                error: `https://example.com/`: https:// upstreams are not spoken yet
-                help:  name the API's plain http:// address, on this machine or in your network",
+                error: `ftp://example.com/` is not an http:// or https:// address
+                help:  write scheme, host and port: --upstream http://127.0.0.1:9000",
             ),
             (
                 &["up", "--upstream", "http://127.0.0.1:9000/api"],
@@ -125,7 +125,7 @@ fn up_says_which_part_of_an_address_is_wrong() {
                 &["up", "--upstream", "ftp://127.0.0.1"],
                 2,
                 "
-                error: `ftp://127.0.0.1/` is not an http:// address
+                error: `ftp://127.0.0.1/` is not an http:// or https:// address
                 help:  write scheme, host and port: --upstream http://127.0.0.1:9000",
             ),
             (
