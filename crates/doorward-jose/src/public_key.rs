@@ -36,8 +36,8 @@ pub(crate) enum PublicKey {
 impl PublicKey {
     /// From both coordinates, each of the curve's exact length.
     pub(crate) fn from_coordinates(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
-        let length = curve.coordinate_len();
-        if x.len() != length || y.len() != length {
+        // The length of both together is compared with the point's.
+        if x.len() != curve.coordinate_len() {
             return Err(KeyErrorKind::Malformed.into());
         }
         Self::from_point(curve, &[&[4], x, y].concat())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Jwk;
 use crate::{
     algorithm::Algorithm,
+    base64url,
     error::KeyErrorKind,
     harness::{ES256, key, rsa_key},
 };
@@ -101,6 +102,17 @@ fn key_005_points_off_the_curve_and_other_lengths_are_refused() {
             let kind = refusal(&spoiled(Algorithm::Es256, name, json!(value)));
             assert_eq!(kind, KeyErrorKind::Malformed, "{name}={value}");
         }
+    }
+    // The same point, parted elsewhere, is another spelling of the same key.
+    let decoded = |name: &str| base64url::decode(good[name].as_str().expect("text"));
+    let bytes = [decoded("x"), decoded("y")].map(|half| half.expect("base64url"));
+    let bytes = bytes.concat();
+    for at in [31, 33] {
+        let (x, y) = bytes.split_at(at);
+        let mut parted = good.clone();
+        parted["x"] = json!(base64url::encode(x));
+        parted["y"] = json!(base64url::encode(y));
+        assert_eq!(refusal(&parted), KeyErrorKind::Malformed);
     }
     let other_curve = spoiled(Algorithm::Es256, "crv", json!("P-384"));
     assert_eq!(refusal(&other_curve), KeyErrorKind::Malformed);
