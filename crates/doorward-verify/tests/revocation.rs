@@ -281,6 +281,42 @@ fn rev_012_a_large_set_forgets_in_steps_and_stays_bounded() {
     );
 }
 
+/// Of more than 4,096 entries none go before an eighth of them can.
+#[test]
+fn rev_012_a_sweep_of_a_large_set_waits_until_it_is_worth_it() {
+    for (held, dead, swept) in [
+        (4096, 1, 1),
+        (4097, 1, 0),
+        (4097, 512, 0),
+        (4097, 513, 513),
+        (8000, 999, 0),
+        (8000, 1000, 1000),
+    ] {
+        let set = RevocationSet::new();
+        for n in 0..held {
+            let life = if n < dead { 1 } else { 1000 };
+            set.insert(session(n, NOW + life));
+        }
+        let went = set.sweep(at(NOW + 500)) as u64;
+        assert_eq!((went, set.len() as u64), (swept, held - swept), "{held}");
+    }
+}
+
+#[test]
+fn rev_012_an_entry_that_came_again_is_counted_where_it_ends_now() {
+    let set = RevocationSet::new();
+    for life in [1, 1000] {
+        for n in 0..8000 {
+            // All but 500 are prolonged.
+            if life == 1 || n >= 500 {
+                set.insert(session(n, NOW + life));
+            }
+        }
+    }
+    assert_eq!(set.sweep(at(NOW + 500)), 0, "a sixteenth is over");
+    assert_eq!((set.sweep(at(NOW + 1016)), set.len()), (8000, 0));
+}
+
 #[test]
 fn rev_012_entries_hold_until_their_very_last_second() {
     for compacted in [false, true] {

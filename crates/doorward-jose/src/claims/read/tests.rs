@@ -268,6 +268,15 @@ fn par_008_par_011_only_one_strict_object_of_bounded_depth_is_read() {
     for depth in [64, 1000] {
         assert!(nested(depth).is_err());
     }
+    // Broken in the middle of a claim it is no JSON, and the claim is not blamed.
+    for broken in [
+        r#"{"sub":"user"#,
+        r#"{"exp":01}"#,
+        r#"{"roles":["a",]}"#,
+        r#"{"cnf":{"#,
+    ] {
+        assert_eq!(refusal(broken), TokenErrorKind::Malformed, "{broken}");
+    }
     for payload in [
         String::new(),
         "null".to_owned(),
