@@ -37,8 +37,12 @@ fn cleaned(probe: &Probe, value: &[u8]) -> String {
 }
 
 fn masked(probe: &Probe, text: &str) -> String {
+    let text = match &probe.hidden {
+        Some(hidden) => text.replace(hidden, "$SECOND"),
+        None => text.to_owned(),
+    };
     let Some(token) = probe.token.as_deref().filter(|token| !token.is_empty()) else {
-        return text.to_owned();
+        return text;
     };
     let encoded = crate::probe::percent_encoded(token);
     text.replace(token, mask(probe))
@@ -92,7 +96,7 @@ fn quoted(text: &str) -> String {
             _ => out.push(character),
         }
     }
-    for name in ["$TOKEN", "$FORGED"] {
+    for name in ["$TOKEN", "$FORGED", "$SECOND"] {
         out = out.replace(name, &format!("\u{0}{}", &name[1..]));
     }
     out = out.replace('$', "\\$").replace('\u{0}', "$");

@@ -72,6 +72,11 @@ pub fn mirrored(valid: &str) -> Option<Forgery> {
     })
 }
 
+/// The order of the group of an ECDSA algorithm.
+pub(crate) fn group_order_of(algorithm: Algorithm) -> Option<Vec<u8>> {
+    signature::group_order(algorithm)
+}
+
 /// The token with one bit of its signature turned, or of its text when it has
 /// no signature: what nothing that checks anything may take.
 pub fn damaged(valid: &str) -> String {

@@ -14,6 +14,7 @@ mod der;
 mod evidence;
 pub mod forge;
 pub mod likeness;
+pub mod mint;
 mod plan;
 pub mod probe;
 pub mod report;

@@ -2,12 +2,14 @@
 
 mod browser;
 mod credentials;
+mod extra;
 mod guesses;
 mod headers;
 mod inner;
 mod passive;
 mod paths;
 mod secret;
+mod staging;
 
 use std::collections::HashMap;
 
@@ -15,10 +17,10 @@ use doorward_jose::token::Inspected;
 
 use crate::{
     calibration::Calibration,
-    case::{Case, Extra, Tier},
+    case::{Case, Tier},
     forge::{Forgery, forge, mirrored},
     probe::{Expect, Probe},
-    run::Extras,
+    run::{Attack, Extras},
     target::Target,
     verdict::Verdict,
 };
@@ -32,7 +34,7 @@ pub(crate) enum Plan {
     /// There is nothing to attack.
     NotApplicable(String),
     /// Something is missing.
-    Skipped(String, Option<Extra>),
+    Skipped(String),
     /// Look for the secret that signed the token.
     Crack,
 }
@@ -64,29 +66,27 @@ pub(crate) struct Planner<'r> {
     pub(crate) jws: Option<Inspected>,
     /// Differs from run to run.
     pub(crate) run_id: [u8; 16],
+    /// Seconds since 1970 when the run began.
+    pub(crate) started: u64,
     forgeries: HashMap<&'static str, Vec<Forgery>>,
 }
 
 impl<'r> Planner<'r> {
-    pub(crate) fn new(
-        target: &'r Target,
-        token: &'r str,
-        extras: &'r Extras,
-        calibration: &'r Calibration,
-        run_id: [u8; 16],
-    ) -> Self {
+    pub(crate) fn new(attack: &'r Attack, calibration: &'r Calibration) -> Self {
+        let (token, extras) = (attack.token.as_str(), &attack.extras);
         let mut forgeries: HashMap<&'static str, Vec<Forgery>> = HashMap::new();
         let all = forge(token, extras.jwks.as_deref());
         for forgery in all.into_iter().chain(mirrored(token)) {
             forgeries.entry(forgery.case).or_default().push(forgery);
         }
         Self {
-            target,
+            target: &attack.target,
             token,
             extras,
             calibration,
             jws: Inspected::parse(token).ok(),
-            run_id,
+            run_id: attack.run_id,
+            started: attack.started.as_secs(),
             forgeries,
         }
     }
@@ -94,19 +94,23 @@ impl<'r> Planner<'r> {
     /// What is to be done about `case`.
     pub(crate) fn plan(&self, case: &'static Case) -> Plan {
         let missing = match case.tier {
-            Tier::One => None,
-            Tier::Two(extra) if self.extras.has(extra) => None,
-            Tier::Two(extra) => Some(Plan::Skipped(
-                format!("needs {}", extra.what()),
-                Some(extra),
-            )),
-            Tier::Three => Some(Plan::Skipped(
-                "needs the signing key of a staging system".to_owned(),
-                None,
-            )),
             Tier::OwnStack => Some(Plan::NotApplicable(
                 "only the makers of a system can test this, from inside".to_owned(),
             )),
+            Tier::Two(extra) if !case.is_tried() => Some(Plan::Skipped(format!(
+                "not yet; it will need {}",
+                extra.what()
+            ))),
+            Tier::Three if !case.is_tried() => Some(Plan::Skipped(
+                "not yet; it will need the signing key".to_owned(),
+            )),
+            Tier::Two(extra) if !self.extras.has(extra) => {
+                Some(Plan::Skipped(format!("needs {}", extra.what())))
+            }
+            Tier::Three if self.extras.staging.is_none() => Some(Plan::Skipped(
+                "needs the signing key of a staging system".to_owned(),
+            )),
+            _ => None,
         };
         missing.unwrap_or_else(|| self.tried(case))
     }
@@ -139,14 +143,13 @@ impl<'r> Planner<'r> {
             guesses::plan,
             passive::plan,
             secret::plan,
+            staging::plan,
+            extra::plan,
         ];
         plans
             .iter()
             .find_map(|plan| plan(self, case.id))
-            .unwrap_or_else(|| match case.tier {
-                Tier::One => Plan::NotApplicable("not for a token of this algorithm".to_owned()),
-                _ => Plan::Skipped("this version does not try it yet".to_owned(), None),
-            })
+            .unwrap_or_else(|| Plan::NotApplicable("not for a token of this algorithm".to_owned()))
     }
 
     fn sent(&self, forgery: &Forgery) -> Probe {
@@ -200,4 +203,99 @@ fn is_about_the_token(id: &str) -> bool {
         .strip_prefix("PAR-")
         .and_then(|number| number.parse::<u16>().ok());
     is_group || number.is_some_and(|number| number <= 13)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use doorward_jose::{algorithm::Algorithm, base64url, dangerous, time::UnixTime};
+
+    use super::{Plan, Planner};
+    use crate::{
+        calibration::Calibration,
+        case::{self, Tier},
+        mint::Mint,
+        run::{Attack, Extras, Limits},
+        target::Target,
+    };
+
+    fn token() -> String {
+        let part = |text: &str| base64url::encode(text);
+        let claims =
+            r#"{"iss":"https://id.example","aud":"api","sub":"ada","exp":2000000000,"iat":1}"#;
+        let input = format!(
+            "{}.{}",
+            part(r#"{"alg":"HS256","typ":"at+jwt"}"#),
+            part(claims)
+        );
+        let tag = dangerous::hmac(Algorithm::Hs256, b"secret", input.as_bytes());
+        format!("{input}.{}", base64url::encode(tag.expect("an HMAC")))
+    }
+
+    fn attack(extras: Extras) -> Attack {
+        Attack {
+            target: Target::parse("http://127.0.0.1/orders").expect("an address"),
+            token: token(),
+            extras,
+            limits: Limits {
+                time: Duration::from_secs(1),
+                ..Limits::LOOPBACK
+            },
+            only: Vec::new(),
+            run_id: [1; 16],
+            started: UnixTime::from_secs(1_795_305_600),
+        }
+    }
+
+    #[test]
+    fn what_is_called_tried_has_a_plan_once_it_has_what_it_needs() {
+        let all = attack(Extras {
+            jwks: Some(
+                r#"{"keys":[{"kty":"RSA","kid":"a","n":"AA","e":"AQAB","x5c":["AA"]}]}"#.to_owned(),
+            ),
+            old_token: Some(token()),
+            other_tokens: vec![token()],
+            second_token: Some(token()),
+            echo_route: Some("/echo".to_owned()),
+            staging: Mint::new(&token(), b"secret").ok(),
+            ..Extras::default()
+        });
+        let calibration = Calibration::imagined();
+        let planner = Planner::new(&all, &calibration);
+        for case in case::all() {
+            let plan = planner.plan(case);
+            assert_eq!(
+                matches!(plan, Plan::Skipped(_)),
+                !case.is_tried() && case.tier != Tier::OwnStack,
+                "{}",
+                case.id
+            );
+            if case.is_tried() && case.tier != Tier::One {
+                let is_planned = match plan {
+                    Plan::Probes(_) | Plan::Known(_) => true,
+                    // These depend on what the further token is.
+                    Plan::NotApplicable(_) => ["CLM-012", "CLM-013", "AUZ-004"].contains(&case.id),
+                    _ => false,
+                };
+                assert!(is_planned, "{}", case.id);
+            }
+        }
+    }
+
+    #[test]
+    fn with_one_token_the_rest_says_what_it_needs() {
+        let one = attack(Extras::default());
+        let calibration = Calibration::imagined();
+        let planner = Planner::new(&one, &calibration);
+        for case in case::all() {
+            let is_skipped = matches!(planner.plan(case), Plan::Skipped(_));
+            assert_eq!(
+                is_skipped,
+                matches!(case.tier, Tier::Two(_) | Tier::Three),
+                "{}",
+                case.id
+            );
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct Probe {
     pub(crate) expect: Expect,
     /// The token in the request, to be masked wherever the request is shown.
     pub token: Option<String>,
+    /// A second token in it, masked as well.
+    pub(crate) hidden: Option<String>,
     /// Whether that token is forged; otherwise it is the valid one.
     pub is_forged: bool,
 }
@@ -73,6 +75,7 @@ impl Probe {
             request,
             expect,
             token: None,
+            hidden: None,
             is_forged: false,
         }
     }

@@ -3,20 +3,18 @@
 mod pace;
 mod session;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use doorward_jose::time::UnixTime;
 
 use self::session::Session;
 pub use self::{pace::Limits, session::Stop};
 use crate::{
-    calibration::Calibration,
-    case::{self, Case, Extra, Severity},
+    calibration::{Calibration, Standing},
+    case::{self, Case, Extra, Severity, Tier},
     evidence,
     likeness::Shown,
+    mint::Mint,
     plan::{Observation, Plan, Planner},
     probe::{Probe, Reading},
     report::{End, Report},
@@ -33,14 +31,22 @@ pub struct Extras {
     pub jwks: Option<String>,
     /// Methods that may change something are fine.
     pub unsafe_methods: bool,
+    /// A token that has expired.
+    pub old_token: Option<String>,
+    /// Tokens for something else: another API, identity, refresh.
+    pub other_tokens: Vec<String>,
+    /// A token whose caller must not see what this route shows.
+    pub second_token: Option<String>,
+    /// Path of a route that shows the header fields it received.
+    pub echo_route: Option<String>,
+    /// The key that signs the target's tokens.
+    pub staging: Option<Mint>,
     /// More words to try as secrets, one a line.
     pub words: Vec<String>,
     /// How long to look for the secret.
     pub crack_for: Option<Duration>,
     /// Threads to look with.
     pub cores: usize,
-    /// Where to write forged tokens of findings; for the caller's use.
-    pub forged_to: Option<PathBuf>,
 }
 
 impl Extras {
@@ -48,6 +54,10 @@ impl Extras {
     pub fn has(&self, extra: Extra) -> bool {
         match extra {
             Extra::Jwks => self.jwks.is_some(),
+            Extra::OldToken => self.old_token.is_some(),
+            Extra::OtherToken => !self.other_tokens.is_empty(),
+            Extra::SecondToken => self.second_token.is_some(),
+            Extra::EchoRoute => self.echo_route.is_some(),
             _ => false,
         }
     }
@@ -104,6 +114,7 @@ impl Attack {
                     session: &mut session,
                     calibration: &calibration,
                     listener,
+                    mint_works: false,
                 };
                 report.end = judge.all(&mut report.cases).await;
             }
@@ -118,13 +129,7 @@ impl Attack {
     /// one: case, variant, and the request with its token masked.
     pub fn rehearse(&self) -> Vec<(&'static Case, String, String)> {
         let calibration = Calibration::imagined();
-        let planner = Planner::new(
-            &self.target,
-            &self.token,
-            &self.extras,
-            &calibration,
-            self.run_id,
-        );
+        let planner = Planner::new(self, &calibration);
         let mut requests = Vec::new();
         for case in case::all().iter().filter(|case| self.is_wanted(case)) {
             if let Plan::Probes(probes) = planner.plan(case) {
@@ -147,6 +152,8 @@ struct Judge<'j, 'r, 'l> {
     session: &'j mut Session<'r>,
     calibration: &'j Calibration,
     listener: &'j mut Listener<'l>,
+    /// Whether the target lets in what the staging key signs.
+    mint_works: bool,
 }
 
 /// What one probe came to.
@@ -159,16 +166,14 @@ enum Judged {
 
 impl Judge<'_, '_, '_> {
     async fn all(&mut self, results: &mut Vec<CaseResult>) -> End {
-        let planner = Planner::new(
-            &self.attack.target,
-            &self.attack.token,
-            &self.attack.extras,
-            self.calibration,
-            self.attack.run_id,
-        );
+        let planner = Planner::new(self.attack, self.calibration);
         if self.calibration.is_open() {
             results.push(open_route(self.calibration));
             return End::Complete;
+        }
+        match self.try_mint().await {
+            Ok(works) => self.mint_works = works,
+            Err(stop) => return stop.into(),
         }
         let wanted: Vec<&'static Case> = case::all()
             .iter()
@@ -208,8 +213,32 @@ impl Judge<'_, '_, '_> {
         }
     }
 
+    /// Whether a token that is right in everything, signed with the staging key,
+    /// is let in.
+    async fn try_mint(&mut self) -> Result<bool, Stop> {
+        let mint = self.attack.extras.staging.as_ref();
+        let Some(token) = mint.and_then(|mint| mint.genuine(self.attack.started.as_secs())) else {
+            return Ok(false);
+        };
+        let request = self.attack.target.request(Some(&token));
+        let outcome = self.session.send(&request, self.calibration).await?;
+        self.session.take_traces();
+        let standing = outcome
+            .answer()
+            .map(|answer| self.calibration.standing(answer));
+        Ok(standing == Some(Standing::LetIn))
+    }
+
     async fn judged(&mut self, case: &'static Case, plan: Plan) -> Result<CaseResult, Stop> {
         match plan {
+            Plan::Probes(_) if case.tier == Tier::Three && !self.mint_works => {
+                Ok(CaseResult::untried(
+                    case,
+                    Verdict::Inconclusive,
+                    "a right token signed with the staging key is refused, so nothing that it signs \
+                     proves anything",
+                ))
+            }
             Plan::Probes(probes) if probes.is_empty() => Ok(CaseResult::untried(
                 case,
                 Verdict::NotApplicable,
@@ -218,12 +247,9 @@ impl Judge<'_, '_, '_> {
             Plan::Probes(probes) => self.probed(case, probes).await,
             Plan::Known(observations) => Ok(known(case, observations)),
             Plan::NotApplicable(why) => Ok(CaseResult::untried(case, Verdict::NotApplicable, why)),
-            Plan::Skipped(why, extra) => {
+            Plan::Skipped(why) => {
                 let mut result = CaseResult::untried(case, Verdict::Skipped, why);
-                result.unlocked_by = extra.map(Extra::flag);
-                if case.tier == case::Tier::Three {
-                    result.unlocked_by = Some("--staging-key");
-                }
+                result.unlocked_by = case.unlocked_by();
                 Ok(result)
             }
             Plan::Crack => Ok(self.crack(case)),

@@ -68,7 +68,7 @@ impl Extra {
         })
     }
 
-    /// The option that brings it.
+    /// The option that brings it, or will.
     pub const fn flag(self) -> &'static str {
         match self {
             Self::Jwks => "--jwks",

@@ -236,12 +236,20 @@ fn skipped(report: &Report) -> Option<String> {
         .filter_map(|extra| of(extra.flag()))
         .collect();
     ways.extend(of("--staging-key"));
+    let not_yet = report
+        .cases
+        .iter()
+        .filter(|result| result.verdict == Verdict::Skipped && !result.case.is_tried());
+    let not_yet = not_yet.count();
+    if not_yet > 0 {
+        ways.push(format!("{not_yet} not in this version"));
+    }
     let is_asked = report
         .cases
         .iter()
         .any(|result| result.verdict == Verdict::Skipped && result.case.tier == Tier::One);
     match is_asked || ways.is_empty() {
         true => Some(format!("{skipped} not tried")),
-        false => Some(format!("{skipped} not tried; add {}", ways.join(", "))),
+        false => Some(format!("{skipped} not tried: {}", ways.join(", "))),
     }
 }

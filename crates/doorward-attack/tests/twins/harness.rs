@@ -19,6 +19,7 @@ use std::{
 };
 
 use doorward_attack::{
+    mint::Mint,
     report::Report,
     run::{Attack, Extras, Limits},
     target::Target,
@@ -145,13 +146,23 @@ impl Twin {
         self.attack_with(|attack| attack.extras.jwks = Some(jwks))
     }
 
+    /// The same with the key that signs its tokens, from `/key`.
+    pub(crate) fn with_staging_key(&self) -> Report {
+        let key = self.fetch("/key");
+        self.attack_with(|attack| {
+            let mint = Mint::new(&attack.token, key.as_bytes()).unwrap();
+            attack.extras.staging = Some(mint);
+            attack.started = now();
+        })
+    }
+
     /// The same with anything else about the attack changed.
     pub(crate) fn attack_with(&self, change: impl FnOnce(&mut Attack)) -> Report {
         let mut attack = Attack {
             target: self.target("/orders"),
             token: self.fetch("/token"),
             extras: Extras {
-                crack_for: Some(Duration::from_secs(2)),
+                crack_for: Some(Duration::from_millis(700)),
                 cores: 2,
                 ..Extras::default()
             },
@@ -237,6 +248,16 @@ async fn network(target: &Target) -> Network {
     Network::open(target, false, None, clock, Duration::from_secs(10))
         .await
         .unwrap()
+}
+
+/// Minted tokens live now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the twins look at the real clock"
+)]
+fn now() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixTime::from_secs(since.unwrap().as_secs())
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -91,7 +91,9 @@ def check(request):
 fn a_weak_secret_is_bru_015() {
     let check = "SECRET = b'door123'\ndef check(request):\n    return verify(bearer(request))";
     if let Some(twin) = twin("weak secret", check) {
-        twin.must_have(&["BRU-015"]);
+        let long = Some(std::time::Duration::from_secs(20));
+        let report = twin.attack_with(|attack| attack.extras.crack_for = long);
+        assert_eq!(report.found(), ["BRU-015"], "{:#?}", why(&report));
     }
 }
 
@@ -151,7 +153,7 @@ fn a_kid_that_is_a_path_is_hdr_006() {
 #[test]
 fn a_public_key_used_as_a_secret_is_sig_009() {
     let check = r#"
-KEYS = json.dumps({"keys": [{"kty": "RSA", "kid": "main", "n": b64(os.urandom(256)), "e": "AQAB"}]})
+KEYS = json.dumps({"keys": [{"kty": "RSA", "kid": "main", "n": b64(b"\xff" + os.urandom(255)), "e": "AQAB"}]})
 def token():
     return sign({"alg": "RS256", "typ": "at+jwt", "kid": "main"}, CLAIMS)
 def check(request):
@@ -165,5 +167,72 @@ TEXTS["/jwks"] = lambda: KEYS
         let report = twin.with_jwks();
         assert_eq!(report.found(), ["SIG-009"], "{:#?}", why(&report));
         assert!(twin.attack().found().is_empty(), "it needs the key set");
+    }
+}
+
+#[test]
+fn a_sound_server_withstands_well_signed_nonsense() {
+    let check = "def check(request):\n    return verify(bearer(request))";
+    if let Some(twin) = twin("sound, staging", check) {
+        let report = twin.with_staging_key();
+        assert_eq!(report.found(), [""; 0], "{:#?}", why(&report));
+        let safe = report.ids(Verdict::Safe);
+        for id in [
+            "SIG-013", "HDR-011", "CLM-003", "CLM-010", "PAR-001", "PAR-011",
+        ] {
+            assert!(safe.contains(&id), "{id}: {safe:?}");
+        }
+    }
+}
+
+#[test]
+fn an_audience_that_is_not_looked_at_is_clm_010() {
+    let check = r#"
+def check(request):
+    token = bearer(request)
+    CLAIMS["aud"] = decode(token.split(".")[1]).get("aud")
+    return verify(token)
+"#;
+    if let Some(twin) = twin("no audience", check) {
+        let report = twin.with_staging_key();
+        assert_eq!(report.found(), ["CLM-010"], "{:#?}", why(&report));
+    }
+}
+
+#[test]
+fn the_wrong_staging_key_proves_nothing() {
+    let check = "def check(request):\n    return verify(bearer(request))\nTEXTS['/key'] = lambda: 'another key'";
+    if let Some(twin) = twin("another key", check) {
+        let report = twin.with_staging_key();
+        assert!(report.found().is_empty());
+        assert!(report.ids(Verdict::Inconclusive).contains(&"CLM-010"));
+    }
+}
+
+#[test]
+fn an_expired_token_and_one_for_something_else_are_found_when_they_are_given() {
+    let check = r#"
+def check(request):
+    text = bearer(request)
+    if text in (OLD, IDENTITY):
+        return True
+    return verify(text)
+OLD = sign({"alg": "HS256", "typ": "at+jwt", "kid": "main"}, {**CLAIMS, "exp": 1})
+IDENTITY = sign({"alg": "HS256", "typ": "JWT", "kid": "main"}, {**CLAIMS, "aud": "app", "nonce": "n"})
+TEXTS["/old"] = lambda: OLD
+TEXTS["/identity"] = lambda: IDENTITY
+"#;
+    if let Some(twin) = twin("old and identity tokens", check) {
+        let (old, identity) = (twin.fetch("/old"), twin.fetch("/identity"));
+        let report = twin.attack_with(|attack| {
+            attack.extras.old_token = Some(old);
+            attack.extras.other_tokens = vec![identity];
+        });
+        assert_eq!(
+            report.found(),
+            ["CLM-001", "CLM-012"],
+            "{:#?}",
+            why(&report)
+        );
     }
 }

@@ -17,6 +17,7 @@ use std::{
 use clap::Args;
 use doorward_attack::{
     case::{self, Severity},
+    mint::Mint,
     report::Report,
     run::{Attack as Run, Extras, Limits},
     target::{Target, TokenPlace},
@@ -25,7 +26,11 @@ use doorward_attack::{
 use doorward_issuer::Entropy as _;
 use doorward_verify::{clock::Clock as _, jose::time::UnixTime};
 
-use super::{Place, curl, secret::TokenSource, workplace::runtime};
+use super::{
+    Place, curl,
+    secret::{self, TokenSource},
+    workplace::runtime,
+};
 use crate::{
     exit::{Answer, Failure},
     invocation, output,
@@ -120,6 +125,24 @@ struct More {
     /// The published key set: a file, or a path on the target
     #[arg(long, value_name = "FILE|/PATH")]
     jwks: Option<String>,
+    /// A token that has expired
+    #[arg(long, value_name = "FILE")]
+    old_token: Option<PathBuf>,
+    /// A token for something else: another API, an identity or refresh token;
+    /// may be repeated
+    #[arg(long = "other-token", value_name = "FILE")]
+    other_tokens: Vec<PathBuf>,
+    /// A token of another user or tenant, who must not see what this route
+    /// shows
+    #[arg(long, value_name = "FILE")]
+    second_token: Option<PathBuf>,
+    /// Path of a route on the target that shows the headers it received
+    #[arg(long, value_name = "/PATH")]
+    echo_route: Option<String>,
+    /// The key that signs the tokens of a staging system: PKCS #8 PEM, or the
+    /// secret of an HMAC
+    #[arg(long, value_name = "FILE")]
+    staging_key: Option<PathBuf>,
     /// Words to try as the secret of an HMAC, one a line
     #[arg(long, value_name = "FILE")]
     wordlist: Option<PathBuf>,
@@ -142,16 +165,11 @@ impl Attack {
         let only = self.only()?;
         let expectations = self.outputs.expectations()?;
         let token = self.token(place)?;
+        let extras = self.extras(&token)?;
         let run = Run {
             target,
             token,
-            extras: Extras {
-                words: self.words()?,
-                unsafe_methods: self.limits.unsafe_methods,
-                crack_for: Some(Duration::from_secs(self.more.crack_seconds)),
-                cores: std::thread::available_parallelism().map_or(1, usize::from),
-                ..Extras::default()
-            },
+            extras,
             limits: Limits::POLITE,
             only,
             run_id: random(),
@@ -297,6 +315,43 @@ impl Attack {
         Ok(token)
     }
 
+    /// What the command line brings beside the token; the key set is fetched
+    /// later.
+    fn extras(&self, token: &str) -> Result<Extras, Failure> {
+        let more = &self.more;
+        let token_of = |file: &PathBuf| secret::token_of_file(file);
+        let echo_route = more.echo_route.clone();
+        if echo_route
+            .as_ref()
+            .is_some_and(|path| !path.starts_with('/'))
+        {
+            return Err(Failure::usage("--echo-route is no path")
+                .hint("only the target is spoken to; write it like /debug/headers"));
+        }
+        let staging = more.staging_key.as_deref().map(|file| {
+            let key = files::read(file)?;
+            Mint::new(token, &key).map_err(|error| {
+                Failure::configuration(format!("{} cannot sign: {error}", file.display()))
+            })
+        });
+        Ok(Extras {
+            jwks: None,
+            unsafe_methods: self.limits.unsafe_methods,
+            old_token: more.old_token.as_ref().map(token_of).transpose()?,
+            other_tokens: more
+                .other_tokens
+                .iter()
+                .map(token_of)
+                .collect::<Result<_, _>>()?,
+            second_token: more.second_token.as_ref().map(token_of).transpose()?,
+            echo_route,
+            staging: staging.transpose()?,
+            words: self.words()?,
+            crack_for: Some(Duration::from_secs(more.crack_seconds)),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        })
+    }
+
     fn words(&self) -> Result<Vec<String>, Failure> {
         self.more
             .wordlist
@@ -315,7 +370,7 @@ fn list(place: &Place) {
         .map(|case| {
             serde_json::json!({
                 "id": case.id, "name": case.name, "sent": case.sent, "must": case.must,
-                "needs": case.tier.unlocked_by(), "priority": case.priority,
+                "needs": case.unlocked_by(), "priority": case.priority,
                 "severity": case.severity, "cwe": case.cwe, "asvs": case.asvs,
                 "api_top_10": case.api, "source": case.source, "fix": case.fix().what,
             })

@@ -3,9 +3,12 @@
 
 use std::{fs, process::Output};
 
-use serde_json::Value;
+use doorward_verify::jose::{
+    algorithm::Algorithm, base64url, signing_key::SigningKey, token::Inspected,
+};
+use serde_json::{Value, json};
 
-use crate::harness::Server;
+use crate::harness::{Recorder, Server};
 
 /// The protected route of the demo.
 fn orders(server: &Server) -> String {
@@ -214,4 +217,68 @@ fn what_is_not_yours_or_not_harmless_is_refused_before_anything_is_sent() {
         );
         assert!(text(&output).contains(said), "{all:?}: {}", text(&output));
     }
+}
+
+const ISSUER: &str = "https://id.example";
+
+/// Our verifier against tokens that are signed well and say what they should
+/// not: the gateway trusts an issuer whose key is ours.
+#[test]
+fn with_the_signing_key_the_gateway_has_no_finding_either() {
+    let recorder = Recorder::start();
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| place.path().join(name);
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let keys = json!({ "keys": [key.verifying_key().to_jwk().unwrap().to_object()] });
+    fs::write(file("jwks.json"), keys.to_string()).unwrap();
+    let config = format!(
+        "permissions = [\"orders:read\"]\n[roles.reader]\npermissions = [\"orders:read\"]\n\
+         [[route]]\nmatch = \"GET /orders\"\nauthenticated = true\n\
+         [[trusted_issuer]]\nissuer = \"{ISSUER}\"\naudience = \"orders\"\n\
+         algorithms = [\"ES256\"]\njwks_file = {:?}\n",
+        file("jwks.json")
+    );
+    let server = Server::before(recorder.address, &config);
+    let own = Inspected::parse(&server.access_token("reader")).unwrap();
+    let now = own.payload["iat"].as_u64().unwrap();
+    let claims = json!({
+        "iss": ISSUER, "aud": "orders", "sub": "ann", "client_id": "web", "jti": "t-1",
+        "iat": now, "exp": now + 300,
+    });
+    fs::write(file("token"), key.sign("at+jwt", &claims).unwrap()).unwrap();
+    let mut pkcs8 = base64url::encode(&*key.to_pkcs8().unwrap())
+        .replace('-', "+")
+        .replace('_', "/");
+    while !pkcs8.len().is_multiple_of(4) {
+        pkcs8.push('=');
+    }
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{pkcs8}\n-----END PRIVATE KEY-----\n");
+    fs::write(file("key.pem"), pem).unwrap();
+    let named = |name: &str| file(name).to_str().unwrap().to_owned();
+    let output = server.command(&[
+        "attack",
+        &orders(&server),
+        "--token-file",
+        &named("token"),
+        "--staging-key",
+        &named("key.pem"),
+        "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tier_3 = || {
+        report["cases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|case| case["tier"] == 3)
+    };
+    for case in tier_3() {
+        assert!(
+            !["vulnerable", "suspect", "inconclusive"].contains(&case["verdict"].as_str().unwrap()),
+            "{case:#}"
+        );
+    }
+    let safe = tier_3().filter(|case| case["verdict"] == "safe").count();
+    assert!(safe >= 25, "{safe}");
 }

@@ -4,7 +4,7 @@ except Crash."""
 import base64, hashlib, hmac, json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECRET = hashlib.sha256(b"a secret that nobody guesses" + os.urandom(16)).digest()
+SECRET = hashlib.sha256(b"a secret that nobody guesses" + os.urandom(16)).hexdigest().encode()
 CLAIMS = {"iss": "https://id.example", "aud": "https://api.example", "sub": "ada",
           "exp": int(time.time()) + 600, "iat": int(time.time()), "jti": "t-1"}
 ORDERS = {"orders": [{"id": 7, "item": "door"}]}
@@ -33,8 +33,12 @@ def pairs(items):
     return dict(items)
 
 
+def constant(name):
+    raise ValueError(name + " is not JSON")
+
+
 def decode(part):
-    return json.loads(unb64(part).decode(), object_pairs_hook=pairs)
+    return json.loads(unb64(part).decode(), object_pairs_hook=pairs, parse_constant=constant)
 
 
 def sign(header, claims, secret=None, digest=hashlib.sha256):
@@ -60,7 +64,9 @@ def verify(text):
     if not hmac.compare_digest(good, unb64(signature)):
         return False
     claims = decode(payload)
-    return (isinstance(claims["exp"], int) and claims["exp"] > time.time()
+    return (type(claims["exp"]) is int and claims["exp"] > time.time()
+            and type(claims.get("nbf", 0)) is int and claims.get("nbf", 0) <= time.time() + 60
+            and isinstance(claims["sub"], str) and claims["sub"] != ""
             and claims["iss"] == CLAIMS["iss"] and claims["aud"] == CLAIMS["aud"])
 
 
@@ -76,7 +82,7 @@ def bearer(request):
 
 
 # Further open paths and what makes their text; the twin's own `token` counts.
-TEXTS = {"/token": lambda: token()}
+TEXTS = {"/token": lambda: token(), "/key": lambda: SECRET.decode()}
 
 
 class Handler(BaseHTTPRequestHandler):
