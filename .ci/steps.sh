@@ -12,14 +12,15 @@ readonly deny_version=0.20.2
 readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
 readonly clients="${CARGO_TARGET_DIR:-target}/clients"
 
-# Packages of this platform, exactly those of the lock files. No later cargo step
-# needs the registry, so this one alone tries again.
+# Packages of this platform, exactly those of the lock file; for the fuzzer, which
+# ships with nothing, those that its lock file has where it is not behind. No later
+# cargo step needs the registry, so this one alone tries again.
 step_fetch() {
     local host attempt
     host="$(rustc -vV | sed -n 's/^host: //p')"
     for attempt in 1 2 3; do
         if cargo fetch --locked --target "$host" \
-            && cargo fetch --locked --target "$host" --manifest-path fuzz/Cargo.toml; then
+            && cargo fetch --target "$host" --manifest-path fuzz/Cargo.toml; then
             return
         fi
         echo "fetch: attempt $attempt failed" >&2

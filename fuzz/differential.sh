@@ -15,5 +15,5 @@ if [[ ! -x "$target/clients/python/bin/python" ]]; then
     echo 'differential: run `.ci/steps.sh clients` first' >&2
     exit 1
 fi
-ORACLES="$target/clients" cargo run --quiet --locked --package differential \
+ORACLES="$target/clients" cargo run --quiet --package differential \
     --target-dir "$target" -- "$@"

@@ -28,7 +28,7 @@ build() {
         --cfg=fuzzing
     )
     # With a target named, the flags leave build scripts and macros alone.
-    RUSTFLAGS="${flags[*]}" cargo build --locked --release --package runner --bins \
+    RUSTFLAGS="${flags[*]}" cargo build --release --package runner --bins \
         --target "$host" --target-dir "$target_dir"
 }
 

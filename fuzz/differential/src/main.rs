@@ -187,7 +187,8 @@ fn count(
         }
         (Err(_), Verdict::Refused(_)) => tally.both_refuse += 1,
         (Err(error), Verdict::Accepted(_)) => {
-            tally.stricter(error.to_string(), || describe(token));
+            let class = format!("{error}; changed: {}", token.kind());
+            tally.stricter(class, || describe(token));
         }
     }
 }

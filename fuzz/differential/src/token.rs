@@ -26,6 +26,26 @@ pub(crate) struct Token {
     pub(crate) changes: Vec<String>,
 }
 
+impl Token {
+    /// What kind of thing was changed; `several` if more than one was.
+    pub(crate) fn kind(&self) -> String {
+        let change = match &self.changes[..] {
+            [] => return "nothing".to_owned(),
+            [only] => only,
+            _ => return "several".to_owned(),
+        };
+        let Some((place @ ("header" | "claims"), rest)) = change.split_once(' ') else {
+            return change.clone();
+        };
+        let whats = [
+            "absent", "again", "escaped", "space", "around", "depth", "length", "order",
+        ];
+        let is_it = |what: &&&str| rest.starts_with(**what) || rest.ends_with(**what);
+        let what = whats.iter().find(is_it).unwrap_or(&"value");
+        format!("{place} {what}")
+    }
+}
+
 const HEADER_NAMES: [&str; 24] = [
     "alg", "alg", "alg", "typ", "typ", "kid", "kid", "crit", "b64", "zip", "enc", "cty", "jwk",
     "jku", "x5u", "x5c", "x5t", "x5t#S256", "iss", "epk", "p2c", "nonce", "url", "foo",
@@ -275,7 +295,11 @@ impl Signer<'_> {
                     .pick(&["A", "_", ".", "=", "a", "\u{ff21}", "0"]);
                 (
                     "a character",
-                    format!("{}{other}{}", &text[..at], &text[at..].get(1..).unwrap_or_default()),
+                    format!(
+                        "{}{other}{}",
+                        &text[..at],
+                        &text[at..].get(1..).unwrap_or_default()
+                    ),
                 )
             }
             6 => {
