@@ -4,16 +4,22 @@ use std::collections::HashSet;
 
 use doorward_jose::{
     algorithm::Algorithm,
+    json::Value,
     jwk::Jwk,
     jwk_set::{KeySet, Limits},
     verifying_key::VerifyingKey,
 };
 
 /// What a public key never says.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "k", "priv"];
+const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 pub(crate) fn run(input: &[u8]) {
+    let lenient = || serde_json::from_slice::<Value>(input).expect("what is read is JSON");
     if let Ok(set) = KeySet::parse(input, Limits::default()) {
+        let document = lenient();
+        let members = document["keys"].as_array().expect("an array");
+        members.iter().for_each(assert_public);
+        assert_eq!(set.len() + set.skipped().len(), members.len());
         check_set(&set);
         // Told fewer algorithms, it finds fewer keys or none, and no others.
         let fewer = [Algorithm::Es256, Algorithm::Ps256];
@@ -23,8 +29,15 @@ pub(crate) fn run(input: &[u8]) {
         }
     }
     if let Ok(jwk) = Jwk::parse(input) {
+        assert_public(&lenient());
         check_key(&jwk);
     }
+}
+
+/// A secret in a public document refuses it, whoever reads it.
+fn assert_public(key: &Value) {
+    assert!(PRIVATE.iter().all(|name| key.get(name).is_none()));
+    assert_ne!(key["kty"], "oct");
 }
 
 fn check_set(set: &KeySet) {
@@ -50,7 +63,7 @@ fn check_set(set: &KeySet) {
 
 fn check_key(jwk: &Jwk) {
     let object = jwk.to_object();
-    assert!(PRIVATE.iter().all(|name| !object.contains_key(*name)));
+    assert_public(&Value::Object(object.clone()));
     let written = serde_json::to_string(&object).expect("an object");
     let again = Jwk::parse(written.as_bytes()).expect("our own writing");
     assert_eq!(&again, jwk);

@@ -12,7 +12,7 @@ mod dpop_proof;
 mod feed_batch;
 mod header;
 mod jwk_set;
-mod signer;
+pub(crate) mod signer;
 mod token;
 
 /// Panics if a promise is broken.

@@ -1,5 +1,6 @@
-//! Every committed input of the fuzz targets, through the targets: what the
-//! fuzzer once reached stays reached, on every machine that runs the tests.
+//! Every committed input of the fuzz targets, and those that they begin with,
+//! through the targets: what the fuzzer once reached stays reached, on every
+//! machine that runs the tests.
 
 #![expect(
     clippy::expect_used,
@@ -12,6 +13,8 @@ use std::{
     time::Instant,
 };
 
+#[path = "../../../fuzz/targets/seeds.rs"]
+mod seeds;
 #[path = "../../../fuzz/targets/mod.rs"]
 mod targets;
 
@@ -38,5 +41,16 @@ fn every_committed_input_holds() {
             slowest = slowest.max((start.elapsed().as_micros(), file));
         }
         eprintln!("{target}: at most {} µs", slowest.0);
+    }
+}
+
+#[test]
+fn every_seed_holds() {
+    for ((target, inputs), (name, run)) in seeds::all().into_iter().zip(targets::ALL) {
+        assert_eq!(target, name);
+        for input in inputs {
+            let held = std::panic::catch_unwind(|| run(input.as_bytes()));
+            assert!(held.is_ok(), "{target}: {input:?} breaks a promise");
+        }
     }
 }

@@ -13,8 +13,7 @@ use crate::{
 pub(crate) const ISSUER: &str = "https://id.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";
 
-/// The moment of judgement, for those who can be told. The claims are dated so
-/// that it makes no difference for those who ask the clock, until 2093.
+/// The moment of judgement. Every oracle is told: none asks the clock.
 pub(crate) const NOW: u64 = 1_800_000_000;
 
 pub(crate) struct Token {

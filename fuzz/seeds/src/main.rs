@@ -1,340 +1,52 @@
-//! Writes the inputs that the fuzz targets begin with into a folder for each:
-//! good documents of every kind, the forgeries of `doorward-attack`, and one
-//! spoiled member each. `fuzz/run.sh TARGET merge` keeps those that reach code
-//! of their own.
+//! Writes the inputs that the fuzz targets begin with into a folder for each,
+//! after each has gone through its target: those of `targets/seeds.rs`, and the
+//! forgeries of `doorward-attack`. `fuzz/run.sh TARGET merge` keeps those that
+//! reach code of their own.
 //!
 //! ```text
 //! cargo run --package seeds -- found
 //! ```
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use doorward_attack::forge::forge;
-use doorward_jose::{
-    algorithm::Algorithm, jwk_set::KeySet, signing_key::SigningKey, token::Inspected,
-};
-use serde_json::{Value, json};
+use doorward_jose::{jwk_set::KeySet, signing_key::SigningKey};
 
-#[path = "../../targets/signer.rs"]
-#[expect(dead_code, reason = "the targets use the rest of it")]
-mod signer;
-
-use signer::{AUDIENCE, DETERMINISTIC, ISSUER, NOW};
+#[path = "../../targets/seeds.rs"]
+mod seeds;
+#[path = "../../targets/mod.rs"]
+mod targets;
 
 fn main() -> io::Result<()> {
     let folder = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "found".to_owned());
-    let folder = Path::new(&folder);
-    write(folder, "token", tokens())?;
-    write(folder, "header", headers())?;
-    write(folder, "jwk_set", key_sets())?;
-    write(folder, "dpop_proof", proofs())?;
-    write(folder, "feed_batch", messages())
-}
-
-fn write(folder: &Path, target: &str, seeds: BTreeSet<String>) -> io::Result<()> {
-    let folder = folder.join(target);
-    fs::create_dir_all(&folder)?;
-    for (number, seed) in seeds.iter().filter(|seed| seed.len() < 12_000).enumerate() {
-        fs::write(folder.join(format!("seed-{number:04}")), seed)?;
+    for (target, mut inputs) in seeds::all() {
+        inputs.extend(forgeries(target));
+        let run = targets::ALL.iter().find(|(name, _)| *name == target);
+        let (_, run) = run.expect("a target of this name");
+        let folder = Path::new(&folder).join(target);
+        fs::create_dir_all(&folder)?;
+        for (number, input) in inputs.iter().enumerate() {
+            run(input.as_bytes());
+            fs::write(folder.join(format!("seed-{number:04}")), input)?;
+        }
+        println!("{target}: {} seeds", inputs.len());
     }
-    println!("{target}: {} seeds", seeds.len());
     Ok(())
 }
 
-/// Values to put in place of good ones.
-const ODD: [&str; 25] = [
-    "null",
-    "true",
-    "0",
-    "-1",
-    "1.5",
-    "1e3",
-    "9007199254740991",
-    "9007199254740992",
-    "18446744073709551616",
-    "\"\"",
-    "\"a\"",
-    "\"a b\"",
-    "\" a\"",
-    "\"\\u0000\"",
-    "\"\\ud800\"",
-    "\"\\ud83d\\ude00\"",
-    "\"\\u00e9\"",
-    "[]",
-    "[\"a\"]",
-    "[\"a\",1]",
-    "[[]]",
-    "{}",
-    "{\"a\":1,\"\\u0061\":2}",
-    "{\"jkt\":\"a\"}",
-    "1800000299",
-];
-
-/// The object with each member replaced by each odd value, left out, and twice.
-fn spoiled(object: &Value) -> Vec<String> {
-    let members = object.as_object().expect("an object");
-    let mut texts = vec![
-        object.to_string(),
-        format!(" {}\n", object.to_string().replace(',', " ,\t")),
-    ];
-    for name in members.keys() {
-        let mut without = members.clone();
-        without.remove(name);
-        let without = Value::Object(without).to_string();
-        let rest = without.trim_start_matches('{');
-        let comma = if rest == "}" { "" } else { "," };
-        for value in ODD {
-            texts.push(format!("{{\"{name}\":{value}{comma}{rest}"));
-        }
-        texts.push(format!(
-            "{{\"{name}\":{}{}",
-            members[name],
-            object.to_string().replacen('{', ",", 1)
-        ));
-        texts.push(without);
-    }
-    texts
-}
-
-fn with(object: &Value, name: &str, value: Value) -> Value {
-    let mut object = object.clone();
-    object[name] = value;
-    object
-}
-
-fn to_sign(key: &SigningKey, header: &str, payload: &str) -> String {
-    format!("{}\n{header}\n.\n{payload}", key.algorithm())
-}
-
-fn token_header(key: &SigningKey) -> Value {
-    json!({ "alg": key.algorithm(), "typ": "at+jwt", "kid": key.key_id() })
-}
-
-fn claims() -> Value {
-    json!({
-        "iss": ISSUER, "sub": "user-1", "aud": [AUDIENCE, "https://files.example"],
-        "exp": NOW.as_secs() + 300, "iat": NOW.as_secs(), "nbf": NOW.as_secs(), "jti": "t-1",
-        "client_id": "cli", "scope": "orders:read carts:read", "sid": "s-1", "tenant": "acme",
-        "roles": ["editor"], "permissions": ["orders:read"], "auth_time": NOW.as_secs(),
-        "acr": "1", "amr": ["pwd", "otp"], "cnf": { "jkt": "AA" },
-        "other": { "a": [1, -2, 1.5, null, true, "\u{1f600}\n"] },
-    })
-}
-
-/// RFC 7515 appendix A.2 to A.4: good signatures with keys that are not ours.
-const OF_THE_RFC: [&str; 3] = [
-    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
-    "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
-    "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
-];
-
-fn tokens() -> BTreeSet<String> {
-    let mut seeds: BTreeSet<String> = OF_THE_RFC.map(str::to_owned).into();
-    for key in DETERMINISTIC.iter() {
-        let (header, payload) = (token_header(key).to_string(), claims().to_string());
-        let good = signer::sign(key, header.as_bytes(), payload.as_bytes());
-        seeds.extend(
-            forge(&good, Some(STRANGER))
-                .into_iter()
-                .map(|forgery| forgery.token),
-        );
-        seeds.insert(good);
-        seeds.extend(
-            spoiled(&claims())
-                .iter()
-                .map(|payload| to_sign(key, &header, payload)),
-        );
-        seeds.extend(
-            spoiled(&token_header(key))
-                .iter()
-                .map(|header| to_sign(key, header, &payload)),
-        );
-    }
-    seeds
-}
-
-fn headers() -> BTreeSet<String> {
-    let full = json!({
-        "alg": "HS256", "typ": "application/at+jwt", "kid": "2026/11#a", "x5t": "AA",
-        "url": "https://a.example", "else": [{ "a": 1 }],
-    });
-    let mut seeds: BTreeSet<String> = spoiled(&full).into_iter().collect();
-    for algorithm in Algorithm::ALL.iter().map(|algorithm| algorithm.name()) {
-        seeds.insert(json!({ "alg": algorithm }).to_string());
-    }
-    for algorithm in ["none", "NONE", "hs256", "RSA-OAEP", "dir", "ES256K"] {
-        seeds.insert(json!({ "alg": algorithm }).to_string());
-    }
-    for name in [
-        "crit", "b64", "zip", "enc", "epk", "cty", "jwk", "jku", "x5u", "x5c", "p2c",
-    ] {
-        seeds.insert(with(&full, name, json!(["exp"])).to_string());
-    }
-    // The forgeries' headers, where they can be read.
-    let valid = tokens()
-        .into_iter()
-        .find(|text| text.starts_with("eyJhbGciOiJIUzI1NiI"));
-    for forgery in forge(&valid.expect("a good token"), Some(STRANGER)) {
-        if let Ok(inspected) = Inspected::parse(&forgery.token) {
-            seeds.insert(Value::Object(inspected.header).to_string());
-        }
-    }
-    seeds
-}
-
-const STRANGER: &str = r#"{"keys":[{"kty":"RSA","alg":"RS256","kid":"r","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ","e":"AQAB"}]}"#;
-
-fn public(algorithm: Algorithm) -> Value {
-    let key = SigningKey::generate(algorithm)
-        .expect("a key")
-        .verifying_key();
-    Value::Object(key.to_jwk().expect("a public key").to_object())
-}
-
-fn key_sets() -> BTreeSet<String> {
-    let stranger: Value = serde_json::from_str(STRANGER).expect("JSON");
-    let mut keys = vec![stranger["keys"][0].clone()];
-    keys.extend(
-        [
-            Algorithm::Es256,
-            Algorithm::Es384,
-            Algorithm::Es512,
-            Algorithm::EdDsa,
-        ]
-        .map(public),
-    );
-    let mut seeds = BTreeSet::new();
-    seeds.insert(json!({ "keys": keys }).to_string());
-    seeds.insert(json!({ "keys": [] }).to_string());
-    for key in &mut keys {
-        let other = public(Algorithm::Es256);
-        key["key_ops"] = json!(["verify"]);
-        for spoiled in spoiled(key) {
-            seeds.insert(format!(r#"{{"keys":[{spoiled},{other}]}}"#));
-            seeds.insert(spoiled);
-        }
-        for name in ["d", "k", "oth", "priv", "x5c", "x5u"] {
-            seeds.insert(with(key, name, json!("AA")).to_string());
-        }
-        seeds.insert(format!(r#"{{"keys":[{key},{key}]}}"#));
-        key.as_object_mut().expect("an object").remove("kid");
-        seeds.insert(format!(r#"{{"keys":[{key},{key}],"more":1}}"#));
-    }
-    seeds.insert(json!({ "keys": [{ "kty": "oct", "k": "AA" }] }).to_string());
-    seeds.insert(json!({ "keys": vec![json!({}); 33] }).to_string());
-    seeds.insert(
-        KeySet::from_iter(DETERMINISTIC.iter().map(SigningKey::verifying_key)).to_jwks_json(),
-    );
-    seeds
-}
-
-fn proofs() -> BTreeSet<String> {
-    let key = &DETERMINISTIC[1];
-    let jwk = key
-        .verifying_key()
-        .to_jwk()
-        .expect("a public key")
-        .to_object();
-    let header = json!({ "alg": "Ed25519", "typ": "dpop+jwt", "jwk": jwk });
-    let claims = json!({
-        "jti": "p-1", "htm": "POST", "htu": "https://api.example/a?b", "iat": NOW.as_secs(),
-        "ath": "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo", "nonce": "n", "more": {},
-    });
-    let (header_text, claims_text) = (header.to_string(), claims.to_string());
-    let mut seeds = BTreeSet::new();
-    let good = signer::sign(key, header_text.as_bytes(), claims_text.as_bytes());
-    seeds.extend(forge(&good, None).into_iter().map(|forgery| forgery.token));
-    seeds.insert(good);
-    seeds.extend(
-        spoiled(&claims)
-            .iter()
-            .map(|claims| to_sign(key, &header_text, claims)),
-    );
-    seeds.extend(
-        spoiled(&header)
-            .iter()
-            .map(|header| to_sign(key, header, &claims_text)),
-    );
-    for jwk in spoiled(&header["jwk"]) {
-        let header = format!(r#"{{"alg":"Ed25519","typ":"dpop+jwt","jwk":{jwk}}}"#);
-        seeds.insert(to_sign(key, &header, &claims_text));
-    }
-    for name in [
-        "crit", "b64", "zip", "enc", "cty", "jku", "x5u", "x5c", "payload",
-    ] {
-        let header = with(&header, name, json!("x")).to_string();
-        seeds.insert(to_sign(key, &header, &claims_text));
-    }
-    for algorithm in [Algorithm::Es256, Algorithm::Es512] {
-        let other = SigningKey::generate(algorithm).expect("a key");
-        let jwk = other.verifying_key().to_jwk().expect("public").to_object();
-        let header = json!({ "alg": algorithm, "typ": "dpop+jwt", "jwk": jwk }).to_string();
-        seeds.insert(signer::sign(
-            &other,
-            header.as_bytes(),
-            claims_text.as_bytes(),
-        ));
-    }
-    seeds
-}
-
-fn messages() -> BTreeSet<String> {
-    let entries = json!([
-        ["token", "t", 1_800_000_360],
-        ["session", "s", 5],
-        ["key", "k", 5],
-        ["user", "u", 5, 4],
-        ["client", "c", 5, 4],
-        ["tenant", "a", 5, 4],
-        ["everything", "", 5, 4],
-    ]);
-    let origin = json!({
-        "iss": ISSUER, "epoch": "e-1", "since": 1_799_999_999_999_u64,
-        "time": 1_800_000_000_000_u64, "chain": "i1zE337sfTKngU7KSvBHrjOy1SNCZncVaC4ZwlsLn6o",
-    });
-    let batch = with(
-        &with(&origin, "after", json!(7)),
-        "entries",
-        entries.clone(),
-    );
-    let page = with(&with(&origin, "at", json!(9)), "entries", entries.clone());
-    let page = with(&with(&page, "page", json!(0)), "pages", json!(2));
-    let mut seeds = BTreeSet::new();
-    for (document, typ) in [
-        (&batch, "doorward-revocations+jwt"),
-        (&page, "doorward-revocation-snapshot+jwt"),
-    ] {
-        for key in DETERMINISTIC.iter() {
-            let header = json!({ "alg": key.algorithm(), "typ": typ, "kid": key.key_id() });
-            let text = document.to_string();
-            seeds.insert(signer::sign(
-                key,
-                header.to_string().as_bytes(),
-                text.as_bytes(),
-            ));
-            seeds.extend(
-                spoiled(&header)
-                    .iter()
-                    .map(|header| to_sign(key, header, &text)),
-            );
-        }
-        seeds.extend(spoiled(document));
-        for entry in entries.as_array().expect("an array") {
-            for at in 0..entry.as_array().expect("an array").len() {
-                for value in ODD {
-                    let mut entry = entry.clone();
-                    entry[at] = json!("VALUE");
-                    let row = entry.to_string().replace("\"VALUE\"", value);
-                    seeds.insert(
-                        with(document, "entries", json!(["ROW"]))
-                            .to_string()
-                            .replace("\"ROW\"", &row),
-                    );
-                }
-            }
-        }
-    }
-    seeds
+fn forgeries(target: &str) -> Vec<String> {
+    let [hmac, ed25519, proof] = seeds::good_texts();
+    let keys = targets::signer::DETERMINISTIC.iter();
+    let jwks = KeySet::from_iter(keys.map(SigningKey::verifying_key)).to_jwks_json();
+    let valid: &[String] = match target {
+        "token" => &[hmac, ed25519],
+        "dpop_proof" => &[proof],
+        _ => &[],
+    };
+    let forgeries = valid.iter().flat_map(|valid| forge(valid, Some(&jwks)));
+    let tokens = forgeries.map(|forgery| forgery.token);
+    // What is refused for its length alone teaches nothing.
+    tokens.filter(|token| token.len() < 12_000).collect()
 }
