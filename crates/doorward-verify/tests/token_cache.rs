@@ -400,6 +400,32 @@ fn dos_009_the_cache_is_bounded_in_entries_and_bytes() {
     assert!(verifier.cached().0 >= 16);
 }
 
+#[test]
+fn dos_009_the_token_that_ends_first_makes_room() {
+    let key = SigningKey::hmac(Algorithm::Hs256, &[7; 32]).unwrap();
+    let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
+    let one_set = CacheSize {
+        entries: 4,
+        ..CacheSize::default()
+    };
+    let verifier =
+        Verifier::new(vec![trusted(AUDIENCE, &keys)], RevocationSet::new()).with_cache(one_set);
+    let tokens: Vec<String> = (0..5)
+        .map(|n| {
+            let mut claims = serde_json::to_value(claims(n)).unwrap();
+            let lifetime = if n == 2 { 100 } else { 200 };
+            claims["exp"] = (NOW + lifetime).into();
+            key.sign("at+jwt", &claims).unwrap()
+        })
+        .collect();
+    for token in &tokens {
+        assert!(verify(&verifier, token, NOW).0.is_ok());
+    }
+    let hits = [0, 1, 3, 4].map(|n: usize| is_hit(&verify(&verifier, &tokens[n], NOW).1));
+    assert_eq!(hits, [true; 4]);
+    assert!(!is_hit(&verify(&verifier, &tokens[2], NOW).1));
+}
+
 /// The estimate may be rough, but it must count what an attacker can grow.
 #[test]
 fn dos_009_what_a_token_carries_is_counted() {
