@@ -13,6 +13,7 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use crate::{
+    address::{Header, is_trusted},
     gateway::{Inner, Peer},
     tls::Tls,
     wire::transport::{Socket, Transport},
@@ -51,6 +52,11 @@ pub(crate) enum Protocol {
 /// Brings `stream` to its first request; `None` where it does not come so far.
 pub(crate) async fn receive(inner: &Arc<Inner>, stream: TcpStream, peer: Peer) -> Option<Arrived> {
     let mut socket = Socket::new(stream);
+    let mut peer = peer;
+    if inner.config.proxy_protocol && is_trusted(&inner.config.trusted_proxies, peer.0) {
+        let limit = inner.config.limits.handshake_timeout;
+        peer = timeout(limit, introduced(&mut socket, peer)).await.ok()??;
+    }
     let Some(tls) = &inner.config.tls else {
         let protocol = match inner.config.cleartext_http2 {
             true => timeout(inner.config.limits.head_timeout, first_words(&mut socket))
@@ -81,6 +87,24 @@ pub(crate) async fn receive(inner: &Arc<Inner>, stream: TcpStream, peer: Peer) -
         },
         protocol,
     })
+}
+
+/// For whom a proxy speaks; `None` where it does not say so in the right words.
+async fn introduced(socket: &mut Socket, proxy: Peer) -> Option<Peer> {
+    loop {
+        match Header::read(socket.ahead()) {
+            Header::Unfinished(length) => {
+                if !socket.look_ahead(length).await.ok()? {
+                    return None;
+                }
+            }
+            Header::Whole(length, address) => {
+                socket.skip(length);
+                return Some(address.map_or(proxy, Peer));
+            }
+            Header::Broken => return None,
+        }
+    }
 }
 
 /// HTTP/2 begins with words that no request of HTTP/1.1 begins with. Whoever

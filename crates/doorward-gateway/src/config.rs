@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use http::{Uri, uri::PathAndQuery};
 
-use crate::{UpstreamRoots, tls::Tls};
+use crate::{UpstreamRoots, address::Network, rate::RateLimit, tls::Tls};
 
 /// Settings of a gateway.
 #[derive(Clone, Debug)]
@@ -37,6 +37,12 @@ pub struct Config {
     pub cleartext_http2: bool,
     /// Protocols that a request may change to, in lower case: `websocket`.
     pub upgrades: Vec<String>,
+    /// How much one caller may ask.
+    pub rates: Vec<RateLimit>,
+    /// Proxies whose word is taken for the address of a caller.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether each connection of theirs begins with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
@@ -63,6 +69,9 @@ impl Config {
             tls: None,
             cleartext_http2: false,
             upgrades: Vec::new(),
+            rates: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             identity_names: Vec::new(),
             limits: Limits::default(),
         }
@@ -104,6 +113,10 @@ pub struct Limits {
     pub upstream_requests: usize,
     /// How often an upstream's health is asked for.
     pub health_interval: Duration,
+    /// Connections at a time from one address (of IPv6, one network of 64
+    /// bits), trusted proxies apart. Without it, half of all, and from this
+    /// machine as many as there are.
+    pub connections_per_address: Option<usize>,
     /// For a connection to the upstream.
     pub connect_timeout: Duration,
     /// From the last byte of the request that the upstream took to the head of
@@ -139,6 +152,7 @@ impl Default for Limits {
             linger_timeout: Duration::from_secs(2),
             linger_bytes: 1024 * 1024,
             connections: 16 * 1024,
+            connections_per_address: None,
             upstream_requests: 16 * 1024,
             health_interval: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(3),

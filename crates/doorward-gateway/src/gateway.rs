@@ -2,12 +2,13 @@
 //! asked.
 
 use std::{
+    collections::HashMap,
     fmt,
     future::Future,
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -33,6 +34,7 @@ use crate::{
     identity::Names,
     judge::{self, Bench, Verdict},
     listeners::{BindError, Listeners},
+    rate::Rates,
     server::BoundGateway,
     upstream::{self, Member},
 };
@@ -112,6 +114,9 @@ pub(crate) struct Inner {
     origin: String,
     pub(crate) connections: AtomicUsize,
     pub(crate) handshakes: AtomicUsize,
+    /// Connections of each address.
+    pub(crate) addresses: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) rates: Rates,
     /// The servers behind the gateway, as all workers see them.
     pub(crate) members: Vec<Arc<Member>>,
     /// Whether a worker asks for their health.
@@ -158,6 +163,7 @@ impl Gateway {
         let scheme = config.tls.as_ref().map_or("http", |_| "https");
         let members = config.upstreams().cloned().map(Member::new).collect();
         let inner = Inner {
+            rates: Rates::new(config.rates.clone()),
             members,
             is_probed: AtomicBool::new(false),
             origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
@@ -166,6 +172,7 @@ impl Gateway {
             shared,
             connections: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
+            addresses: Mutex::default(),
             dropped_decisions: AtomicU64::new(0),
         };
         Ok(BoundGateway::new(Self(Arc::new(inner)), listeners))

@@ -10,9 +10,8 @@
 //! linkable from the data plane. What Doorward answers itself is reached
 //! through a [`LocalService`] that the binary gives. It reads no wall clock
 //! and no randomness; both are given in [`Shared`].
-//!
-//! Not here yet, and not advertised: rate limits.
 
+pub mod address;
 mod answer;
 mod arrival;
 pub mod config;
@@ -24,6 +23,7 @@ pub mod identity;
 mod judge;
 mod listeners;
 pub mod path;
+pub mod rate;
 mod responses;
 mod serve;
 mod server;

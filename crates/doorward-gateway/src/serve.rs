@@ -18,10 +18,12 @@ use tokio::{
 };
 
 use crate::{
+    address,
     answer::{Answer, Content},
     arrival::Caller,
     gateway::{Inner, Peer},
     judge::{Refusal, Verdict},
+    rate::{Over, Told},
     responses,
     server::Worker,
     upstream::Origin,
@@ -35,16 +37,18 @@ pub(crate) async fn serve(
     caller: Caller,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    let peer = caller.peer;
     let inner = &worker.inner;
+    let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
+    let peer = caller.peer;
+    let mut told = Told::default();
     let now = inner.shared.clock.now();
     let mut record = Record::open(Arc::clone(inner), &request, now, peer);
     // With part of the body still to come, a refusal ends the connection.
     let is_alone = request.version() != Version::HTTP_2;
     let closes = is_alone && !request.body().is_end_stream();
-    let response = match compare(&exchange, &request) {
+    let mut response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
-        Ok(()) => match judge(inner, request, now, &mut record.decision).await {
+        Ok(()) => match admit(inner, request, (now, peer), &mut told, &mut record.decision).await {
             Verdict::KeyMissing(missing) => {
                 responses::refusal(&record.decision, &missing.refused(), closes)
             }
@@ -87,8 +91,43 @@ pub(crate) async fn serve(
             }
         },
     };
+    told.write(response.headers_mut());
     record.close(response.status().as_u16());
     response.map(|content| Answer::new(content, exchange))
+}
+
+/// The verdict, within what this caller may ask.
+async fn admit(
+    inner: &Inner,
+    request: Request<Incoming>,
+    (now, peer): (Timestamp, Peer),
+    told: &mut Told,
+    decision: &mut Decision,
+) -> Verdict<Incoming> {
+    if let Err(over) = inner.rates.arrived(peer.0, told) {
+        return throttle(over, decision);
+    }
+    let verdict = judge(inner, request, now, decision).await;
+    let over = match &verdict {
+        Verdict::Forward(_, _, Some(principal)) => inner.rates.proven(principal, told).err(),
+        Verdict::Refused(_) => {
+            // Who sends no token at all costs nothing, and is told to send one.
+            if decision.reason.status() == 401 && decision.reason != Reason::NoToken {
+                inner.rates.failed(peer.0);
+            }
+            None
+        }
+        _ => None,
+    };
+    match over {
+        Some(over) => throttle(over, decision),
+        None => verdict,
+    }
+}
+
+fn throttle(over: Over, decision: &mut Decision) -> Verdict<Incoming> {
+    decision.fail(Step::Request, Reason::Throttled, over.0, "fewer requests");
+    Verdict::Refused(Refusal::default())
 }
 
 /// Lint and parser must have seen the same request.

@@ -8,9 +8,9 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -25,11 +25,13 @@ use tokio::{
 };
 
 use crate::{
+    address::is_trusted,
     arrival::{Arrived, Protocol, receive},
     config::Limits,
     gateway::{Gateway, Inner, Peer},
     http2,
     listeners::Listeners,
+    rate::by_network,
     serve::serve,
     upstream::Upstream,
     wire::watch::Watched,
@@ -217,7 +219,8 @@ impl Worker {
         peer: SocketAddr,
         connections: &mut JoinSet<()>,
     ) {
-        let Some(place) = Place::take(&self.inner) else {
+        let peer = Peer(peer.ip().to_canonical());
+        let Some(place) = Place::take(&self.inner, peer.0) else {
             // As much as the socket takes at once; then it is closed.
             let _ = stream.try_write(BUSY);
             return;
@@ -225,7 +228,6 @@ impl Worker {
         // Without it small answers may wait for an acknowledgement; they are
         // right all the same.
         let _ = stream.set_nodelay(true);
-        let peer = Peer(peer.ip().to_canonical());
         let worker = Rc::clone(self);
         connections.spawn_local(async move {
             // On the heap, or every idle connection would keep room for it.
@@ -309,19 +311,60 @@ impl Worker {
     }
 }
 
-/// One of the connections that the limit allows.
-struct Place(Arc<Inner>);
+/// One of the connections that the limits allow.
+struct Place {
+    inner: Arc<Inner>,
+    /// Counted by itself, if it is not a trusted proxy's.
+    address: Option<IpAddr>,
+}
 
 impl Place {
-    fn take(inner: &Arc<Inner>) -> Option<Self> {
-        let place = Self(Arc::clone(inner));
+    fn take(inner: &Arc<Inner>, address: IpAddr) -> Option<Self> {
+        let mut place = Self {
+            inner: Arc::clone(inner),
+            address: None,
+        };
+        let limits = &inner.config.limits;
         let before = inner.connections.fetch_add(1, Ordering::Relaxed);
-        (before < inner.config.limits.connections).then_some(place)
+        if before >= limits.connections {
+            return None;
+        }
+        let most = match limits.connections_per_address {
+            _ if is_trusted(&inner.config.trusted_proxies, address) => return Some(place),
+            Some(most) => most,
+            None if address.is_loopback() => return Some(place),
+            None => limits.connections.div_ceil(2),
+        };
+        let address = by_network(address);
+        let mut addresses = inner
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(addresses);
+        place.address = Some(address);
+        Some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.inner.connections.fetch_sub(1, Ordering::Relaxed);
+        let Some(address) = self.address else { return };
+        let mut addresses = self
+            .inner
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
     }
 }

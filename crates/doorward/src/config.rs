@@ -10,6 +10,7 @@
 //! roles, no routes, everything closed.
 
 mod bounds;
+mod callers;
 mod document;
 mod issuers;
 mod problem;
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doorward_gateway::Limits;
+use doorward_gateway::{Limits, address::Network, rate::RateLimit};
 use doorward_policy::role::Roles;
 use doorward_policy::route::RouteTable;
 use http::{Uri, uri::PathAndQuery};
@@ -51,6 +52,9 @@ const KEYS: &[&str] = &[
     "health",
     "timeouts",
     "limits",
+    "limit",
+    "trusted_proxies",
+    "proxy_protocol",
     "issuer",
     "audience",
     "public_origin",
@@ -102,6 +106,12 @@ pub(crate) struct Config {
     pub(crate) upstream_ca: Option<PathBuf>,
     /// What every upstream is asked for now and then.
     pub(crate) health_path: Option<PathAndQuery>,
+    /// How much one caller may ask.
+    pub(crate) rates: Vec<RateLimit>,
+    /// Proxies whose word is taken for the address of a caller.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether each connection of theirs begins with the PROXY protocol.
+    pub(crate) proxy_protocol: bool,
     /// How long the gateway waits, and how much it holds.
     pub(crate) limits: Limits,
     /// Origin under which tokens are issued.
@@ -144,6 +154,12 @@ impl Config {
             ("upstream_ca", self.upstream_ca != other.upstream_ca),
             ("health", self.health_path != other.health_path),
             ("timeouts and limits", self.limits != other.limits),
+            ("limit", self.rates != other.rates),
+            (
+                "trusted_proxies",
+                self.trusted_proxies != other.trusted_proxies
+                    || self.proxy_protocol != other.proxy_protocol,
+            ),
             ("issuer", self.issuer != other.issuer),
             ("audience", self.audience != other.audience),
             ("public_origin", self.public_origin != other.public_origin),
@@ -194,6 +210,9 @@ impl Config {
             upstream: upstreams.next(),
             more_upstreams: upstreams.collect(),
             upstream_ca: settings::upstream_ca(reader, table),
+            rates: callers::limits(reader, table),
+            proxy_protocol: callers::proxy_protocol(reader, table),
+            trusted_proxies: callers::trusted_proxies(reader, table),
             health_path: bounds::health(reader, table, &mut limits),
             limits,
             issuer: settings::issuer(reader, table),

@@ -236,6 +236,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         upstream_roots: settings.upstream_roots()?,
         health_path: settings.config.health_path.clone(),
         limits: settings.config.limits.clone(),
+        rates: settings.config.rates.clone(),
+        trusted_proxies: settings.config.trusted_proxies.clone(),
+        proxy_protocol: settings.config.proxy_protocol,
         public_origin: Some(public_origin.unwrap_or(&last_up.issuer).clone()),
         ..Front::new(listeners.local_addr(), upstream.clone())
     };

@@ -59,6 +59,11 @@ impl Socket {
     pub(crate) fn ahead(&self) -> &[u8] {
         &self.ahead
     }
+
+    /// Forgets the first `length` bytes of it.
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.ahead.drain(..length.min(self.ahead.len()));
+    }
 }
 
 impl Transport {

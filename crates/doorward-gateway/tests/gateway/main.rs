@@ -19,6 +19,7 @@ mod local;
 mod path;
 mod pool;
 mod possession;
+mod rates;
 mod tls;
 mod upgrade;
 mod upstream;

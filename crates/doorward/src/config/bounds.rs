@@ -32,7 +32,9 @@ const TIMEOUTS: [Wait; 11] = [
     ("drain", |limits| &mut limits.drain_timeout),
 ];
 
-/// What `[limits]` sets.
+const PER_ADDRESS: &str = "connections_per_address";
+
+/// What `[limits]` sets besides.
 const COUNTS: [Count; 2] = [
     ("connections", |limits| &mut limits.connections),
     ("upstream_requests", |limits| &mut limits.upstream_requests),
@@ -48,7 +50,9 @@ pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {
             }
         }
     }
-    if let Some(counts) = section(reader, table, "limits", &COUNTS.map(|(key, _)| key)) {
+    let keys = ["connections", "upstream_requests", PER_ADDRESS];
+    if let Some(counts) = section(reader, table, "limits", &keys) {
+        limits.connections_per_address = count(reader, counts, PER_ADDRESS);
         for (key, field) in COUNTS {
             if let Some(count) = count(reader, counts, key) {
                 *field(&mut limits) = count;
@@ -97,7 +101,7 @@ fn section<'d, 'v>(
     Some(section)
 }
 
-fn wait(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<Duration> {
+pub(super) fn wait(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<Duration> {
     value(reader, table, key, "30s", |text| match duration(text) {
         Some(wait) if WAITS.contains(&wait) => Ok(wait),
         Some(_) => refuse(
@@ -111,7 +115,7 @@ fn wait(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<Durat
     })
 }
 
-fn count(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<usize> {
+pub(super) fn count(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<usize> {
     let value = table.get(key)?;
     let DeValue::Integer(number) = value.get_ref() else {
         let wrong = wrong_type(value, key, "a number", value.get_ref());

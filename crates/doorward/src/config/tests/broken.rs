@@ -108,6 +108,53 @@ error: `interval` must be a number and a unit
 "#,
     },
     Broken {
+        name: "limits and proxies that are none",
+        text: r#"proxy_protocol = true
+trusted_proxies = ["10.0.0.1/8"]
+[[limit]]
+per = "user"
+"#,
+        shown: r#"
+error: this is neither an address nor a range
+ --> doorward.toml:2:20
+  |
+2 | trusted_proxies = ["10.0.0.1/8"]
+  |                    ^^^^^^^^^^^^
+  |
+  = help: write an address or a range, like 10.0.0.1 or 10.0.0.0/8
+
+error: [[limit]] lacks `requests`
+ --> doorward.toml:3:1
+  |
+3 | [[limit]]
+  | ^^^^^^^^^
+  |
+  = help: write `[[limit]]`, and `per`, `requests` and `window` in the lines below
+
+error: `per` is none of address, failure, subject and client
+ --> doorward.toml:4:7
+  |
+4 | per = "user"
+  |       ^^^^^^
+  |
+  = help: `address` counts every request of an address, `failure` its refused tokens, `subject` and `client` those of a proven caller
+"#,
+    },
+    Broken {
+        name: "the PROXY protocol of nobody",
+        text: r#"proxy_protocol = true
+"#,
+        shown: r#"
+error: `proxy_protocol` without `trusted_proxies` means nothing
+ --> doorward.toml:1:18
+  |
+1 | proxy_protocol = true
+  |                  ^^^^
+  |
+  = help: write `trusted_proxies = ["10.0.0.1"]` as well
+"#,
+    },
+    Broken {
         name: "half a pair of files",
         text: r#"[[tls]]
 certificate = "one.pem"
@@ -1026,7 +1073,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_ca, health, timeouts, limits, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, roles, route
 "#,
     },
     Broken {
