@@ -6,6 +6,7 @@
 
 mod header;
 mod kid;
+mod listening;
 mod parts;
 mod public_key;
 mod signature;
@@ -19,6 +20,8 @@ use doorward_jose::{
     token::Inspected,
 };
 use serde::Serialize;
+
+pub use self::listening::{Lure, lure};
 
 /// One hostile token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

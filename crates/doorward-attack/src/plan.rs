@@ -76,7 +76,11 @@ impl<'r> Planner<'r> {
         let (token, extras) = (attack.token.as_str(), &attack.extras);
         let mut forgeries: HashMap<&'static str, Vec<Forgery>> = HashMap::new();
         let all = forge(token, extras.jwks.as_deref());
-        for forgery in all.into_iter().chain(mirrored(token)) {
+        let lures = extras
+            .listening
+            .iter()
+            .flat_map(|listening| listening.forgeries.clone());
+        for forgery in all.into_iter().chain(mirrored(token)).chain(lures) {
             forgeries.entry(forgery.case).or_default().push(forgery);
         }
         Self {
@@ -207,7 +211,7 @@ fn is_about_the_token(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use doorward_jose::{algorithm::Algorithm, base64url, dangerous, time::UnixTime};
 
@@ -216,7 +220,7 @@ mod tests {
         calibration::Calibration,
         case::{self, Tier},
         mint::Mint,
-        run::{Attack, Extras, Limits},
+        run::{Attack, Extras, Limits, Listening},
         target::Target,
     };
 
@@ -258,6 +262,10 @@ mod tests {
             other_tokens: vec![token()],
             second_token: Some(token()),
             echo_route: Some("/echo".to_owned()),
+            listening: crate::forge::lure(&token(), "http://127.0.0.1:9").map(|lure| Listening {
+                forgeries: lure.forgeries,
+                visits: Arc::default(),
+            }),
             staging: Mint::new(&token(), b"secret").ok(),
             ..Extras::default()
         });

@@ -3,7 +3,13 @@
 mod pace;
 mod session;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use doorward_jose::time::UnixTime;
 
@@ -13,6 +19,7 @@ use crate::{
     calibration::{Calibration, Standing},
     case::{self, Case, Extra, Severity, Tier},
     evidence,
+    forge::Forgery,
     likeness::Shown,
     mint::Mint,
     plan::{Observation, Plan, Planner},
@@ -23,6 +30,16 @@ use crate::{
     weak_secret,
     wire::{Network, Outcome},
 };
+
+/// An address of ours that forged tokens point to. Listening is the caller's
+/// work; here is only asked who came.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The forgeries of [`crate::forge::lure`].
+    pub forgeries: Vec<Forgery>,
+    /// How many connections were made to the address.
+    pub visits: Arc<AtomicU32>,
+}
 
 /// What there is beyond one valid token.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +56,8 @@ pub struct Extras {
     pub second_token: Option<String>,
     /// Path of a route that shows the header fields it received.
     pub echo_route: Option<String>,
+    /// Where forged tokens point to.
+    pub listening: Option<Listening>,
     /// The key that signs the target's tokens.
     pub staging: Option<Mint>,
     /// More words to try as secrets, one a line.
@@ -57,6 +76,7 @@ impl Extras {
             Extra::OldToken => self.old_token.is_some(),
             Extra::OtherToken => !self.other_tokens.is_empty(),
             Extra::SecondToken => self.second_token.is_some(),
+            Extra::Listener => self.listening.is_some(),
             Extra::EchoRoute => self.echo_route.is_some(),
             _ => false,
         }
@@ -264,6 +284,7 @@ impl Judge<'_, '_, '_> {
         let before = self.session.sent();
         let mut result = CaseResult::untried(case, Verdict::Safe, "");
         let mut unclear = None;
+        let visits = self.visits();
         for probe in probes {
             match self.tried(case, &probe).await? {
                 Judged::Held => {}
@@ -279,6 +300,19 @@ impl Judge<'_, '_, '_> {
                 }
             }
         }
+        if self.visits() > visits {
+            result.findings.push(observed(
+                case,
+                Observation::new(
+                    Verdict::Vulnerable,
+                    "an address in the token was visited",
+                    format!(
+                        "the target made {} connections to where the token pointed",
+                        self.visits() - visits
+                    ),
+                ),
+            ));
+        }
         result.verdict = verdict_of(&result.findings, unclear.is_some());
         if let (Some(why), Verdict::Inconclusive) = (unclear, result.verdict) {
             result.why = why;
@@ -286,6 +320,12 @@ impl Judge<'_, '_, '_> {
         result.requests = self.session.sent() - before;
         result.traces = self.session.take_traces();
         Ok(result)
+    }
+
+    /// How often somebody came to where forged tokens point.
+    fn visits(&self) -> u32 {
+        let listening = self.attack.extras.listening.as_ref();
+        listening.map_or(0, |listening| listening.visits.load(Ordering::Relaxed))
     }
 
     /// Sends a probe; what looks like a success is sent again, and then its
@@ -426,30 +466,34 @@ fn open_route(calibration: &Calibration) -> CaseResult {
 
 fn known(case: &'static Case, observations: Vec<Observation>) -> CaseResult {
     let mut result = CaseResult::untried(case, Verdict::Safe, "");
-    for seen in observations {
-        let severity = match seen.verdict {
-            Verdict::Suspect => case.severity.min(Severity::Medium),
-            _ => case.severity,
-        };
-        result.findings.push(Finding {
-            verdict: seen.verdict,
-            severity,
-            what: seen.what,
-            why: seen.why,
-            request: String::new(),
-            probe: Shown {
-                status: 0,
-                kind: "seen, not provoked".to_owned(),
-                length: 0,
-            },
-            excerpt: None,
-            curl: String::new(),
-            forged: None,
-            trace: None,
-        });
-    }
+    let findings = observations.into_iter().map(|seen| observed(case, seen));
+    result.findings.extend(findings);
     result.verdict = verdict_of(&result.findings, false);
     result
+}
+
+/// A finding that no request of its own stands behind.
+fn observed(case: &Case, seen: Observation) -> Finding {
+    let severity = match seen.verdict {
+        Verdict::Suspect => case.severity.min(Severity::Medium),
+        _ => case.severity,
+    };
+    Finding {
+        verdict: seen.verdict,
+        severity,
+        what: seen.what,
+        why: seen.why,
+        request: String::new(),
+        probe: Shown {
+            status: 0,
+            kind: "seen, not provoked".to_owned(),
+            length: 0,
+        },
+        excerpt: None,
+        curl: String::new(),
+        forged: None,
+        trace: None,
+    }
 }
 
 impl CaseResult {

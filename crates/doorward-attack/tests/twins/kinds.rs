@@ -236,3 +236,43 @@ TEXTS["/identity"] = lambda: IDENTITY
         );
     }
 }
+
+#[test]
+fn a_jku_that_is_followed_is_hdr_002_and_a_loose_allow_list_hdr_003() {
+    let check = r#"
+import urllib.request
+def check(request):
+    text = bearer(request)
+    header = decode(text.split(".")[0])
+    if "jku" in header:
+        urllib.request.urlopen(header["jku"], timeout=1).read()
+        return False
+    return verify(text)
+"#;
+    let Some(twin) = twin("jku is fetched", check) else {
+        return;
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let visits = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = std::sync::Arc::clone(&visits);
+    std::thread::spawn(move || {
+        // The connection is dropped at once: the visit is what counts.
+        for _ in listener.incoming().flatten() {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let report = twin.attack_with(|attack| {
+        let lure = doorward_attack::forge::lure(&attack.token, &origin).unwrap();
+        attack.extras.listening = Some(doorward_attack::run::Listening {
+            forgeries: lure.forgeries,
+            visits,
+        });
+    });
+    assert_eq!(
+        report.found(),
+        ["HDR-002", "HDR-003"],
+        "{:#?}",
+        why(&report)
+    );
+}

@@ -6,10 +6,12 @@
 
 mod allowed;
 mod files;
+mod listener;
 mod observed;
 mod outputs;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -136,6 +138,10 @@ struct More {
     /// shows
     #[arg(long, value_name = "FILE")]
     second_token: Option<PathBuf>,
+    /// An address of this machine that the target can reach: forged tokens
+    /// point there, and a sound target never comes
+    #[arg(long, value_name = "ADDRESS")]
+    listener: Option<SocketAddr>,
     /// Path of a route on the target that shows the headers it received
     #[arg(long, value_name = "/PATH")]
     echo_route: Option<String>,
@@ -225,6 +231,9 @@ impl Attack {
         };
         if let Some(source) = &self.more.jwks {
             run.extras.jwks = Some(files::jwks(source, &run.target, &network).await?);
+        }
+        if let Some(address) = self.more.listener {
+            run.extras.listening = Some(listener::open(address, &run.token).await?);
         }
         let mut progress = outputs::Progress::new(place);
         let report = run.run(&network, &mut |event| progress.tell(&event)).await;
@@ -345,6 +354,7 @@ impl Attack {
                 .collect::<Result<_, _>>()?,
             second_token: more.second_token.as_ref().map(token_of).transpose()?,
             echo_route,
+            listening: None,
             staging: staging.transpose()?,
             words: self.words()?,
             crack_for: Some(Duration::from_secs(more.crack_seconds)),

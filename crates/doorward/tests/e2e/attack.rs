@@ -68,12 +68,14 @@ fn with_the_key_set_and_the_decision_log_every_attack_is_refused_and_seen() {
         "/.well-known/jwks.json",
         "--decisions",
         "--only",
-        "SIG-001,SIG-009,HDR-001",
+        "SIG-001,SIG-009,HDR-001,HDR-002,HDR-003",
+        "--listener",
+        "127.0.0.1:0",
     ];
     let output = attack(&server, &options);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    for id in ["SIG-001", "SIG-009", "HDR-001"] {
+    for id in ["SIG-001", "SIG-009", "HDR-001", "HDR-002", "HDR-003"] {
         let case = case(&report, id);
         assert_eq!(case["verdict"], "safe", "{case:#}");
         assert!(case["seen"]["asked"].as_u64().unwrap() > 0, "{case:#}");
