@@ -60,7 +60,9 @@ pub(crate) fn admit<B>(
     decision.pass(Step::Request, "well-formed");
     let path = canonical_path(request.uri(), decision)?;
     *request.uri_mut() = canonical_target(&path, request.uri().query(), decision)?;
-    decision.path = path.as_str().to_owned();
+    if decision.path != path.as_str() {
+        decision.path = path.as_str().to_owned();
+    }
     decision.pass(Step::Path, path.as_str().to_owned());
     Ok(Admitted { request, path })
 }

@@ -81,26 +81,40 @@ const fn via(version: Version) -> &'static str {
 
 /// Removes the fields of one connection.
 pub(crate) fn strip(headers: &mut HeaderMap) {
+    // One look over what is there: mostly nothing is to go.
+    if !headers.keys().any(is_of_connection) {
+        return;
+    }
     let named: Vec<HeaderName> = connection_options(headers)
         .filter_map(|option| HeaderName::from_bytes(option).ok())
         .collect();
     for name in named {
         headers.remove(name);
     }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HTTP2_SETTINGS,
-    ] {
+    for name in OF_CONNECTION {
         headers.remove(name);
     }
+}
+
+/// Fields of one connection.
+const OF_CONNECTION: [HeaderName; 10] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HTTP2_SETTINGS,
+];
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    // By its first letter most are none.
+    let first = name.as_str().as_bytes().first();
+    let may_be = matches!(first, Some(b'c' | b'k' | b'p' | b't' | b'u' | b'h'));
+    may_be && OF_CONNECTION.contains(name)
 }
 
 /// From the socket, never from the caller: `identity` removed what it sent.
@@ -110,15 +124,28 @@ fn set_forwarded(headers: &mut HeaderMap, caller: Caller) {
     };
     let peer = caller.peer.0;
     let scheme = if caller.is_secure { "https" } else { "http" };
-    let node = match peer {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
+    let address = peer.to_string();
+    let (open, close) = match peer {
+        IpAddr::V4(_) => ("", ""),
+        IpAddr::V6(_) => ("\"[", "]\""),
     };
     // The gate saw that a Host has no quotation mark.
     let named = host.to_str().unwrap_or_default();
-    let forwarded = format!("for={node};host=\"{named}\";proto={scheme}");
+    let mut forwarded = String::with_capacity(40 + address.len() + named.len());
+    for part in [
+        "for=",
+        open,
+        &address,
+        close,
+        ";host=\"",
+        named,
+        "\";proto=",
+        scheme,
+    ] {
+        forwarded.push_str(part);
+    }
     if let (Ok(address), Ok(forwarded)) = (
-        HeaderValue::try_from(peer.to_string()),
+        HeaderValue::try_from(address),
         HeaderValue::try_from(forwarded),
     ) {
         headers.insert(X_FORWARDED_FOR, address);

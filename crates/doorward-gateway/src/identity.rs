@@ -128,23 +128,40 @@ const RESERVED_NAMES: &[&str] = &[
 
 /// The reserved names, with those of the configuration.
 #[derive(Debug)]
-pub(crate) struct Names(HashSet<Box<[u8]>>);
+pub(crate) struct Names {
+    names: HashSet<Box<[u8]>>,
+    /// The first bytes of all of them: most fields are none by that alone.
+    first: [bool; 256],
+}
 
 impl Names {
     pub(crate) fn new(more: &[String]) -> Self {
         let built_in = RESERVED_NAMES.iter().map(|name| name.as_bytes().into());
         let more = more.iter().map(|name| Folded::of(name).bytes().into());
-        Self(built_in.chain(more).collect())
+        let names: HashSet<Box<[u8]>> = built_in.chain(more).collect();
+        let mut first = [false; 256];
+        let prefixes = RESERVED_PREFIXES.iter().map(|prefix| prefix.as_bytes());
+        for name in names.iter().map(|name| &**name).chain(prefixes) {
+            // An empty name is no field's.
+            if let Some(byte) = name.first() {
+                first[usize::from(*byte)] = true;
+            }
+        }
+        Self { names, first }
     }
 
     /// Whether only the gateway may set `name`.
     pub(crate) fn is_reserved(&self, name: &str) -> bool {
+        let first = name.bytes().next().map(fold);
+        if first.is_some_and(|first| !self.first[usize::from(first)]) {
+            return false;
+        }
         let folded = Folded::of(name);
         let folded = folded.bytes();
         RESERVED_PREFIXES
             .iter()
             .any(|prefix| folded.starts_with(prefix.as_bytes()))
-            || self.0.contains(folded)
+            || self.names.contains(folded)
     }
 
     /// Removes what only the gateway may set.
@@ -211,13 +228,18 @@ pub(crate) fn is_alias(name: &HeaderName, canonical: &HeaderName) -> bool {
 
 /// The proven caller's headers, ready to set.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    fields: Vec<(HeaderName, HeaderValue)>,
-}
+pub(crate) struct Identity(Principal);
+
+/// Written once for each token that is remembered, and not for each request.
+type Fields = Vec<(HeaderName, HeaderValue)>;
 
 impl Identity {
     /// The headers of `principal`.
     pub(crate) fn of(principal: &Principal) -> Self {
+        Self(principal.clone())
+    }
+
+    fn fields(principal: &Principal) -> Fields {
         let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
         let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
         let values = [
@@ -232,15 +254,13 @@ impl Identity {
             // would be left out, and the API would see no identity.
             Some((name, HeaderValue::try_from(value?).ok()?))
         };
-        Self {
-            fields: values.into_iter().filter_map(field).collect(),
-        }
+        values.into_iter().filter_map(field).collect()
     }
 
     /// Sets them, in place of whatever may be there.
     pub(crate) fn set(self, headers: &mut HeaderMap) {
-        for (name, value) in self.fields {
-            headers.insert(name, value);
+        for (name, value) in &*self.0.keep(Self::fields) {
+            headers.insert(name, value.clone());
         }
     }
 }
@@ -248,18 +268,17 @@ impl Identity {
 /// Sets the names of the request: the id, and the W3C trace context in which
 /// the gateway is the root. The caller's own context is not trusted.
 pub(crate) fn set_trace(headers: &mut HeaderMap, trace_id: TraceId) {
-    let id = trace_id.to_string();
-    let parent = &id[16..];
+    let id = trace_id.digits();
+    let mut context = *b"00-00000000000000000000000000000000-0000000000000001-01";
+    context[3..35].copy_from_slice(&id);
     // A span id is not all zero; the trace id's second half may be.
-    let parent = if parent.bytes().all(|digit| digit == b'0') {
-        "0000000000000001"
-    } else {
-        parent
-    };
-    if let Ok(value) = HeaderValue::try_from(format!("00-{id}-{parent}-01")) {
+    if id[16..].iter().any(|digit| *digit != b'0') {
+        context[36..52].copy_from_slice(&id[16..]);
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&context) {
         headers.insert(TRACEPARENT, value);
     }
-    if let Ok(value) = HeaderValue::try_from(id) {
+    if let Ok(value) = HeaderValue::from_bytes(&id) {
         headers.insert(REQUEST_ID, value);
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn refusal(decision: &Decision, refusal: &Refusal, closes: bool) -> R
 
 /// Names the request in its answer.
 pub(crate) fn name(headers: &mut HeaderMap, trace_id: TraceId) {
-    if let Ok(value) = HeaderValue::try_from(trace_id.to_string()) {
+    if let Ok(value) = HeaderValue::from_bytes(&trace_id.digits()) {
         headers.insert(REQUEST_ID, value);
     }
 }

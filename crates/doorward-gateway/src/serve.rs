@@ -299,9 +299,7 @@ impl Record {
         self.is_closed = true;
         let micros = self.started.elapsed().as_micros();
         self.decision.elapsed_us = u64::try_from(micros).unwrap_or(u64::MAX);
-        let empty = Decision::new(self.decision.trace_id, 0, "", "");
-        self.inner
-            .publish(std::mem::replace(&mut self.decision, empty));
+        self.inner.publish(self.decision.take());
     }
 }
 

@@ -14,9 +14,12 @@ mod pool;
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -45,7 +48,7 @@ use crate::{
     hop::{self, Inbound},
     identity::{self, Identity},
     tunnel::Tunnel,
-    wire::{Fault, exchange::Exchange},
+    wire::{Fault, exchange::Exchange, stall::Stall},
 };
 
 /// The API behind the gateway, as one worker reaches it.
@@ -316,12 +319,21 @@ impl Upstream {
         trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failed> {
         trip.sending.touch();
-        let answer = tokio::select! {
-            biased;
-            answer = connection.send(request) => answer,
-            () = trip.sending.silent_for(self.limits.answer_timeout) => {
-                return Err(Failed::finally(Reason::UpstreamTimeout, "no answer in time"));
-            }
+        let limit = self.limits.answer_timeout;
+        let answer = {
+            let mut answer = pin!(connection.send(request));
+            let stall = connection.stall();
+            poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => trip.sending.poll_silent(limit, stall, cx).map(|()| None),
+            })
+            .await
+        };
+        let Some(answer) = answer else {
+            return Err(Failed::finally(
+                Reason::UpstreamTimeout,
+                "no answer in time",
+            ));
         };
         match answer {
             // Where no upgrade was asked for, nobody may change the protocol.
@@ -518,18 +530,15 @@ impl Sending {
         self.0.moved.set(Instant::now());
     }
 
-    /// Returns when the upstream has been silent for `limit` although it had
+    /// Ready when the upstream has been silent for `limit` although it had
     /// everything that there was: a slow upload is not a slow upstream.
-    async fn silent_for(&self, limit: Duration) {
-        loop {
-            let now = Instant::now();
-            let is_callers = self.0.state.get() == UploadState::Waiting;
-            let since = if is_callers { now } else { self.0.moved.get() };
-            if since + limit <= now {
-                return;
-            }
-            tokio::time::sleep_until(since + limit).await;
-        }
+    fn poll_silent(&self, limit: Duration, stall: &mut Stall, cx: &mut Context<'_>) -> Poll<()> {
+        let is_callers = self.0.state.get() == UploadState::Waiting;
+        let since = match is_callers {
+            true => Instant::now(),
+            false => self.0.moved.get(),
+        };
+        stall.poll(cx, since + limit)
     }
 }
 

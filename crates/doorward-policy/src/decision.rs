@@ -197,6 +197,16 @@ impl Decision {
     /// A record with no check yet. What stays undecided is denied, so it
     /// starts as [`Outcome::Denied`] for [`Reason::Internal`].
     pub fn new(trace_id: TraceId, at_ms: u64, method: &str, path: &str) -> Self {
+        // As many as a request that is let through has.
+        Self::with_room(Vec::with_capacity(9), trace_id, at_ms, (method, path))
+    }
+
+    fn with_room(
+        checks: Vec<Check>,
+        trace_id: TraceId,
+        at_ms: u64,
+        (method, path): (&str, &str),
+    ) -> Self {
         Self {
             trace_id,
             at_ms,
@@ -206,13 +216,21 @@ impl Decision {
             route: None,
             proven: false,
             caller: None,
-            checks: Vec::with_capacity(8),
+            checks,
             outcome: Outcome::Denied,
             reason: Reason::Internal,
             status: None,
             elapsed_us: 0,
             fix: None,
         }
+    }
+
+    /// The record so far; what stays behind is as good as new, holds no memory
+    /// and names the same request.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let behind = Self::with_room(Vec::new(), self.trace_id, self.at_ms, ("", ""));
+        std::mem::replace(self, behind)
     }
 
     /// Records a check that held.

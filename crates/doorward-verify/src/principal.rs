@@ -1,6 +1,10 @@
 //! The proven caller.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use doorward_jose::{claims::Claims, time::UnixTime, token::VerifiedToken};
 use doorward_policy::{
@@ -23,6 +27,7 @@ struct Proven {
     caller: Arc<Caller>,
     /// Whether another issuer's token was read with a mapping.
     is_mapped: bool,
+    kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Principal {
@@ -49,6 +54,7 @@ impl Principal {
             permissions: granted.permissions,
             caller,
             is_mapped: mapping.is_some(),
+            kept: OnceLock::new(),
             token,
         }))
     }
@@ -97,6 +103,16 @@ impl Principal {
     /// `exp`.
     pub fn expires_at(&self) -> UnixTime {
         self.claims().expires_at()
+    }
+
+    /// What `make` makes of this caller, made once and kept as long as the
+    /// caller is, clones and a cache of tokens included: for what is asked of
+    /// each request and never changes. One thing is kept, the first; of another
+    /// type it is made anew each time.
+    pub fn keep<T: Any + Send + Sync>(&self, make: impl Fn(&Self) -> T) -> Arc<T> {
+        let kept = self.0.kept.get_or_init(|| Arc::new(make(self)));
+        let kept = Arc::clone(kept).downcast();
+        kept.unwrap_or_else(|_| Arc::new(make(self)))
     }
 
     /// Every claim.

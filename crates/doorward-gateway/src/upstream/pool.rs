@@ -10,6 +10,7 @@ use std::{
     io,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use super::{
     Failure, Sending, body::Outgoing, line::Line, line::UpstreamRoots, member::Load,
     overheard::Overheard,
 };
-use crate::config::Limits;
+use crate::{config::Limits, wire::stall::Stall};
 
 /// Largest head of an answer.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -93,10 +94,7 @@ impl Pool {
                 since,
             } = idle;
             let is_fresh = since.elapsed() < self.limits.upstream_idle_timeout;
-            // Not ready yet means that its task has still to see the end of
-            // the last exchange; with an error it is closed.
-            let ready = timeout(self.limits.connect_timeout, connection.sender.ready());
-            if is_fresh && matches!(ready.await, Ok(Ok(()))) {
+            if is_fresh && connection.is_ready(self.limits.connect_timeout).await {
                 connection.is_reused = true;
                 return Ok(connection);
             }
@@ -144,6 +142,7 @@ impl Pool {
             is_reused: false,
             home: self.home,
             load: None,
+            stall: Stall::default(),
         })
     }
 
@@ -257,9 +256,22 @@ pub(super) struct Connection {
     home: usize,
     /// The request in progress on it.
     load: Option<Load>,
+    /// Kept, so that not each request takes a timer and gives it back.
+    stall: Stall,
 }
 
 impl Connection {
+    /// Whether it takes a request. Not ready yet means that its task has still
+    /// to see the end of the last exchange; with an error it is closed.
+    async fn is_ready(&mut self, limit: Duration) -> bool {
+        self.sender.is_ready() || matches!(timeout(limit, self.sender.ready()).await, Ok(Ok(())))
+    }
+
+    /// What wakes a request whose answer does not come.
+    pub(super) const fn stall(&mut self) -> &mut Stall {
+        &mut self.stall
+    }
+
     /// Where the connection comes out if the next answer changes the protocol.
     pub(super) fn hand_over(&self) -> oneshot::Receiver<Switched> {
         let (sender, receiver) = oneshot::channel();

@@ -1,5 +1,7 @@
 //! Where one request ends and the next begins (RFC 9112 sections 6 and 7.1).
 
+use memchr::memchr;
+
 use super::{
     Fault,
     head::{self, BodyLength, Head},
@@ -109,7 +111,7 @@ impl Framing {
     /// are seen: a head of nothing else would never end.
     fn find_end(&mut self, rest: &[u8]) -> Result<Option<usize>, Fault> {
         let mut from = self.searched;
-        while let Some(at) = rest[from..].iter().position(|byte| *byte == b'\n') {
+        while let Some(at) = memchr(b'\n', &rest[from..]) {
             let at = from + at;
             if at == 0 || rest[at - 1] != b'\r' {
                 return Err(Fault::Head("a line that ends without a carriage return"));

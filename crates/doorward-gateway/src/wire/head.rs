@@ -5,6 +5,7 @@
 //! Everything that hyper leaves visible is judged later, in `gate`.
 
 use http::Uri;
+use memchr::memchr;
 
 use super::Fault;
 use crate::config::Limits;
@@ -54,7 +55,7 @@ impl<'h> Iterator for Lines<'h> {
     type Item = &'h [u8];
 
     fn next(&mut self) -> Option<&'h [u8]> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let end = memchr(b'\n', self.0)?;
         let (line, rest) = self.0.split_at(end + 1);
         self.0 = rest;
         // A line feed alone keeps its line whole, and is then refused as a
@@ -85,6 +86,9 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     if target.len() > limits.target_bytes {
         return Err(Fault::TargetTooLong);
     }
+    if is_plain(target) {
+        return version_of(version);
+    }
     if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
         return Err(Fault::Head("a target with bytes outside printable ASCII"));
     }
@@ -95,6 +99,10 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     if !is_readable(target) {
         return Err(Fault::Head("a target that is not a URI"));
     }
+    version_of(version)
+}
+
+fn version_of(version: &[u8]) -> Result<Version, Fault> {
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
@@ -102,25 +110,30 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     }
 }
 
+/// An origin form that nothing can be said against.
+fn is_plain(target: &[u8]) -> bool {
+    target.starts_with(b"/") && target.iter().all(|byte| is_of(*byte, PLAIN))
+}
+
 /// hyper answers an unreadable target by itself, without a trace in the record;
 /// so what is not plainly an origin form is read here first.
 fn is_readable(target: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~%?&=+:@!$'()*,".contains(byte);
-    target.starts_with(b"/") && target.iter().all(plain) || Uri::try_from(target).is_ok()
+    is_plain(target) || Uri::try_from(target).is_ok()
 }
 
 fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if line.starts_with(b" ") || line.starts_with(b"\t") {
         return Err(Fault::Head("a folded header line"));
     }
-    let colon = line.iter().position(|byte| *byte == b':');
+    let colon = memchr(b':', line);
     let (name, value) = line.split_at(colon.ok_or(Fault::Head("a header line without a colon"))?);
     if !is_token(name) {
         return Err(Fault::Head("a header name that is not a token"));
     }
     let value = trim_blanks(&value[1..]);
-    let visible = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
-    if !value.iter().all(visible) {
+    // Every byte, without an early end: many at a time.
+    let hidden = |byte: u8| (byte < b' ') & (byte != b'\t') | (byte == 0x7f);
+    if value.iter().fold(false, |any, byte| any | hidden(*byte)) {
         return Err(Fault::Head("a control character in a header value"));
     }
     Ok((name, value))
@@ -137,8 +150,43 @@ fn trim_blanks(mut value: &[u8]) -> &[u8] {
 
 /// RFC 9110 section 5.6.2 `token`.
 fn is_token(bytes: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(allowed)
+    !bytes.is_empty() && bytes.iter().all(|byte| is_of(*byte, TOKEN))
+}
+
+/// A character of a token.
+const TOKEN: u8 = 1;
+/// A character of a target that is plainly an origin form.
+const PLAIN: u8 = 2;
+
+/// What each byte may be.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        if byte.is_ascii_alphanumeric() {
+            kinds[byte as usize] = TOKEN | PLAIN;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    let (tokens, plain) = (b"!#$%&'*+-.^_`|~", b"/-._~%?&=+:@!$'()*,");
+    let mut at = 0;
+    while at < tokens.len() {
+        kinds[tokens[at] as usize] |= TOKEN;
+        at += 1;
+    }
+    at = 0;
+    while at < plain.len() {
+        kinds[plain[at] as usize] |= PLAIN;
+        at += 1;
+    }
+    kinds
+};
+
+const fn is_of(byte: u8, kind: u8) -> bool {
+    KINDS[byte as usize] & kind != 0
 }
 
 #[derive(Default)]

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""What a request costs at doorward, nginx and haproxy, side by side.
+
+One upstream (nginx, 100 bytes), one load (wrk), and the proxies by turns in
+the same rounds on the same cores, so that a machine with neighbours disturbs
+all of them alike: read the ratios. A proxy's CPU is the time that its threads
+ran (/proc/PID/task/*/schedstat), user and system together; wrk and the
+upstream are not in it. doorward checks a token, which it has seen before, a
+permission and the revocations of each request, writes identity headers and
+records the decision; nginx and haproxy only forward.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+UPSTREAM = """
+worker_processes 1; daemon off; pid {place}/upstream.pid; error_log /dev/null;
+events {{ worker_connections 4096; }}
+http {{ access_log off; keepalive_requests 1000000000;
+  client_body_temp_path {place}; proxy_temp_path {place}; fastcgi_temp_path {place};
+  uwsgi_temp_path {place}; scgi_temp_path {place};
+  server {{ listen 127.0.0.1:{port} reuseport; location / {{ return 200 "{body}"; }} }} }}
+"""
+
+NGINX = """
+worker_processes 1; daemon off; pid {place}/nginx.pid; error_log /dev/null;
+events {{ worker_connections 4096; }}
+http {{ access_log off; keepalive_requests 1000000000;
+  client_body_temp_path {place}; proxy_temp_path {place}; fastcgi_temp_path {place};
+  uwsgi_temp_path {place}; scgi_temp_path {place};
+  upstream api {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port} reuseport;
+    location / {{ proxy_pass http://api; proxy_http_version 1.1;
+      proxy_set_header Connection ""; }} }} }}
+"""
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout client 60s
+  timeout server 60s
+  timeout connect 3s
+frontend f
+  bind 127.0.0.1:{port}
+  default_backend b
+backend b
+  http-reuse always
+  server s 127.0.0.1:{upstream}
+"""
+
+DOORWARD = """
+upstream = "http://127.0.0.1:{upstream}"
+[tokens]
+access_lifetime = "1h"
+[roles.reader]
+permissions = ["orders:read"]
+[[route]]
+match = "GET /orders/{{id}}"
+allow = "orders:read"
+[[route]]
+match = "GET /public"
+public = true
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def await_port(port):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    sys.exit(f"nothing listens on {port}")
+
+
+class Proxies:
+    def __init__(self, options, place):
+        self.options, self.place = options, place
+        self.children, self.ports, self.pids = [], {}, {}
+
+    def start(self, name, command, port, **more):
+        pinned = ["taskset", "-c", self.options.core] if name != "upstream" else []
+        log = open(self.place / f"{name}.log", "wb")
+        more = {"stdout": subprocess.DEVNULL, "stderr": log, **more}
+        child = subprocess.Popen(pinned + command, **more)
+        self.children.append(child)
+        await_port(port)
+        self.ports[name], self.pids[name] = port, child.pid
+
+    def nginx(self, name, config, **values):
+        port = free_port()
+        file = self.place / f"{name}.conf"
+        file.write_text(config.format(place=self.place, port=port, **values))
+        self.start(name, [found("nginx"), "-p", str(self.place), "-c", str(file)], port)
+
+    def haproxy(self, upstream):
+        port = free_port()
+        file = self.place / "haproxy.conf"
+        file.write_text(HAPROXY.format(port=port, upstream=upstream))
+        self.start("haproxy", [found("haproxy"), "-db", "-f", str(file)], port)
+
+    def bare(self, upstream):
+        """The data plane alone, whose first line is a token."""
+        port, told = free_port(), self.place / "token"
+        with open(told, "wb") as out:
+            command = [str(self.options.binary), str(port), str(upstream)]
+            self.start("doorward", command, port, stdout=out)
+        return told.read_text().strip()
+
+    def doorward(self, upstream):
+        binary, data = str(self.options.binary), str(self.place / "data")
+        environment = {"DOORWARD_DATA": data, "NO_COLOR": "1", "PATH": os.environ["PATH"]}
+        # A first start of the demo makes its users.
+        port, admin = free_port(), free_port()
+        at = ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
+        demo = subprocess.Popen(
+            [binary, "up", "--demo", "--json", *at], env=environment, stdout=subprocess.DEVNULL
+        )
+        await_port(port)
+        demo.terminate()
+        demo.wait()
+        file = self.place / "doorward.toml"
+        file.write_text(DOORWARD.format(upstream=upstream))
+        command = [binary, "up", "--json", *at, "--config", str(file)]
+        self.start("doorward", command, port, env=environment)
+        minted = subprocess.run(
+            [binary, "token", "mint", "--as", "reader"], env=environment, capture_output=True,
+            text=True, check=True,
+        )
+        return minted.stdout.strip()
+
+    def threads(self, name):
+        """CPU nanoseconds of each thread, children of nginx included."""
+        ran = {}
+        for pid in [self.pids[name], *children(self.pids[name])]:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                try:
+                    ran[(task / "comm").read_text().strip(), task.name] = int(
+                        (task / "schedstat").read_text().split()[0]
+                    )
+                except OSError:
+                    pass
+        return ran
+
+    def resident(self, name):
+        total = 0
+        for pid in [self.pids[name], *children(self.pids[name])]:
+            status = Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+        return total / 1024
+
+    def end(self):
+        for child in reversed(self.children):
+            child.send_signal(signal.SIGTERM)
+        for child in self.children:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def children(pid):
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def found(program):
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    return path or sys.exit(f"{program} is not on this machine")
+
+
+def micros(text):
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
+    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
+
+
+def load(options, port, path, token):
+    fields = ["-H", f"Authorization: Bearer {token}"]
+    out = subprocess.run(
+        [found("wrk"), "-t", "1", "-c", str(options.connections), "-d", f"{options.seconds}s",
+         "--latency", *fields, f"http://127.0.0.1:{port}{path}"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        sys.exit(out)
+    latency = lambda percent: micros(re.search(rf"^ +{percent}% +(\S+)", out, re.M)[1])
+    return {
+        "requests": int(re.search(r"(\d+) requests in", out)[1]),
+        "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
+        "p50": latency(50),
+        "p99": latency(99),
+    }
+
+
+def measure(proxies, name, path, token):
+    before = proxies.threads(name)
+    seen = load(proxies.options, proxies.ports[name], path, token)
+    after = proxies.threads(name)
+    ran = {thread: after[thread] - before.get(thread, 0) for thread in after}
+    each = 1000 * seen["requests"]
+    seen["cpu"] = sum(ran.values()) / each
+    of_gateway = [spent for (comm, _), spent in ran.items() if comm.startswith("gateway-")]
+    seen["gateway"] = sum(of_gateway) / each
+    seen["rss"] = proxies.resident(name)
+    return seen
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--binary", type=Path, required=True)
+    options.add_argument("--bare", action="store_true", help="the binary is the example")
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--seconds", type=int, default=2)
+    options.add_argument("--connections", type=int, default=64)
+    options.add_argument("--core", default="1", help="the proxies' core")
+    options.add_argument("--only", default="nginx,haproxy,doorward,doorward-public")
+    options.add_argument("--json", action="store_true")
+    options = options.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        proxies = Proxies(options, Path(place))
+        try:
+            run(options, proxies)
+        finally:
+            proxies.end()
+
+
+def run(options, proxies):
+    proxies.nginx("upstream", UPSTREAM, body="x" * 100)
+    upstream = proxies.ports["upstream"]
+    proxies.nginx("nginx", NGINX, upstream=upstream)
+    if "haproxy" in options.only:
+        proxies.haproxy(upstream)
+    token = proxies.bare(upstream) if options.bare else proxies.doorward(upstream)
+    contenders = options.only.split(",")
+    rounds = {contender: [] for contender in contenders}
+    for contender in contenders * options.rounds:
+        name, _, kind = contender.partition("-")
+        path = "/public" if kind == "public" else "/orders/7"
+        rounds[contender].append(measure(proxies, name, path, token))
+    middle = lambda contender, figure: statistics.median(
+        seen[figure] for seen in rounds[contender]
+    )
+    ratio = lambda contender, figure: statistics.median(
+        seen[figure] / base["cpu"] for seen, base in zip(rounds[contender], rounds["nginx"])
+    )
+    if options.json:
+        print(json.dumps(rounds))
+        return
+    print("| | requests/s | CPU µs a request | of nginx | of it the data plane | of nginx "
+          "| p50 µs | p99 µs | resident MiB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for contender in contenders:
+        plane = "–", "–"
+        if contender.startswith("doorward"):
+            plane = (f"{middle(contender, 'gateway'):.1f}", f"{ratio(contender, 'gateway'):.2f} ×")
+        print(
+            f"| {contender} | {middle(contender, 'rate'):,.0f} | {middle(contender, 'cpu'):.1f} "
+            f"| {ratio(contender, 'cpu'):.2f} × | {plane[0]} | {plane[1]} "
+            f"| {middle(contender, 'p50'):,.0f} | {middle(contender, 'p99'):,.0f} "
+            f"| {middle(contender, 'rss'):.1f} |"
+        )
+
+
+main()

@@ -1,0 +1,138 @@
+//! The data plane by itself, for measuring: a route with a permission and a
+//! public one, a token on standard output, decisions that nobody reads.
+//!
+//! `cargo run --release -p doorward-gateway --example bare -- 4180 9000` stands
+//! on port 4180 in front of port 9000.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement"
+)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use doorward_gateway::{Config, Gateway, LocalService, Shared};
+use doorward_policy::{
+    decision::TraceId,
+    permission::Permission,
+    route::{Requirement, RouteSpec, RouteTable},
+};
+use doorward_verify::{
+    clock::{Clock, Timestamp},
+    jose::{
+        algorithm::Algorithm,
+        claims::{AccessClaims, RequiredClaims},
+        jwk_set::KeySet,
+        signing_key::SigningKey,
+        validation::Validation,
+    },
+    key_source::KeySource,
+    revocation::RevocationSet,
+    token_cache::CacheSize,
+    verifier::{TrustedIssuer, Verifier},
+};
+
+const ISSUER: &str = "http://127.0.0.1:4180";
+const AUDIENCE: &str = "orders-api";
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp::from_millis(u64::try_from(since.unwrap().as_millis()).unwrap())
+    }
+}
+
+fn main() {
+    let mut ports = std::env::args().skip(1);
+    let listen = format!("127.0.0.1:{}", ports.next().unwrap());
+    let upstream = format!("http://127.0.0.1:{}", ports.next().unwrap());
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    println!("{}", token(&key));
+    let (decisions, mut arriving) = tokio::sync::mpsc::channel(8192);
+    let drained = std::thread::spawn(move || {
+        let mut batch = Vec::with_capacity(256);
+        while arriving.blocking_recv_many(&mut batch, 256) > 0 {
+            batch.clear();
+            // As the binary does, which prints them.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let counter = AtomicU64::new(1);
+    let shared = Shared {
+        verifier: Arc::new(ArcSwap::from_pointee(verifier(&key))),
+        routes: Arc::new(ArcSwap::from_pointee(routes())),
+        clock: Arc::new(SystemClock),
+        trace_ids: Arc::new(move || {
+            let number = u128::from(counter.fetch_add(1, Ordering::Relaxed));
+            TraceId::from_bytes((number * 0x9e37_79b9_7f4a_7c15).to_be_bytes())
+        }),
+        local: LocalService {
+            matches: Arc::new(|_| false),
+            call: Arc::new(|_| Box::pin(std::future::pending())),
+        },
+        decisions,
+    };
+    let config = Config::new(listen.parse().unwrap(), upstream.parse().unwrap());
+    let bound = Gateway::bind(config, shared).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(bound.serve(std::future::pending()))
+        .unwrap();
+    drained.join().unwrap();
+}
+
+fn routes() -> RouteTable {
+    let route = |pattern: &str, requirement| RouteSpec {
+        pattern: pattern.into(),
+        requirement,
+        conditions: Vec::new(),
+        source: None,
+    };
+    let read = Permission::parse("orders:read").unwrap();
+    RouteTable::build(vec![
+        route("GET /orders/{id}", Requirement::Allow(read)),
+        route("GET /public", Requirement::Public),
+    ])
+    .unwrap()
+}
+
+fn verifier(key: &SigningKey) -> Verifier {
+    let validation = Validation::issuer(ISSUER)
+        .audience(AUDIENCE)
+        .algorithms([Algorithm::Es256]);
+    let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
+    let trusted = TrustedIssuer::new(validation, keys);
+    Verifier::new(vec![trusted], RevocationSet::new()).with_cache(CacheSize::default())
+}
+
+fn token(key: &SigningKey) -> String {
+    let claims = AccessClaims::new(RequiredClaims {
+        issuer: ISSUER.to_owned(),
+        subject: "0192f0c8-1111-7abc-9def-000000000001".to_owned(),
+        audience: AUDIENCE.to_owned(),
+        client_id: "web".to_owned(),
+        token_id: "0192f0c8-2222-7abc-9def-000000000001".to_owned(),
+        issued_at: SystemClock.now().unix(),
+        lifetime_seconds: 3600,
+    });
+    let claims = claims
+        .session("0192f0c8-3333-7abc-9def-000000000001")
+        .tenant("acme")
+        .roles(["reader"])
+        .permissions(["orders:read"]);
+    key.sign("at+jwt", &claims).unwrap()
+}
