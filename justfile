@@ -42,6 +42,11 @@ bench-verify *OPTIONS='--svg docs/verify.svg':
     cargo build --release --manifest-path bench/Cargo.toml
     cargo run --release --manifest-path bench/Cargo.toml --package bench-verify -- {{ OPTIONS }}
 
+# what a request costs at the gateway, nginx and haproxy (docs/performance.md); needs python3, nginx, haproxy, wrk
+bench-gateway *OPTIONS:
+    cargo build --release --package doorward-gateway --example bare
+    bench/gateway/run.py --bare --binary target/release/examples/bare {{ OPTIONS }}
+
 # whether the time of refusing an HMAC tells where it is wrong; wants a quiet machine
 constant-time:
     cargo test --release --package doorward-jose --test constant_time -- --ignored --nocapture
