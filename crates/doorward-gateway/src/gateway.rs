@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     answer::BodyError,
+    api_key::{Exchanges, KeyExchange},
     config::Config,
     gate::Rules,
     identity::Names,
@@ -52,6 +53,8 @@ pub struct Shared {
     pub trace_ids: Arc<dyn Fn() -> TraceId + Send + Sync>,
     /// What Doorward answers itself.
     pub local: LocalService,
+    /// Where API keys become tokens; without it no key is taken.
+    pub api_keys: Option<KeyExchange>,
     /// Where decisions go. Full means dropped and counted, never waited for.
     pub decisions: DecisionSink,
 }
@@ -110,6 +113,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) shared: Shared,
     pub(crate) names: Names,
+    pub(crate) exchanges: Option<Exchanges>,
     /// See [`Config::public_origin`].
     origin: String,
     pub(crate) connections: AtomicUsize,
@@ -168,6 +172,10 @@ impl Gateway {
             is_probed: AtomicBool::new(false),
             origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
             names: Names::new(&config.identity_names),
+            exchanges: shared
+                .api_keys
+                .clone()
+                .map(|keys| Exchanges::new(keys, config.limits.answer_timeout)),
             config,
             shared,
             connections: AtomicUsize::new(0),
@@ -181,7 +189,7 @@ impl Gateway {
     /// Judges a request without forwarding it: the function that serves, not
     /// a copy of it. `target` is what would stand in the request line. The
     /// decision's status is absent.
-    pub fn explain(
+    pub async fn explain(
         &self,
         method: &str,
         target: &str,
@@ -198,7 +206,12 @@ impl Gateway {
                 *request.method_mut() = method;
                 *request.uri_mut() = target;
                 // The decision says it all; nothing is forwarded.
-                let _ = self.0.judge(request, now, &mut decision);
+                let verdict = self.0.judge(request, now, &mut decision);
+                if let Verdict::Exchange(unexchanged) = verdict {
+                    let bench = self.0.bench();
+                    let outcome = unexchanged.exchange(bench.exchanges, now).await;
+                    let _ = unexchanged.judge_again(&bench, outcome, now, &mut decision);
+                }
             }
             _ => {
                 let (seen, wanted) = ("an unreadable request line", "METHOD and TARGET");
@@ -251,6 +264,7 @@ impl Inner {
     pub(crate) fn bench(&self) -> Bench<'_> {
         Bench {
             shared: &self.shared,
+            exchanges: self.exchanges.as_ref(),
             origin: &self.origin,
             rules: Rules {
                 names: &self.names,

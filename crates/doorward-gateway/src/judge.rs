@@ -12,12 +12,14 @@ use doorward_verify::{
     bearer,
     challenge::www_authenticate_with,
     clock::Timestamp,
+    credential::find_api_key,
     principal::Principal,
     proof::{DPOP, Presented, Scheme, target::TargetUri},
 };
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 
 use crate::{
+    api_key::{self, ExchangedKey, Exchanges, Key as ApiKey, Outcome},
     gate::{self, Admitted, Rules},
     gateway::Shared,
     identity::Identity,
@@ -34,6 +36,17 @@ pub(crate) enum Verdict<B> {
     Refused(Refusal),
     /// It is turned away for its key, and newer keys may be on their way.
     KeyMissing(Box<KeyMissing<B>>),
+    /// It brings an API key that must be exchanged for a token first.
+    Exchange(Box<Unexchanged<B>>),
+}
+
+/// A request whose API key is not exchanged yet.
+#[derive(Debug)]
+pub(crate) struct Unexchanged<B> {
+    admitted: Admitted<B>,
+    /// Checks that stay as they are.
+    checks: usize,
+    key: ApiKey,
 }
 
 /// A request that another look at newer keys may let in.
@@ -69,6 +82,8 @@ pub(crate) struct WantedProof {
 pub(crate) struct Bench<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) rules: Rules<'a>,
+    /// Where API keys become tokens, if keys are taken at all.
+    pub(crate) exchanges: Option<&'a Exchanges>,
     /// The origin under which callers reach the gateway.
     pub(crate) origin: &'a str,
 }
@@ -90,27 +105,40 @@ pub(crate) fn judge<B>(
         decision.allow(Reason::Served);
         return Verdict::Local(admitted.request);
     }
-    guard(bench, admitted, now, decision)
+    guard(bench, admitted, None, now, decision)
 }
 
-/// Asks the route table, the verifier and the policy.
+/// Asks the route table, the verifier and the policy. `exchanged` is what the
+/// request's API key was exchanged for, if the first look asked for it.
 fn guard<B>(
     bench: &Bench<'_>,
     admitted: Admitted<B>,
+    exchanged: Option<Outcome>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
     let checks = decision.checks.len();
-    let Admitted { request, path } = admitted;
+    let Admitted { mut request, path } = admitted;
     let routes = bench.shared.routes.load();
     let segments: Vec<&str> = path.segments().collect();
     let route = match find(routes.find(request.method().as_str(), &segments), decision) {
         Ok(route) => route,
         Err(refusal) => return Verdict::Refused(refusal),
     };
-    let principal = match authenticate(bench, &route, &request, now, decision) {
+    let credential = Credential {
+        request: &request,
+        exchanged,
+    };
+    let principal = match authenticate(bench, &route, credential, now, decision) {
         Ok(principal) => principal,
-        Err(Reason::UnknownKey | Reason::KeysUnavailable) => {
+        Err(Stop::Unexchanged(key)) => {
+            return Verdict::Exchange(Box::new(Unexchanged {
+                admitted: Admitted { request, path },
+                checks,
+                key,
+            }));
+        }
+        Err(Stop::Refused(Reason::UnknownKey | Reason::KeysUnavailable)) => {
             let refusal = Refusal::by(&route);
             return Verdict::KeyMissing(Box::new(KeyMissing {
                 admitted: Admitted { request, path },
@@ -118,11 +146,12 @@ fn guard<B>(
                 refusal,
             }));
         }
-        Err(_) => {
+        Err(Stop::Refused(_)) => {
             let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
             return Verdict::Refused(refusal);
         }
     };
+    api_key::remove(request.headers_mut());
     let subject = principal
         .as_ref()
         .map(|principal| principal as &dyn Subject);
@@ -132,6 +161,31 @@ fn guard<B>(
             Verdict::Forward(permitted, identity, principal)
         }
         Err(_) => Verdict::Refused(Refusal::by(&route)),
+    }
+}
+
+impl<B> Unexchanged<B> {
+    /// Exchanges the key.
+    pub(crate) async fn exchange(&self, exchanges: Option<&Exchanges>, now: Timestamp) -> Outcome {
+        match exchanges {
+            Some(exchanges) => exchanges.exchange(self.key.clone(), now).await,
+            None => api_key::refused(Reason::ApiKeyUnknown),
+        }
+    }
+
+    /// Another look, from the route on, at what the key was exchanged for.
+    pub(crate) fn judge_again(
+        self,
+        bench: &Bench<'_>,
+        outcome: Outcome,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Verdict<B> {
+        decision.checks.truncate(self.checks);
+        match guard(bench, self.admitted, Some(outcome), now, decision) {
+            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused()),
+            verdict => verdict,
+        }
     }
 }
 
@@ -162,7 +216,7 @@ impl<B> KeyMissing<B> {
         decision: &mut Decision,
     ) -> Verdict<B> {
         decision.checks.truncate(self.checks);
-        match guard(bench, self.admitted, now, decision) {
+        match guard(bench, self.admitted, None, now, decision) {
             Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused()),
             verdict => verdict,
         }
@@ -242,13 +296,124 @@ fn find<'t, 'p>(
 fn authenticate<B>(
     bench: &Bench<'_>,
     route: &RouteMatch<'_, '_>,
+    credential: Credential<'_, B>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Result<Option<Principal>, Stop> {
+    if *route.route().requirement() == Requirement::Public {
+        return Ok(None);
+    }
+    let Credential { request, exchanged } = credential;
+    let presented = api_key::presented(request.headers()).map_err(|reason| {
+        let (seen, wanted) = ("an API key beside another credential", "one credential");
+        decision.fail(Step::Credential, reason, seen, wanted)
+    })?;
+    match presented {
+        Some(text) => by_api_key(bench, text, exchanged, now, decision).map(Some),
+        None => Ok(by_token(bench, request, now, decision)?),
+    }
+}
+
+/// What a request brings to prove itself.
+struct Credential<'r, B> {
+    request: &'r Request<B>,
+    /// What its API key was exchanged for.
+    exchanged: Option<Outcome>,
+}
+
+/// Why there is no caller.
+enum Stop {
+    /// The decision says it.
+    Refused(Reason),
+    /// The key must be exchanged first.
+    Unexchanged(ApiKey),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// The owner of an API key, by the token that the key was exchanged for. Only
+/// the token is believed, so whatever ends tokens ends keys.
+fn by_api_key(
+    bench: &Bench<'_>,
+    text: &str,
+    exchanged: Option<Outcome>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Result<Principal, Stop> {
+    let known = bench
+        .exchanges
+        .and_then(|exchanges| Some((exchanges, exchanges.recognise(text)?)));
+    let Some((exchanges, key)) = known else {
+        let (seen, wanted) = ("a key that was not made here", "an API key of this issuer");
+        let reason = Reason::ApiKeyUnknown;
+        return Err(decision.fail(Step::Credential, reason, seen, wanted).into());
+    };
+    let is_fresh = exchanged.is_some();
+    let Some(outcome) = exchanged.or_else(|| exchanges.kept(&key, now)) else {
+        return Err(Stop::Unexchanged(key));
+    };
+    let seen = format!("API key {}", key.id());
+    let exchanged = match &*outcome {
+        Ok(exchanged) => exchanged,
+        Err(refused) => {
+            decision.proven = refused.is_genuine;
+            let wanted = "a key that may be used now";
+            return Err(decision
+                .fail(Step::Credential, refused.reason, seen, wanted)
+                .into());
+        }
+    };
+    decision.pass(Step::Credential, seen);
+    let before = decision.checks.len();
+    let verifier = bench.shared.verifier.load();
+    match verifier.verify(&exchanged.access_token, now.unix(), decision) {
+        Ok(principal) => {
+            from_an_allowed_network(exchanged, decision)?;
+            Ok(principal)
+        }
+        // The owner's rights changed, a key of the issuer was withdrawn, the
+        // token has expired: the next one shows it.
+        Err(_) if !is_fresh => {
+            decision.checks.truncate(before);
+            exchanges.forget(&key);
+            Err(Stop::Unexchanged(key))
+        }
+        Err(reason) => Err(reason.into()),
+    }
+}
+
+/// APK-004: by the address of the socket, which no header can name.
+fn from_an_allowed_network(
+    exchanged: &ExchangedKey,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    let networks = &exchanged.networks;
+    if networks.is_empty() {
+        return Ok(());
+    }
+    let peer = decision.peer;
+    let is_in = |peer| networks.iter().any(|network| network.contains(peer));
+    let seen = peer.map_or_else(|| "no address".to_owned(), |peer| peer.to_string());
+    if peer.is_some_and(is_in) {
+        decision.pass(Step::Credential, format!("from {seen}"));
+        return Ok(());
+    }
+    let wanted: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    let reason = Reason::NetworkNotAllowed;
+    Err(decision.fail(Step::Credential, reason, seen, wanted.join(", ")))
+}
+
+/// The caller of a token that the request brings itself.
+fn by_token<B>(
+    bench: &Bench<'_>,
     request: &Request<B>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Option<Principal>, Reason> {
-    if *route.route().requirement() == Requirement::Public {
-        return Ok(None);
-    }
     let verifier = bench.shared.verifier.load();
     let headers = request.headers();
     match bearer::from_headers(headers) {
@@ -260,7 +425,7 @@ fn authenticate<B>(
         _ => {
             let target = public_target(bench.origin, request, decision)?;
             let presented = Presented::from_headers(headers, request.method(), &target)
-                .map_err(|reason| unfit(reason, decision))?;
+                .map_err(|reason| unfit(reason, request.uri().query(), decision))?;
             let token = match presented.scheme() {
                 Scheme::Bearer => "one bearer token",
                 Scheme::Dpop => "one token bound to a key",
@@ -272,9 +437,16 @@ fn authenticate<B>(
     }
 }
 
-fn unfit(reason: Reason, decision: &mut Decision) -> Reason {
+fn unfit(reason: Reason, query: Option<&str>, decision: &mut Decision) -> Reason {
     let wanted = "Authorization: Bearer TOKEN";
-    decision.fail(Step::Credential, reason, reason.title(), wanted)
+    // APK-008: it is not read there, and stands in logs from now on.
+    match query.and_then(find_api_key) {
+        Some(id) => {
+            let seen = format!("API key {id} in the query: it has leaked; revoke it");
+            decision.fail(Step::Credential, reason, seen, wanted)
+        }
+        None => decision.fail(Step::Credential, reason, reason.title(), wanted),
+    }
 }
 
 /// The address that the caller asked for, as a proof of possession names it:

@@ -13,6 +13,7 @@
 
 pub mod address;
 mod answer;
+pub mod api_key;
 mod arrival;
 pub mod config;
 mod gate;

@@ -52,6 +52,12 @@ pub(crate) async fn serve(
             Verdict::KeyMissing(missing) => {
                 responses::refusal(&record.decision, &missing.refused(), closes)
             }
+            // `judge` has exchanged it.
+            Verdict::Exchange(_) => {
+                let decision = &mut record.decision;
+                decision.fail(Step::Credential, Reason::Internal, "no exchange", "");
+                responses::refusal(decision, &Refusal::default(), closes)
+            }
             Verdict::Refused(refusal) => {
                 // A caller whose framing was in doubt gets no second reading.
                 let is_doubtful = record.decision.reason == Reason::BadRequest;
@@ -156,7 +162,7 @@ fn refuse_fault(fault: Fault, exchange: &Exchange, decision: &mut Decision) -> R
 }
 
 /// The verdict; where a key was missing, the one with newer keys if they come
-/// soon.
+/// soon, and where an API key came, the one on what it was exchanged for.
 async fn judge(
     inner: &Inner,
     request: Request<Incoming>,
@@ -164,8 +170,16 @@ async fn judge(
     decision: &mut Decision,
 ) -> Verdict<Incoming> {
     let verdict = caught(decision, |decision| inner.judge(request, now, decision));
-    let Verdict::KeyMissing(missing) = verdict else {
-        return verdict;
+    let missing = match verdict {
+        Verdict::KeyMissing(missing) => missing,
+        Verdict::Exchange(unexchanged) => {
+            let outcome = unexchanged.exchange(inner.bench().exchanges, now).await;
+            let now = inner.shared.clock.now();
+            return caught(decision, |decision| {
+                unexchanged.judge_again(&inner.bench(), outcome, now, decision)
+            });
+        }
+        verdict => return verdict,
     };
     if !missing.settled(&inner.shared, now).await {
         return Verdict::KeyMissing(missing);

@@ -47,8 +47,8 @@ pub(crate) struct Entitled {
     pub(crate) tenant: TenantName,
     /// Version of the account.
     pub(crate) version: i64,
-    roles: Vec<String>,
-    issued_at: UnixTime,
+    pub(crate) roles: Vec<String>,
+    pub(crate) issued_at: UnixTime,
     /// When the transaction decided; lives are counted from here.
     decided_at: UnixTime,
 }

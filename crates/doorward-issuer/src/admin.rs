@@ -4,6 +4,7 @@
 //! and not a server: the command line makes it beside a running server, which
 //! notices it by [`Issuer::poll_changes`].
 
+mod api_keys;
 mod clients;
 mod tokens;
 
@@ -11,6 +12,7 @@ use doorward_verify::clock::Timestamp;
 use serde_json::json;
 use uuid::Builder;
 
+pub use api_keys::{ApiKeyProblem, NewApiKey, NewKeyText, NewOwner};
 pub use clients::{NewClient, NewSecret};
 
 use crate::{

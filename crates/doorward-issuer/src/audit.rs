@@ -206,6 +206,9 @@ actions! {
     ClientEnable = "client.enable", "done";
     ClientSecretRotate = "client.secret_rotate", "done";
     ClientRemove = "client.remove", "done";
+    ApiKeyAdd = "api_key.add", "done";
+    ApiKeyRotate = "api_key.rotate", "done";
+    ApiKeyRevoke = "api_key.revoke", "done";
     KeyPublish = "key.publish", "done";
     KeyActivate = "key.activate", "done";
     KeyRetire = "key.retire", "done";
@@ -220,6 +223,7 @@ pub(crate) enum Object<'a> {
     Tenant(&'a TenantName),
     User(&'a UserId),
     Client(&'a ClientId),
+    ApiKey(&'a str),
     Session(SessionText<'a>),
     Token(&'a str),
     Key(&'a str),
@@ -235,6 +239,7 @@ impl<'a> Object<'a> {
             Self::Tenant(_) => "tenant",
             Self::User(_) => "user",
             Self::Client(_) => "client",
+            Self::ApiKey(_) => "api_key",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Key(_) => "key",
@@ -247,7 +252,7 @@ impl<'a> Object<'a> {
             Self::Tenant(name) => name.as_str(),
             Self::User(id) => id.as_str(),
             Self::Client(id) => id.as_str(),
-            Self::Session(id) | Self::Token(id) | Self::Key(id) => id,
+            Self::Session(id) | Self::Token(id) | Self::Key(id) | Self::ApiKey(id) => id,
         }
     }
 }

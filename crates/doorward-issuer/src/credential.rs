@@ -69,6 +69,11 @@ impl LiveSecrets {
         same(&self.current) | old
     }
 
+    /// Whether `presented` is the newest of them.
+    pub(crate) fn is_current(&self, presented: &StoredMac) -> bool {
+        verify_slices_are_equal(&self.current.0, &presented.0).is_ok()
+    }
+
     /// Until when a secret before the current one counts, if one does at `now`.
     pub(crate) fn overlap(&self, now: Timestamp) -> Option<Timestamp> {
         let (_, until) = self.old.as_ref()?;

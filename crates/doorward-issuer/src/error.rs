@@ -6,6 +6,7 @@
 use doorward_policy::permission::PermissionError;
 
 use crate::{
+    admin::ApiKeyProblem,
     client::{ClientName, ClientNameError},
     master_key::MasterKeyError,
     password::{HashError, HashingError, WeakPassword},
@@ -197,6 +198,12 @@ pub enum AdminError {
     /// The name is taken.
     #[error("there is a client {0} already")]
     ClientExists(ClientName),
+    /// No such API key.
+    #[error("there is no API key {0}")]
+    NoSuchApiKey(String),
+    /// What is wrong with a new API key.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyProblem),
     /// Two secrets count already.
     #[error(
         "two secrets count already, the older one for another {seconds} s; \

@@ -17,6 +17,7 @@ use doorward_verify::{
 use self::changes::Seen;
 use crate::{
     admission::Admission,
+    api_key::LastUses,
     audit::{Action, Actor, AuditEntry, Object},
     client::Registry,
     config::{CLOCK_LEEWAY, Config},
@@ -56,6 +57,7 @@ struct Inner {
     store: Store,
     exchanges: GroupCommit<Exchange>,
     clients: Registry,
+    last_uses: LastUses,
     key_ring: KeyRing,
     trusted: TrustedIssuer,
     revocations: Arc<RevocationSet>,
@@ -192,6 +194,8 @@ impl Issuer {
     /// unavailable. Nothing is lost without it, but the database may then be
     /// spread over two files.
     pub async fn close(&self) {
+        // What is lost is when keys were last used, and no right of anybody.
+        let _ = self.write_last_uses().await;
         self.0.store.close().await;
     }
 
@@ -233,6 +237,10 @@ impl Issuer {
 
     pub(crate) fn exchanges(&self) -> &GroupCommit<Exchange> {
         &self.0.exchanges
+    }
+
+    pub(crate) fn last_uses(&self) -> &LastUses {
+        &self.0.last_uses
     }
 
     pub(crate) fn clients(&self) -> &Registry {

@@ -15,6 +15,7 @@
 pub mod access_token;
 pub mod admin;
 mod admission;
+pub mod api_key;
 pub mod audit;
 pub mod client;
 pub mod config;

@@ -16,6 +16,7 @@
 //! sequences.
 
 mod accounts;
+mod api_keys;
 mod audit_log;
 mod clients;
 mod failure;
@@ -53,6 +54,7 @@ use tokio::sync::Notify;
 use crate::error::{OpenError, StoreError};
 
 pub(crate) use accounts::AccountState;
+pub(crate) use api_keys::ApiKeyRow;
 pub(crate) use clients::{ClientHeads, ClientRow};
 pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};

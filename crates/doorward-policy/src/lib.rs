@@ -9,6 +9,7 @@ pub mod decision;
 mod matcher;
 pub mod method;
 pub mod narrow;
+pub mod network;
 pub mod permission;
 pub mod permit;
 pub mod role;

@@ -76,10 +76,13 @@ pub(crate) struct Admin {
     pub(crate) journal: Arc<Journal>,
     pub(crate) operator_token: OperatorToken,
     /// Judges a request that is not sent.
-    pub(crate) judge: Box<dyn Fn(Explain) -> Decision + Send + Sync>,
+    pub(crate) judge: Box<dyn Fn(Explain) -> Judged + Send + Sync>,
     /// Fills in what only the operator's side knows: names and fixes.
     pub(crate) annotate: Box<dyn Fn(Decision) -> Annotated + Send + Sync>,
 }
+
+/// A decision to come: an API key may have to be exchanged for it.
+pub(crate) type Judged = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 /// A decision on its way to being [`Explained`]: names are looked up.
 pub(crate) type Annotated = Pin<Box<dyn Future<Output = Explained> + Send>>;
@@ -247,7 +250,8 @@ async fn found(admin: &Admin, decision: Option<Decision>) -> Response {
 }
 
 async fn explain(State(admin): State<Arc<Admin>>, Json(explain): Json<Explain>) -> Response {
-    Json((admin.annotate)((admin.judge)(explain)).await).into_response()
+    let decision = (admin.judge)(explain).await;
+    Json((admin.annotate)(decision).await).into_response()
 }
 
 fn refused(status: StatusCode, title: &str) -> Response {
@@ -311,7 +315,7 @@ mod unauthorized {
         Arc::new(Admin {
             journal,
             operator_token: OperatorToken::generate([0x0f; 32]),
-            judge: Box::new(move |_| decision()),
+            judge: Box::new(move |_| Box::pin(async move { decision() })),
             annotate: Box::new(|decision| {
                 Box::pin(async {
                     Explained {

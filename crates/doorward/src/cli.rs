@@ -4,6 +4,7 @@
 //! come from a file, the environment, standard input or a prompt, never from
 //! an argument: arguments show in process lists.
 
+mod apikey;
 mod attack;
 mod client;
 mod config;
@@ -101,6 +102,9 @@ enum Command {
     /// Manage programs that sign in with a secret of their own
     #[command(subcommand)]
     Client(client::Client),
+    /// Manage keys that act for a user or a client
+    #[command(subcommand, name = "apikey")]
+    ApiKey(apikey::ApiKey),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),
     /// Mint, look at and check tokens
@@ -126,6 +130,7 @@ impl Cli {
             Command::Role(role) => role.run(&place),
             Command::Tenant(tenant) => tenant.run(&place),
             Command::Client(client) => client.run(&place),
+            Command::ApiKey(key) => key.run(&place),
             Command::Login(login) => login.run(&place),
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),

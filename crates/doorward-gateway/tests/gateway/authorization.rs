@@ -281,7 +281,7 @@ fn explain_says_what_serving_did() {
                 fields.insert("authorization", bearer.parse().unwrap());
             }
             let now = Timestamp::from_millis(NOW * 1000);
-            let explained = house.gateway.explain(method, target, &fields, now);
+            let explained = block_on(house.gateway.explain(method, target, &fields, now));
             let line = bearer.map(|bearer| format!("Authorization: {bearer}"));
             house.raw(request(method, target, line.as_deref().as_slice()));
             let served = house.decision();
@@ -292,4 +292,11 @@ fn explain_says_what_serving_did() {
             assert_eq!(explained.status, None);
         }
     }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
 }

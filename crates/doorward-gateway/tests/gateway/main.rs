@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+mod api_key;
 mod authorization;
 mod bearer;
 mod bodies;

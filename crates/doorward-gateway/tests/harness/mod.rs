@@ -17,6 +17,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use doorward_gateway::api_key::KeyExchange;
 use doorward_gateway::{Config, Drained, Gateway, Limits, LocalBody, LocalService, Peer, Shared};
 use doorward_policy::{
     decision::{Caller, Decision, Reason, TraceId},
@@ -83,6 +84,7 @@ pub(crate) struct Plan {
     pub(crate) no_keys: bool,
     pub(crate) public_origin: Option<String>,
     pub(crate) proofs: Proofs,
+    pub(crate) api_keys: Option<KeyExchange>,
     /// What else the configuration says.
     pub(crate) config: Box<dyn FnOnce(&mut Config)>,
 }
@@ -100,6 +102,7 @@ impl Default for Plan {
             no_keys: false,
             public_origin: None,
             proofs: Proofs::default(),
+            api_keys: None,
             config: Box::new(|_| {}),
         }
     }
@@ -176,6 +179,7 @@ impl House {
                 TraceId::from_bytes((number << 64 | number).to_be_bytes())
             }),
             local: local_service(Arc::clone(&slow)),
+            api_keys: plan.api_keys,
             decisions: sink,
         };
         let origin = plan.origin.unwrap_or_else(|| upstream.origin());

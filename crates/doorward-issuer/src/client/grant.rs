@@ -16,7 +16,7 @@ use doorward_verify::{
     credential::{Kind, UnverifiedCredential},
 };
 
-use super::ClientId;
+use super::{ClientId, ClientName};
 use crate::{
     access_token::Holder,
     error::{MintError, StoreError},
@@ -96,6 +96,16 @@ impl Issuer {
             .prove_client(request.client_id, request.secret, request.at)
             .await?;
         self.token_for(&client, request.scope)
+    }
+
+    /// What operators call the client of this id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn client_name(&self, id: &str) -> Result<Option<ClientName>, StoreError> {
+        let picture = self.clients().present().await?;
+        Ok(picture.get(id).map(|row| row.name.clone()))
     }
 
     /// Checks a client's secret: the same work whether there is such a client or

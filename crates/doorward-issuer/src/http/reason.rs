@@ -95,6 +95,9 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::Overloaded
         | Reason::StoreUnavailable
         | Reason::ShuttingDown => "Wait as long as `Retry-After` says and try again.\n",
+        Reason::ApiKeyExpired | Reason::ApiKeyRevoked | Reason::ApiKeyOwner => {
+            "Ask whoever runs this server for another API key.\n"
+        }
         Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => {
             "The API behind the gateway is at fault; the request was allowed.\n"
         }

@@ -150,6 +150,7 @@ impl Issuer {
                 changes.swept = revocations.sweep(now.unix());
             }
             self.hasher().rest();
+            self.write_last_uses().await?;
             seen.swept_at = now;
         }
         // A part at each call until nothing is left: a long one would hold up

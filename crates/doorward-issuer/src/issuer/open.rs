@@ -13,6 +13,7 @@ use doorward_verify::{
 use super::{Inner, Issuer, Surroundings, changes::Seen};
 use crate::{
     admission::Admission,
+    api_key::LastUses,
     audit::{Action, Actor, AuditEntry, Object},
     client::Registry,
     config::{CLOCK_LEEWAY, Config, MAX_ACCESS_TOKEN_LIFETIME},
@@ -58,6 +59,7 @@ impl Issuer {
             exchanges: GroupCommit::spawn(store.clone()),
             feed: Feed::new(store.revoked()),
             clients: Registry::spawn(store.clone()),
+            last_uses: LastUses::default(),
             seen: tokio::sync::Mutex::new(seen),
             verifier: Arc::new(verifier),
             admission: Admission::new(hasher.capacity()),

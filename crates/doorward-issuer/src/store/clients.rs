@@ -112,6 +112,18 @@ impl Tx {
         row.map(client).transpose()
     }
 
+    /// The client of this id, removed or not.
+    pub(crate) async fn client_by_id(
+        &mut self,
+        id: &ClientId,
+    ) -> Result<Option<ClientRow>, StoreError> {
+        let row: Option<Row> = sql(select!("WHERE id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(self.connection())
+            .await?;
+        row.map(client).transpose()
+    }
+
     /// `false` if the name is taken.
     pub(crate) async fn insert_client(&mut self, new: &ClientRow) -> Result<bool, StoreError> {
         let change = self.next("clients").await?;

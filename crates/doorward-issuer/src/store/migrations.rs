@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_identity.sql"),
     include_str!("../../migrations/0002_revocation_feed.sql"),
     include_str!("../../migrations/0003_clients.sql"),
+    include_str!("../../migrations/0004_api_keys.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

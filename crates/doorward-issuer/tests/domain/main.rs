@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod accounts;
+mod api_keys;
 mod clients;
 mod clock;
 mod feed;

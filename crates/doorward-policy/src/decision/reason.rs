@@ -164,6 +164,18 @@ reasons! {
     /// Bound to another certificate than that of the connection.
     CertificateMismatch = "certificate_mismatch", 401, ProvenCaller, "the token is bound to another client certificate";
 
+    // API keys.
+    /// Not an API key of this installation, or not one any more that it tells of.
+    ApiKeyUnknown = "api_key_unknown", 401, Operator, "the API key is not one of ours";
+    /// Before its first or past its last day.
+    ApiKeyExpired = "api_key_expired", 401, ProvenCaller, "the API key has expired, or is not valid yet";
+    /// Revoked, or replaced by another secret.
+    ApiKeyRevoked = "api_key_revoked", 401, ProvenCaller, "the API key is revoked";
+    /// Its owner is disabled, gone, or no longer belongs to the tenant.
+    ApiKeyOwner = "api_key_owner", 401, ProvenCaller, "the owner of the API key may not use it any more";
+    /// From an address that the key does not allow.
+    NetworkNotAllowed = "network_not_allowed", 403, ProvenCaller, "the API key may not be used from this address";
+
     // What checking needs.
     /// The issuer's keys could not be fetched, or not for too long.
     KeysUnavailable = "keys_unavailable", 503, Anyone, "the issuer's keys are not available";

@@ -256,6 +256,10 @@ fn admin_failure(error: &AdminError) -> Failure {
         AdminError::ClientExists(name) => Failure::usage(message).hint(format!(
             "nothing was changed; `doorward client secret rotate {name}` makes a new secret"
         )),
+        AdminError::NoSuchApiKey(_) => {
+            Failure::usage(message).hint("`doorward apikey list` shows which there are")
+        }
+        AdminError::ApiKey(_) => Failure::usage(message).hint("nothing was made"),
         AdminError::SecretsOverlap { .. } => {
             Failure::usage(message).hint("nothing was changed; --now ends every older secret")
         }

@@ -74,8 +74,10 @@ impl Annotator {
             return Some(name.clone());
         }
         // Without the database the line goes out with the id alone.
-        let account = self.issuer.account_by_id(subject).await.ok()??;
-        let name = account.username.to_string();
+        let name = match self.issuer.account_by_id(subject).await.ok()? {
+            Some(account) => account.username.to_string(),
+            None => self.issuer.client_name(subject).await.ok()??.to_string(),
+        };
         let mut held = self.held();
         if held.len() >= NAMES {
             held.clear();

@@ -4,11 +4,12 @@
 use std::{net::TcpListener, sync::Arc};
 
 use arc_swap::ArcSwap;
+use doorward_gateway::api_key::{ExchangeFuture, ExchangedKey, KeyExchange, RefusedKey};
 use doorward_gateway::{
     BoundGateway, Config, DecisionSink, Drained, Gateway, Limits, Listeners, LocalBody,
     LocalFuture, LocalService, Shared,
 };
-use doorward_issuer::{Entropy as _, Issuer};
+use doorward_issuer::{Entropy as _, Issuer, StoreError, api_key::ApiKeyError};
 use doorward_policy::{
     decision::{Decision, Reason, Step, TraceId},
     route::RouteTable,
@@ -24,7 +25,7 @@ use tower::ServiceExt as _;
 
 use super::descriptors;
 use crate::{
-    admin_listener::Explain,
+    admin_listener::{Explain, Judged},
     config::own_path,
     exit::{Answer, Failure},
     system::{SystemClock, SystemEntropy},
@@ -54,6 +55,7 @@ pub(super) fn gateway(
         clock: Arc::new(SystemClock),
         trace_ids: Arc::new(|| TraceId::from_bytes(random())),
         local: local_service(issuer, Handle::current()),
+        api_keys: Some(key_exchange(issuer, Handle::current())),
         decisions: parts.decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
@@ -97,6 +99,43 @@ fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
     }
 }
 
+/// The issuer as the place where API keys become tokens; the store is asked on
+/// `runtime` and not on the gateway's threads.
+fn key_exchange(issuer: &Issuer, runtime: Handle) -> KeyExchange {
+    let (knows, asked) = (issuer.clone(), issuer.clone());
+    let call = move |text: String| -> ExchangeFuture {
+        let issuer = asked.clone();
+        let exchanging =
+            runtime.spawn(async move { issuer.exchange_api_key(&text, SystemClock.now()).await });
+        Box::pin(async move {
+            match exchanging.await {
+                Ok(Ok(exchanged)) => Ok(ExchangedKey {
+                    access_token: exchanged.access_token,
+                    networks: exchanged.networks,
+                    usable_until: exchanged.usable_until,
+                }),
+                Ok(Err(error)) => Err(refused_key(&error)),
+                // It panicked: this request fails, the server goes on.
+                Err(_) => Err(refused_key(&ApiKeyError::Refused(Reason::Internal))),
+            }
+        })
+    };
+    KeyExchange {
+        recognises: Arc::new(move |text| knows.drew_api_key(text)),
+        call: Arc::new(call),
+    }
+}
+
+fn refused_key(error: &ApiKeyError) -> RefusedKey {
+    let (reason, is_genuine) = match error {
+        ApiKeyError::Refused(reason) => (*reason, true),
+        ApiKeyError::NotOurs => (Reason::ApiKeyUnknown, false),
+        ApiKeyError::Store(StoreError::Unavailable(_)) => (Reason::StoreUnavailable, false),
+        _ => (Reason::Internal, false),
+    };
+    RefusedKey { reason, is_genuine }
+}
+
 fn failed() -> Response<LocalBody> {
     let body = http_body_util::Empty::new().map_err(|never| match never {});
     let mut answer = Response::new(body.boxed_unsync());
@@ -106,21 +145,26 @@ fn failed() -> Response<LocalBody> {
 }
 
 /// Judges a request that nobody sends.
-pub(super) fn judge(gateway: Gateway) -> Box<dyn Fn(Explain) -> Decision + Send + Sync> {
+pub(super) fn judge(gateway: Gateway) -> Box<dyn Fn(Explain) -> Judged + Send + Sync> {
     Box::new(move |explain| {
         let now = SystemClock.now();
         let host = HeaderValue::try_from(gateway.listen().to_string());
         let token = explain
             .token
+            .as_ref()
             .map(|token| HeaderValue::try_from(format!("Bearer {token}")));
         let mut headers = HeaderMap::new();
         headers.extend(host.ok().map(|host| (header::HOST, host)));
         match token.transpose() {
             Ok(token) => headers.extend(token.map(|token| (header::AUTHORIZATION, token))),
             // What cannot stand in a header would never have arrived.
-            Err(_) => return unreadable_token(&explain.method, &explain.target, now),
+            Err(_) => {
+                let decision = unreadable_token(&explain.method, &explain.target, now);
+                return Box::pin(async { decision });
+            }
         }
-        gateway.explain(&explain.method, &explain.target, &headers, now)
+        let (gateway, Explain { method, target, .. }) = (gateway.clone(), explain);
+        Box::pin(async move { gateway.explain(&method, &target, &headers, now).await })
     })
 }
 

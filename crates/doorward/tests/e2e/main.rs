@@ -11,6 +11,7 @@ mod first_run;
 mod flow;
 mod foreign_issuers;
 mod harness;
+mod programs;
 mod reload;
 mod restart_settings;
 mod secrets;
