@@ -162,6 +162,8 @@ impl<'r> Planner<'r> {
                 "the mirrored signature is taken too, which is fine as long as nothing is keyed \
                  by a token's text",
             ),
+            "PAR-002" | "PAR-003" | "PAR-004" | "SIG-016" => Expect::Respelled,
+            "SIG-018" if forgery.what == "S + L" => Expect::Respelled,
             _ if forgery.what.to_ascii_lowercase().contains("sleep") => Expect::RefusedAtOnce,
             _ => Expect::Refused,
         };

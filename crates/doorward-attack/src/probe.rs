@@ -33,6 +33,9 @@ pub(crate) type Tell = fn(&Calibration, &Answer) -> Option<String>;
 pub(crate) enum Expect {
     /// Refused.
     Refused,
+    /// Refused, although it is the valid token, in another spelling: nobody
+    /// gets in who should not, but two programs may read it differently.
+    Respelled,
     /// Refused, and not after the pause that was slipped in.
     RefusedAtOnce,
     /// Anything but the content that only the valid token may see.
@@ -58,6 +61,8 @@ pub(crate) enum Reading {
     Noted(String),
     /// The attack worked.
     Fault(String),
+    /// Nobody got in who should not, but it was too easy.
+    Lax(String),
     /// Something is wrong, but nobody got in.
     Odd(String),
     /// Nothing can be said.
@@ -149,6 +154,10 @@ impl Probe {
             }
             (Standing::LetIn, Expect::Refused | Expect::RefusedAtOnce) => Reading::Fault(format!(
                 "answered {} as it answers the valid token",
+                answer.status
+            )),
+            (Standing::LetIn, Expect::Respelled) => Reading::Lax(format!(
+                "answered {}: the valid token is taken in another spelling too",
                 answer.status
             )),
             (Standing::LetIn, Expect::Either(note)) => Reading::Noted(note.to_owned()),

@@ -342,7 +342,7 @@ impl Judge<'_, '_, '_> {
             }
             Reading::Noted(note) => Ok(Judged::Noted(note)),
             Reading::Unclear(why) => Ok(Judged::Unclear(why)),
-            first @ (Reading::Fault(_) | Reading::Odd(_)) => {
+            first @ (Reading::Fault(_) | Reading::Odd(_) | Reading::Lax(_)) => {
                 outcome
                     .answer()
                     .inspect(|answer| self.calibration.remember(answer));
@@ -369,6 +369,7 @@ impl Judge<'_, '_, '_> {
     fn finding(&self, case: &Case, probe: &Probe, outcome: &Outcome, reading: Reading) -> Finding {
         let (verdict, severity, why) = match reading {
             Reading::Fault(why) => (Verdict::Vulnerable, case.severity, why),
+            Reading::Lax(why) => (Verdict::Suspect, Severity::Info, why),
             Reading::Odd(why) | Reading::Unclear(why) => {
                 (Verdict::Suspect, case.severity.min(Severity::Medium), why)
             }

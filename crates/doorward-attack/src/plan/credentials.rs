@@ -134,7 +134,7 @@ fn spellings(planner: &Planner<'_>) -> Vec<Probe> {
     .into_iter()
     .map(|(what, value)| {
         let request = planner.bare().with("Authorization", value);
-        Probe::with_valid(what, request, Expect::Refused, token)
+        Probe::with_valid(what, request, Expect::Respelled, token)
     })
     .collect()
 }
@@ -157,7 +157,7 @@ fn doubled(planner: &Planner<'_>) -> Vec<Probe> {
         ("another, then the valid token", [other, valid]),
     ]
     .into_iter()
-    .map(|(what, values)| Probe::with_valid(what, fields(values), Expect::Refused, token))
+    .map(|(what, values)| Probe::with_valid(what, fields(values), Expect::Respelled, token))
     .collect()
 }
 
@@ -186,7 +186,7 @@ fn folded(planner: &Planner<'_>) -> Vec<Probe> {
     vec![Probe::with_valid(
         "Authorization continued on the next line",
         request,
-        Expect::Refused,
+        Expect::Respelled,
         planner.token,
     )]
 }
@@ -199,7 +199,7 @@ fn odd_bytes(planner: &Planner<'_>) -> Vec<Probe> {
             value.push(byte);
             let request = planner.bare().with("Authorization", value);
             let what = format!("byte 0x{byte:02x} after the valid token");
-            Probe::with_valid(what, request, Expect::Refused, planner.token)
+            Probe::with_valid(what, request, Expect::Respelled, planner.token)
         })
         .collect()
 }

@@ -276,3 +276,21 @@ def check(request):
         why(&report)
     );
 }
+
+#[test]
+fn the_valid_token_in_another_spelling_is_worth_knowing_and_no_finding() {
+    let check = r#"
+def check(request):
+    head, payload, signature = bearer(request).split(".")
+    return verify(f"{head}.{payload}.{signature.rstrip('=')}")
+"#;
+    if let Some(twin) = twin("padding is taken", check) {
+        let report = twin.must_have(&[]);
+        assert!(
+            report.ids(Verdict::Suspect).contains(&"PAR-002"),
+            "{:#?}",
+            why(&report)
+        );
+        assert_eq!((report.actionable(), report.exit_code()), (0, 0));
+    }
+}
