@@ -149,6 +149,10 @@ mod tests {
         assert!(has_roca_fingerprint(&[1]));
         assert!(!has_roca_fingerprint(&(cube + 2).to_be_bytes()));
         assert!(!has_roca_fingerprint(&modulus(2048)));
+        // It is the whole number that counts: these end as powers do.
+        for other in [257, cube + 256, cube - 256] {
+            assert!(!has_roca_fingerprint(&other.to_be_bytes()), "{other}");
+        }
         // A power of it that is large enough to be a modulus, and odd.
         let mut power = vec![1_u8];
         for _ in 0..128 {
