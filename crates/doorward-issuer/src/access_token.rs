@@ -17,7 +17,7 @@ use crate::{
     error::{MintError, StoreError},
     issuer::Issuer,
     session::SessionId,
-    store::Tx,
+    store::{AccountState, Tx},
     tenant::TenantName,
     user::UserId,
 };
@@ -78,7 +78,18 @@ pub(crate) async fn entitle(
     tenant: &TenantName,
     now: Timestamp,
 ) -> Result<Entitlement, StoreError> {
-    let state = match tx.account_state(user).await? {
+    let account = tx.account_state(user).await?;
+    entitle_as(tx, account, (user, tenant), now).await
+}
+
+/// [`entitle`] for an account that was read in this transaction.
+pub(crate) async fn entitle_as(
+    tx: &mut Tx,
+    account: Option<AccountState>,
+    (user, tenant): (&UserId, &TenantName),
+    now: Timestamp,
+) -> Result<Entitlement, StoreError> {
+    let state = match account {
         Some(state) if !state.disabled => state,
         _ => return Ok(Entitlement::Disabled),
     };

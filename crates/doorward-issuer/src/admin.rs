@@ -279,12 +279,12 @@ impl Admin {
     async fn begin_for(&self, username: &str) -> Result<UserChange, AdminError> {
         let username = Username::parse(username)?;
         let mut tx = self.issuer.store().begin().await?;
-        // Not earlier: see `revocation`.
+        let Some(user) = tx.account_id(&username).await? else {
+            return Err(AdminError::NoSuchUser(username));
+        };
+        // Not before the account is held: see `revocation`.
         let now = self.now();
-        match tx.account_id(&username).await? {
-            Some(user) => Ok(UserChange { tx, user, now }),
-            None => Err(AdminError::NoSuchUser(username)),
-        }
+        Ok(UserChange { tx, user, now })
     }
 
     /// Ends the sessions of a user, refuses the access tokens, and records

@@ -23,6 +23,9 @@ pub enum StoreError {
     /// Locked, read-only, full or gone: worth another try later (503).
     #[error("the database cannot be used now: {0}")]
     Unavailable(String),
+    /// Other writers were in the way at every try: worth another try (503).
+    #[error("the database is too busy now: {0}")]
+    Contended(String),
     /// What is stored cannot be: another try will not help (500).
     #[error("the database holds something impossible: {0}")]
     Corrupt(String),

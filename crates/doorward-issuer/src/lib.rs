@@ -44,3 +44,4 @@ pub use error::{AdminError, MintError, OpenError, RefreshError, SessionError, St
 pub use issuer::{Changes, Issuer, Surroundings};
 pub use master_key::{MasterKey, MasterKeyError};
 pub use session::TokenAnswer;
+pub use store::{Database, DatabaseUrlError, PostgresUrl};

@@ -26,6 +26,7 @@ use self::seal::Sealer;
 use crate::{
     credential::CredentialKeys,
     entropy::{Entropy, random},
+    store::Database,
 };
 
 /// 32 secret bytes. Cannot be printed; wiped when dropped.
@@ -64,15 +65,15 @@ pub enum MasterKeyError {
     },
     /// There is a database, but not the key that it is sealed under.
     #[error(
-        "{} is missing, and {} is sealed under it; put back the file that belongs to this database",
-        path.display(),
-        database.display()
+        "{} is missing, and {database} is sealed under it; put back the file that belongs to \
+         this database",
+        path.display()
     )]
     Missing {
         /// Which file.
         path: PathBuf,
         /// The database.
-        database: PathBuf,
+        database: Box<Database>,
     },
     /// The file cannot be read or written.
     #[error("{}: {source}", path.display())]
@@ -92,8 +93,8 @@ impl MasterKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Reads the key file, or makes one (mode 0600) if neither it nor
-    /// `database` exists.
+    /// Reads the key file, or makes one (mode 0600) if neither it nor a
+    /// database that is `in_use` is there ([`Database::is_in_use`]).
     ///
     /// # Errors
     ///
@@ -101,21 +102,17 @@ impl MasterKey {
     /// a database.
     pub fn open_or_create(
         path: &Path,
-        database: &Path,
+        in_use: Option<&Database>,
         entropy: &dyn Entropy,
     ) -> Result<Self, MasterKeyError> {
-        match fs::File::open(path) {
-            Ok(file) => Self::read(file, path),
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(path, error)),
-            // A database without content was made by a start that did not get
-            // far enough to seal anything.
-            Err(_) if fs::metadata(database).is_ok_and(|database| database.len() > 0) => {
-                Err(MasterKeyError::Missing {
-                    path: path.to_owned(),
-                    database: database.to_owned(),
-                })
-            }
-            Err(_) => Self::create(path, entropy),
+        match (fs::File::open(path), in_use) {
+            (Ok(file), _) => Self::read(file, path),
+            (Err(error), _) if error.kind() != ErrorKind::NotFound => Err(failed(path, error)),
+            (Err(_), Some(database)) => Err(MasterKeyError::Missing {
+                path: path.to_owned(),
+                database: Box::new(database.clone()),
+            }),
+            (Err(_), None) => Self::create(path, entropy),
         }
     }
 
@@ -255,7 +252,7 @@ mod tests {
 
     use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
-    use super::{Entropy, MasterKey, MasterKeyError};
+    use super::{Database, Entropy, MasterKey, MasterKeyError};
 
     struct Counting(std::sync::atomic::AtomicU8);
 
@@ -281,7 +278,7 @@ mod tests {
         }
 
         fn open(&self) -> Result<MasterKey, MasterKeyError> {
-            MasterKey::open_or_create(&self.key(), &self.0.path().join("doorward.db"), &entropy())
+            MasterKey::open_or_create(&self.key(), None, &entropy())
         }
     }
 
@@ -337,8 +334,9 @@ mod tests {
     #[test]
     fn key_018_a_lost_key_is_not_replaced_beside_a_database() {
         let folder = Folder::new();
-        fs::write(folder.0.path().join("doorward.db"), "content").unwrap();
-        let error = folder.open().err().unwrap();
+        let database = Database::from(folder.0.path().join("doorward.db"));
+        let opened = MasterKey::open_or_create(&folder.key(), Some(&database), &entropy());
+        let error = opened.err().unwrap();
         assert!(matches!(error, MasterKeyError::Missing { .. }), "{error}");
         assert!(!folder.key().exists(), "no key was made");
     }

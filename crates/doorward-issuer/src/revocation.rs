@@ -12,10 +12,17 @@
 //! whole seconds (test `clm_028`). Verifiers grant a leeway for the one second
 //! that such an `iat` may lie ahead.
 //!
-//! INVARIANT: the moment of a watermark is read while its transaction is open.
-//! A command may wait seconds for its turn behind a busy server, and an earlier
-//! reading would spare what was issued meanwhile (test
-//! `rft_007_what_was_issued_while_a_change_waited_is_refused_too`).
+//! INVARIANT: the moment of a watermark is read while its transaction holds the
+//! account (`store` says how). A command may wait seconds for its turn behind a
+//! busy server, and an earlier reading would spare what was issued meanwhile
+//! (test `rft_007_what_was_issued_while_a_change_waited_is_refused_too`).
+//!
+//! The watermark for everybody holds no account. Where others may write beside
+//! it, somebody who read the old one may still be issuing when it is committed,
+//! at a moment that this process's clock has already shown. So the clock is
+//! looked at once more afterwards, and while it shows a second that the
+//! watermark does not refuse, the watermark is raised again, before the change
+//! is answered ([`Issuer::settle_everybody`]).
 
 use doorward_jose::time::UnixTime;
 use doorward_verify::{
@@ -26,6 +33,7 @@ use doorward_verify::{
 use crate::{
     config::{CLOCK_LEEWAY, MAX_ACCESS_TOKEN_LIFETIME},
     error::StoreError,
+    issuer::Issuer,
     store::{AccountState, Tx},
     user::UserId,
 };
@@ -34,6 +42,9 @@ use crate::{
 /// writes any `iat` and `exp` into tokens, so no life of a token bounds it, but
 /// only how long a verifier that is cut off may go on with an old JWKS: hours.
 const KEY_HELD: u64 = 7 * 24 * 3600;
+
+/// How often a watermark for everybody is raised at most.
+const MOST_SETTLINGS: usize = 10;
 
 /// Writes a revocation. It is held until no token that it concerns can be
 /// alive in the eyes of any verifier: the longest life that any process with
@@ -106,16 +117,43 @@ pub(crate) async fn revoke_user_tokens(
 }
 
 /// Refuses every access token that anybody holds now. Sessions go on: the next
-/// refresh gives new ones.
+/// refresh gives new ones. The watermark is for
+/// [`settle_everybody`](Issuer::settle_everybody), after the commit.
 pub(crate) async fn revoke_all_tokens(
     tx: &mut Tx,
     cause: &str,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let latest = tx.latest_watermark().await?;
-    let issued_before = now.unix().max(latest).saturating_add(1);
+) -> Result<UnixTime, StoreError> {
+    tx.lock_installation().await?;
+    let issued = behind(now.unix(), tx.latest_rotation().await?.unix());
+    let latest = issued.max(tx.latest_watermark().await?);
+    let issued_before = latest.saturating_add(1);
     tx.set_all_tokens_from(issued_before).await?;
-    revoke(tx, Revocation::Everything { issued_before }, cause, now).await
+    revoke(tx, Revocation::Everything { issued_before }, cause, now).await?;
+    Ok(issued_before)
+}
+
+impl Issuer {
+    /// Raises a watermark for everybody that was just committed, until the
+    /// clock shows a second that it refuses: see above.
+    pub(crate) async fn settle_everybody(
+        &self,
+        watermark: UnixTime,
+        cause: &str,
+    ) -> Result<(), StoreError> {
+        let mut watermark = watermark;
+        for _ in 0..MOST_SETTLINGS {
+            if !self.store().has_many_writers() || self.clock().now().unix() < watermark {
+                return Ok(());
+            }
+            let mut tx = self.store().begin().await?;
+            let now = self.clock().now();
+            watermark = revoke_all_tokens(&mut tx, cause, now).await?;
+            tx.commit().await?;
+        }
+        let why = "its commits take longer than a second".to_owned();
+        Err(StoreError::Unavailable(why))
+    }
 }
 
 /// The watermark after a change at `now`.

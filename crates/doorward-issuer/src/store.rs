@@ -1,24 +1,58 @@
 //! All SQL.
 //!
-//! One SQLite file in WAL mode with `synchronous=FULL`: what was committed
-//! survives a power cut. Several processes may have it open (a server and the
-//! command line); each write transaction begins with `BEGIN IMMEDIATE`, so it
-//! never fails half way for having read something old.
+//! The state lies in a SQLite file or on a PostgreSQL server ([`Database`]);
+//! the operations do not know in which. They are methods of [`Store`] and
+//! [`Tx`] in the files below, one file per family of tables; each is written
+//! once, as a [`statement`], and checks how many rows it changed.
 //!
-//! Reads go through a few connections of their own. Every write needs a
-//! [`Tx`], which comes from [`Store::begin`] and is rolled back when dropped.
-//! The operations themselves are methods of [`Store`] and [`Tx`] in the files
-//! below, one file per family of tables; each is written once, as a
-//! [`statement`], and checks how many rows it changed.
+//! The statements are kept to what both engines speak: `$1` placeholders, TEXT
+//! ids, BIGINT numbers, `RETURNING`, no triggers and no sequences. Nothing is
+//! used that CockroachDB or YugabyteDB lacks.
 //!
-//! The statements are kept to what PostgreSQL speaks as well: `$1`
-//! placeholders, TEXT ids, BIGINT numbers, `RETURNING`, no triggers and no
-//! sequences.
+//! Reads go through connections of their own. Every write needs a [`Tx`],
+//! which comes from [`Store::begin`] and is rolled back when dropped.
+//!
+//! # Many writers
+//!
+//! On SQLite a write transaction is alone from its first statement on, and
+//! what it reads is what is true until it commits. On PostgreSQL it is one of
+//! many, on several nodes, and READ COMMITTED: each statement sees what was
+//! committed before it began. Three rules make the operations mean the same:
+//!
+//! 1. **A user's account row is held by whoever gives that user something or
+//!    changes what the user may have** (sign-in, refresh, mint; disable,
+//!    password, roles, log out everywhere), from before the first thing is read
+//!    until the commit: `account_state` and `account_id` of [`Tx`] take it. So
+//!    each user's changes and issues have one order, as on SQLite: an issue
+//!    that comes first is seen by the change (its time is in the session's
+//!    row, and the watermark passes it), one that comes second sees the change.
+//!    A refresh takes the account before it swaps the generation.
+//! 2. **A change of the signing keys holds the head `keys`** from before the
+//!    keys are read ([`Tx::lock_keys`]): of two nodes that find a rotation due,
+//!    the second finds it done.
+//! 3. **Numbers of the feed and of the audit log are taken last**, at the
+//!    commit, the feed's before the log's. Their heads are rows that every
+//!    change updates, so that numbers follow the order of commits without gaps
+//!    and whoever reads by cursor skips nothing; taken last, they are held for
+//!    the commit alone, and nobody who holds one waits for anything else.
+//!
+//! Rows are locked in the order installation, accounts (by id, within a
+//! batch), sessions, keys, heads, so that no two transactions wait for each
+//! other. Where one engine or a rare operation does not keep to it, the server
+//! ends one of the two, and it is run again ([`contention`]).
+//!
+//! What is not ordered by a lock: a change for everybody
+//! (`revocation::revoke_all_tokens`), which would have to hold every account.
+//! It looks at the clock once more after its commit instead. Ending one session
+//! locks that session's row only: its `sid` is revoked for good, whatever a
+//! refresh beside it still gives.
 
 mod accounts;
 mod api_keys;
 mod audit_log;
 mod clients;
+pub(crate) mod contention;
+mod database;
 mod failure;
 mod feed;
 mod grants;
@@ -26,32 +60,24 @@ mod group_commit;
 mod installation;
 mod keys;
 mod migrations;
+mod postgres;
 mod revocations;
 mod sessions;
+mod sqlite;
 mod statement;
 mod tenants;
+mod transaction;
 
-use std::{
-    fs,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::sync::Arc;
 
 use doorward_jose::time::UnixTime;
-use doorward_verify::{
-    clock::Timestamp,
-    revocation::{Entry, RevocationSet},
-};
-use sqlx::{
-    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
+use doorward_verify::{clock::Timestamp, revocation::RevocationSet};
 use tokio::sync::Notify;
 
+use self::{postgres::Server, sqlite::File, statement::On};
 use crate::error::{OpenError, StoreError};
+
+pub use database::{Database, DatabaseUrlError, PostgresUrl};
 
 pub(crate) use accounts::AccountState;
 pub(crate) use api_keys::ApiKeyRow;
@@ -61,106 +87,52 @@ pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
 pub(crate) use sessions::{NewSession, Rotation, SessionRow};
+pub(crate) use transaction::Tx;
 
-use self::statement::sql;
-
-/// How long a statement waits for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Most rows of a table that one purge deletes: bounds how long it holds the
-/// write lock.
+/// Most rows of a table that one purge deletes: bounds how long it holds
+/// locks.
 pub(crate) const PURGE_ROWS: u64 = 1000;
-
-/// Connections that only read.
-const READERS: u32 = 4;
 
 /// The open database. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    engine: Engine,
     revocations: Arc<RevocationSet>,
     /// Told of every commit that revokes.
     revoked: Arc<Notify>,
-    file: Arc<DatabaseFile>,
 }
 
-/// The file under the database's path when it was opened.
-struct DatabaseFile {
-    path: PathBuf,
-    device_and_inode: (u64, u64),
-}
-
-impl DatabaseFile {
-    fn at(path: &Path) -> std::io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            device_and_inode: (metadata.dev(), metadata.ino()),
-        })
-    }
-
-    /// A process keeps the file that it opened: without this look it would go
-    /// on acknowledging writes to a file that was removed or replaced.
-    fn check(&self) -> Result<(), StoreError> {
-        match Self::at(&self.path) {
-            Ok(now) if now.device_and_inode == self.device_and_inode => Ok(()),
-            _ => Err(StoreError::Unavailable(format!(
-                "{} was removed or replaced; restart doorward",
-                self.path.display()
-            ))),
-        }
-    }
-}
-
-/// A write transaction. Dropped means rolled back.
-pub(crate) struct Tx {
-    inner: Transaction<'static, Sqlite>,
-    revocations: Arc<RevocationSet>,
-    told: Arc<Notify>,
-    revoked: Vec<Entry>,
+#[derive(Clone)]
+enum Engine {
+    Sqlite(File),
+    Postgres(Server),
 }
 
 impl Store {
     /// Opens the database, makes it if it is not there, and migrates it.
     pub(crate) async fn open(
-        path: &Path,
+        database: &Database,
         revocations: Arc<RevocationSet>,
     ) -> Result<Self, OpenError> {
-        prepare_files(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            // A sealed private key that is overwritten is zeroed in its page.
-            .pragma("secure_delete", "1");
-        let writer = pool(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(StoreError::from)?;
-        migrations::run(&writer).await?;
-        let readers = pool(READERS)
-            .connect_with(options.pragma("query_only", "1"))
-            .await
-            .map_err(StoreError::from)?;
-        let file = DatabaseFile::at(path)
-            .map_err(|error| OpenError::Files(format!("{}: {error}", path.display())))?;
-        Ok(Self {
-            writer,
-            readers,
+        let engine = match database {
+            Database::Sqlite(path) => Engine::Sqlite(File::open(path).await?),
+            Database::Postgres(url) => Engine::Postgres(Server::open(url).await?),
+        };
+        let store = Self {
+            engine,
             revocations,
             revoked: Arc::default(),
-            file: Arc::new(file),
-        })
+        };
+        migrations::run(&store).await?;
+        Ok(store)
     }
 
-    /// Closes every connection. The last process to leave puts what is still in
-    /// the write-ahead log into the database file.
+    /// Closes every connection.
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite(file) => file.close().await,
+            Engine::Postgres(server) => server.close().await,
+        }
     }
 
     /// Told of every commit of this process that revokes.
@@ -170,95 +142,33 @@ impl Store {
 
     /// Begins a write transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        self.file.check()?;
-        Ok(Tx {
-            inner: self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            revocations: Arc::clone(&self.revocations),
-            told: Arc::clone(&self.revoked),
-            revoked: Vec::new(),
-        })
+        let transaction = match &self.engine {
+            Engine::Sqlite(file) => transaction::Engine::Sqlite(file.begin().await?),
+            Engine::Postgres(server) => transaction::Engine::Postgres(server.begin().await?),
+        };
+        let in_force = Arc::clone(&self.revocations);
+        Ok(Tx::new(transaction, in_force, self.revoked()))
     }
-}
 
-impl Tx {
-    /// Makes everything durable. Revocations are in force in this process
-    /// before this returns, so before anybody is told about them.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.inner.commit().await?;
-        let is_news = !self.revoked.is_empty();
-        for entry in self.revoked {
-            self.revocations.insert(entry);
+    /// Whether others may write while a transaction is open.
+    pub(crate) const fn has_many_writers(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Whether it is still the database that was opened.
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite(file) => file.check(),
+            Engine::Postgres(_) => Ok(()),
         }
-        if is_news {
-            self.told.notify_one();
+    }
+
+    fn readers(&self) -> On<'_> {
+        match &self.engine {
+            Engine::Sqlite(file) => On::Sqlite(&file.readers),
+            Engine::Postgres(server) => On::Postgres(&server.readers),
         }
-        Ok(())
     }
-
-    fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.inner
-    }
-
-    /// The next number of a head, in commit order and without gaps.
-    async fn next(&mut self, head: &'static str) -> Result<i64, StoreError> {
-        let (value,) = sql("UPDATE head SET value = value + 1 WHERE name = $1 RETURNING value")
-            .bind(head)
-            .fetch_one(self.connection())
-            .await?;
-        Ok(value)
-    }
-}
-
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .test_before_acquire(false)
-        // SQLite itself rolls back when a write fails (a full disk, an I/O
-        // error). The driver then counts a transaction that is none, and the
-        // connection could never begin another.
-        .before_acquire(|connection, _| {
-            let usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(usable) })
-        })
-        .idle_timeout(None)
-        .max_lifetime(None)
-}
-
-/// Makes the file with mode 0600 before SQLite would make it with the umask's;
-/// SQLite gives its side files the mode of the database. An existing file is
-/// not opened here: closing it would drop this process's locks on it.
-fn prepare_files(path: &Path) -> Result<(), OpenError> {
-    let failed = |error: std::io::Error| OpenError::Files(format!("{}: {error}", path.display()));
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
-    }
-    match fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        return Err(OpenError::Files(format!(
-            "{path} can be read by other users of this machine; run: chmod 600 {path}"
-        )));
-    }
-    Ok(())
 }
 
 /// Milliseconds as they are stored.

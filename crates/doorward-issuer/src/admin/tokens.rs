@@ -63,10 +63,12 @@ impl Admin {
         let mut tx = self.issuer.store().begin().await?;
         // Not earlier: see `revocation`.
         let now = self.now();
-        revoke_all_tokens(&mut tx, action.name(), now).await?;
+        let watermark = revoke_all_tokens(&mut tx, action.name(), now).await?;
         tx.record(self.entry(now, action, Object::Installation))
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        let settled = self.issuer.settle_everybody(watermark, action.name());
+        Ok(settled.await?)
     }
 
     /// Publishes a new signing key, which signs as soon as every client must

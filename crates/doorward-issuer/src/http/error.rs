@@ -207,9 +207,11 @@ fn plain(text: &str) -> String {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(text) => Self::new(Reason::StoreUnavailable)
-                .seen(text)
-                .retry_after(STORE_RETRY_AFTER),
+            StoreError::Unavailable(text) | StoreError::Contended(text) => {
+                Self::new(Reason::StoreUnavailable)
+                    .seen(text)
+                    .retry_after(STORE_RETRY_AFTER)
+            }
             error => Self::new(Reason::Internal).seen(error.to_string()),
         }
     }

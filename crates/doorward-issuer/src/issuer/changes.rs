@@ -189,6 +189,7 @@ impl Issuer {
     async fn begin_epoch(&self, seen: &Seen) -> Result<(), StoreError> {
         let fresh = self.fresh_key(self.clock().now()).await?;
         let mut tx = self.0.store.begin().await?;
+        tx.lock_installation().await?;
         // Not earlier: see `revocation`.
         let now = self.clock().now();
         let installation = tx.installation().await?;
@@ -201,7 +202,7 @@ impl Issuer {
         tx.begin_epoch(&epoch, seen.revocation).await?;
         tx.begin_feed(&epoch, now).await?;
         let ended = tx.end_every_session(cause, now).await?;
-        revoke_all_tokens(&mut tx, cause.name(), now).await?;
+        let watermark = revoke_all_tokens(&mut tx, cause.name(), now).await?;
         let (actor, object) = (Actor::system(), Object::Installation);
         let stamp = actor.at(now);
         key_ring::replace_all(&mut tx, fresh, stamp)
@@ -210,7 +211,8 @@ impl Issuer {
         let entry = AuditEntry::new(stamp, Action::InstallationRolledBack, object)
             .detail(json!({ "sessions_ended": ended }));
         tx.record(entry).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.settle_everybody(watermark, cause.name()).await
     }
 
     /// Deletes a part of what has expired long ago; `true` if nothing is left

@@ -1,6 +1,6 @@
 //! Opening: migrate, recognise the master key, load keys and revocations.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use doorward_jose::{time::UnixTime, validation::Validation};
 use doorward_verify::{
@@ -23,7 +23,7 @@ use crate::{
     key_ring::{self, KeyRing, LoadError, Schedule},
     master_key::{DerivedKeys, MasterKey},
     password::Hasher,
-    store::{GroupCommit, Installation, Store, Tx},
+    store::{Database, GroupCommit, Installation, Store, Tx, contention::again},
 };
 
 impl Issuer {
@@ -35,7 +35,7 @@ impl Issuer {
     ///
     /// [`OpenError`]; no key was made and nothing was sealed.
     pub async fn open(
-        database: &Path,
+        database: impl Into<Database>,
         master_key: MasterKey,
         config: Config,
         surroundings: Surroundings,
@@ -46,7 +46,7 @@ impl Issuer {
         let now = surroundings.clock.now();
         let schedule = Schedule::new(&config);
         let revocations = RevocationSet::new();
-        let store = Store::open(database, Arc::clone(&revocations)).await?;
+        let store = Store::open(&database.into(), Arc::clone(&revocations)).await?;
         let installation = prepare(&store, &keys, &config, &*surroundings.entropy, now).await?;
         let key_ring = KeyRing::load(&store, &keys.sealer, schedule)
             .await
@@ -78,6 +78,16 @@ impl Issuer {
 /// First run, or the check that this master key belongs to this database. Of
 /// two processes that start together, one finds the other's work.
 async fn prepare(
+    store: &Store,
+    keys: &DerivedKeys,
+    config: &Config,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Installation, OpenError> {
+    again(|| try_prepare(store, keys, config, entropy, now)).await
+}
+
+async fn try_prepare(
     store: &Store,
     keys: &DerivedKeys,
     config: &Config,
@@ -117,7 +127,11 @@ async fn first_run(
         tokens_from: UnixTime::from_secs(0),
         longest_access_token: config.access_token_lifetime,
     };
-    tx.insert_installation(&installation, now).await?;
+    if !tx.insert_installation(&installation, now).await? {
+        // Another node is faster by a moment; the next look finds its work.
+        let faster = "another process made the installation".to_owned();
+        return Err(StoreError::Contended(faster).into());
+    }
     let system = Actor::system();
     let stamp = system.at(now);
     tx.record(AuditEntry::new(

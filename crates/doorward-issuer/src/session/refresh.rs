@@ -12,17 +12,19 @@ use serde_json::{Value, json};
 
 use super::{EndCause, Genuine, Refreshed, SessionId, TokenAnswer, end};
 use crate::{
-    access_token::{Entitled, Entitlement, Request, entitle},
+    access_token::{Entitled, Entitlement, Request, entitle_as},
     audit::{Action, Actor, AuditEntry, Object},
     error::{RefreshError, StoreError},
     issuer::Issuer,
-    refresh_token::{Judgement, ReuseKind, Rules, judge},
-    store::{Job, Rotation, SessionRow, Tx},
+    refresh_token::{Judgement, Presented, ReuseKind, Rules, judge},
+    store::{AccountState, Job, Rotation, SessionRow, Tx},
+    user::UserId,
 };
 
 /// One genuine refresh token to be exchanged.
 pub(crate) struct Exchange {
     session: SessionId,
+    user: UserId,
     presented: u32,
     client_id: String,
     now: Timestamp,
@@ -60,7 +62,7 @@ impl Issuer {
             row,
         } = genuine.ok_or(RefreshError::Invalid)?;
         let now = self.clock().now();
-        let exchange = self.exchange(presented.session, presented.generation, client_id, now);
+        let exchange = self.exchange(&presented, &row, client_id, now);
         let (entitled, repeated) = match self.exchanges().submit(exchange).await? {
             Exchanged::Given { entitled, repeated } => (entitled, repeated),
             Exchanged::Refused => return Err(RefreshError::Invalid),
@@ -81,16 +83,17 @@ impl Issuer {
 
     fn exchange(
         &self,
-        session: SessionId,
-        presented: u32,
+        presented: &Presented,
+        row: &SessionRow,
         client_id: &str,
         now: Timestamp,
     ) -> Exchange {
         let config = self.config();
         let millis = |seconds: u64| seconds.saturating_mul(1000);
         Exchange {
-            session,
-            presented,
+            session: presented.session,
+            user: row.user.clone(),
+            presented: presented.generation,
             client_id: client_id.to_owned(),
             now,
             idle_until: now.plus_millis(millis(config.refresh_idle)),
@@ -107,6 +110,10 @@ impl Issuer {
 impl Job for Exchange {
     type Outcome = Exchanged;
 
+    fn account(&self) -> &str {
+        self.user.as_str()
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Exchanged, StoreError> {
         let rotation = Rotation {
             session: self.session,
@@ -115,14 +122,16 @@ impl Job for Exchange {
             now: self.now,
             idle_until: self.idle_until,
         };
+        // Before the session: see `store`.
+        let account = tx.account_state(&self.user).await?;
         if let Some(row) = tx.rotate(rotation).await? {
-            return self.give(tx, &row, false).await;
+            return self.give(tx, account, &row, false).await;
         }
         let Some(row) = tx.session(self.session).await? else {
             return Ok(Exchanged::Refused);
         };
         match judge(&row, self.presented, &self.client_id, self.now, self.rules) {
-            Judgement::Repeat => self.give(tx, &row, true).await,
+            Judgement::Repeat => self.give(tx, account, &row, true).await,
             Judgement::Refuse => Ok(Exchanged::Refused),
             Judgement::WrongClient => {
                 let detail = json!({ "client": self.client_id });
@@ -152,10 +161,12 @@ impl Exchange {
     async fn give(
         &self,
         tx: &mut Tx,
+        account: Option<AccountState>,
         row: &SessionRow,
         repeated: bool,
     ) -> Result<Exchanged, StoreError> {
-        let cause = match entitle(tx, &row.user, &row.tenant, self.now).await? {
+        let entitlement = entitle_as(tx, account, (&row.user, &row.tenant), self.now);
+        let cause = match entitlement.await? {
             Entitlement::Granted(entitled) => return Ok(Exchanged::Given { entitled, repeated }),
             Entitlement::Disabled => EndCause::UserDisabled,
             Entitlement::NotAMember => EndCause::MembershipLost,

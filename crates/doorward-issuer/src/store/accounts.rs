@@ -3,7 +3,11 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, moment, one_row, parsed, seconds, statement::sql, unix, unsigned};
+use super::{
+    Store, Tx, millis, moment, one_row, parsed, seconds,
+    statement::{locking, sql},
+    unix, unsigned,
+};
 use crate::{
     error::StoreError,
     password::PasswordHash,
@@ -40,7 +44,7 @@ impl Store {
              FROM account WHERE username = $1",
         )
         .bind(username.as_str())
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         row.map(account).transpose()
     }
@@ -51,7 +55,7 @@ impl Store {
              FROM account WHERE id = $1",
         )
         .bind(id)
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         row.map(account).transpose()
     }
@@ -67,7 +71,7 @@ impl Store {
              FROM account WHERE username > $1 ORDER BY username LIMIT $2")
             .bind(after)
             .bind(i64::from(limit))
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(user).collect()
     }
@@ -76,7 +80,7 @@ impl Store {
         let row = sql("SELECT id, username, home_tenant, disabled_at, created_at
              FROM account WHERE username = $1")
         .bind(username.as_str())
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         row.map(user).transpose()
     }
@@ -104,25 +108,31 @@ impl Tx {
         Ok(inserted == 1)
     }
 
+    /// Whose name it is. Nobody else changes the account, or issues to it,
+    /// until this transaction ends.
     pub(crate) async fn account_id(
         &mut self,
         username: &Username,
     ) -> Result<Option<UserId>, StoreError> {
-        let row: Option<(String,)> = sql("SELECT id FROM account WHERE username = $1")
-            .bind(username.as_str())
-            .fetch_optional(self.connection())
-            .await?;
+        let row: Option<(String,)> =
+            locking!("SELECT id FROM account WHERE username = $1", "account")
+                .bind(username.as_str())
+                .fetch_optional(self.connection())
+                .await?;
         Ok(row.map(|(id,)| UserId::from_text(id)))
     }
 
+    /// What decides about an account. Nobody else changes it, or issues to it,
+    /// until this transaction ends.
     pub(crate) async fn account_state(
         &mut self,
         id: &UserId,
     ) -> Result<Option<AccountState>, StoreError> {
-        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = sql(
+        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = locking!(
             "SELECT a.home_tenant, a.disabled_at, a.version, a.tokens_from, a.tokens_from_used,
                     i.tokens_from
              FROM account a, installation i WHERE a.id = $1 AND i.id = 1",
+            "a"
         )
         .bind(id.as_str())
         .fetch_optional(self.connection())

@@ -20,6 +20,20 @@ type Row = (
     String,
 );
 
+/// An entry that waits for its number.
+pub(super) struct AuditRow {
+    at: i64,
+    tenant: Option<String>,
+    actor_kind: &'static str,
+    actor_id: String,
+    action: &'static str,
+    object_kind: &'static str,
+    object_id: String,
+    session: Option<String>,
+    outcome: &'static str,
+    detail: String,
+}
+
 impl Store {
     /// Entries after `cursor`, in order.
     pub(crate) async fn audit_after(
@@ -34,31 +48,51 @@ impl Store {
         )
         .bind(i64::try_from(cursor).unwrap_or(i64::MAX))
         .bind(i64::from(limit))
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers())
         .await?;
         rows.into_iter().map(record).collect()
     }
 }
 
 impl Tx {
+    /// Writes an entry; the commit gives it its number.
     pub(crate) async fn record(&mut self, entry: AuditEntry<'_>) -> Result<(), StoreError> {
-        let seq = self.next("audit").await?;
+        self.will_record(AuditRow {
+            at: millis(entry.stamp.at),
+            tenant: entry.tenant.map(ToString::to_string),
+            actor_kind: entry.stamp.actor.kind.name(),
+            actor_id: entry.stamp.actor.id.clone(),
+            action: entry.action.name(),
+            object_kind: entry.object.kind(),
+            object_id: entry.object.id().to_owned(),
+            session: entry.session.map(|session| session.to_string()),
+            outcome: entry.action.outcome(),
+            detail: entry.detail.to_string(),
+        });
+        Ok(())
+    }
+
+    pub(super) async fn insert_numbered_record(
+        &mut self,
+        seq: i64,
+        row: AuditRow,
+    ) -> Result<(), StoreError> {
         sql(
             "INSERT INTO audit (seq, at, tenant, actor_kind, actor_id, action, object_kind,
                                 object_id, session_id, outcome, detail)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(seq)
-        .bind(millis(entry.stamp.at))
-        .bind(entry.tenant.map(|tenant| tenant.as_str()))
-        .bind(entry.stamp.actor.kind.name())
-        .bind(&entry.stamp.actor.id)
-        .bind(entry.action.name())
-        .bind(entry.object.kind())
-        .bind(entry.object.id())
-        .bind(entry.session.map(|session| session.to_string()))
-        .bind(entry.action.outcome())
-        .bind(entry.detail.to_string())
+        .bind(row.at)
+        .bind(row.tenant)
+        .bind(row.actor_kind)
+        .bind(row.actor_id)
+        .bind(row.action)
+        .bind(row.object_kind)
+        .bind(row.object_id)
+        .bind(row.session)
+        .bind(row.outcome)
+        .bind(row.detail)
         .execute(self.connection())
         .await?;
         Ok(())

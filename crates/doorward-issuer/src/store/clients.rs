@@ -3,7 +3,11 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, moment, one_row, parsed, seconds, statement::sql, unix};
+use super::{
+    Store, Tx, millis, moment, one_row, parsed, seconds,
+    statement::{Statement, sql},
+    unix,
+};
 use crate::{
     client::{ClientId, ClientName},
     credential::{LiveSecrets, StoredMac},
@@ -67,12 +71,12 @@ macro_rules! select {
 impl Store {
     /// One cheap read that tells whether anything is new.
     pub(crate) async fn client_heads(&self) -> Result<ClientHeads, StoreError> {
-        self.file.check()?;
+        self.check()?;
         let (epoch, change, all): (String, i64, i64) = sql(
             "SELECT i.epoch, h.value, i.tokens_from FROM installation i, head h
              WHERE i.id = 1 AND h.name = 'clients'",
         )
-        .fetch_one(&self.readers)
+        .fetch_one(self.readers())
         .await?;
         Ok(ClientHeads {
             epoch,
@@ -85,7 +89,7 @@ impl Store {
     pub(crate) async fn clients_after(&self, change: i64) -> Result<Vec<ClientRow>, StoreError> {
         let rows: Vec<Row> = sql(select!("WHERE change > $1 ORDER BY change"))
             .bind(change)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(client).collect()
     }
@@ -93,22 +97,26 @@ impl Store {
     /// Clients that are not removed, by name.
     pub(crate) async fn clients(&self) -> Result<Vec<ClientRow>, StoreError> {
         let rows: Vec<Row> = sql(select!("WHERE removed_at IS NULL ORDER BY name"))
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(client).collect()
     }
 }
 
 impl Tx {
-    /// The client of this name that is not removed.
+    /// The client of this name that is not removed. Nobody else changes it until
+    /// this transaction ends.
     pub(crate) async fn client(
         &mut self,
         name: &ClientName,
     ) -> Result<Option<ClientRow>, StoreError> {
-        let row: Option<Row> = sql(select!("WHERE name = $1 AND removed_at IS NULL"))
-            .bind(name.as_str())
-            .fetch_optional(self.connection())
-            .await?;
+        let row: Option<Row> = Statement::differing(
+            select!("WHERE name = $1 AND removed_at IS NULL"),
+            select!("WHERE name = $1 AND removed_at IS NULL FOR NO KEY UPDATE"),
+        )
+        .bind(name.as_str())
+        .fetch_optional(self.connection())
+        .await?;
         row.map(client).transpose()
     }
 
@@ -126,7 +134,7 @@ impl Tx {
 
     /// `false` if the name is taken.
     pub(crate) async fn insert_client(&mut self, new: &ClientRow) -> Result<bool, StoreError> {
-        let change = self.next("clients").await?;
+        let change = self.numbers("clients", 1).await?;
         let inserted = sql(
             "INSERT INTO client (id, name, tenant, roles, permissions, secret_mac, last_four,
                                  tokens_from, change, created_at)
@@ -149,7 +157,7 @@ impl Tx {
 
     /// Stores what can change of a client.
     pub(crate) async fn update_client(&mut self, row: &ClientRow) -> Result<(), StoreError> {
-        let change = self.next("clients").await?;
+        let change = self.numbers("clients", 1).await?;
         let old = row.secrets.old.as_ref();
         let changed = sql(
             "UPDATE client SET secret_mac = $2, last_four = $3, old_secret_mac = $4,

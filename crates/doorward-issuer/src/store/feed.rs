@@ -30,7 +30,7 @@ const SELECT_NUMBERED: &str = "SELECT seq, kind, subject, issued_before, expires
 
 impl Store {
     pub(crate) async fn feed_base(&self) -> Result<Option<FeedBase>, StoreError> {
-        let row: Option<BaseRow> = sql(SELECT_BASE).fetch_optional(&self.readers).await?;
+        let row: Option<BaseRow> = sql(SELECT_BASE).fetch_optional(self.readers()).await?;
         row.map(base).transpose()
     }
 
@@ -43,7 +43,7 @@ impl Store {
         let rows: Vec<revocations::Row> = sql(SELECT_NUMBERED)
             .bind(cursor)
             .bind(FEED_ROWS as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(numbered).collect()
     }
@@ -59,14 +59,16 @@ impl Store {
              FROM revocation WHERE seq <= $1 AND expires_at > $2")
             .bind(last)
             .bind(seconds(alive_at))
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(revocations::entry).collect()
     }
 }
 
 impl Tx {
+    /// Where the feed stands. Nobody else moves it until this transaction ends.
     pub(crate) async fn feed_base(&mut self) -> Result<Option<FeedBase>, StoreError> {
+        self.lock_installation().await?;
         let row: Option<BaseRow> = sql(SELECT_BASE).fetch_optional(self.connection()).await?;
         row.map(base).transpose()
     }

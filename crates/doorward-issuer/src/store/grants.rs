@@ -14,7 +14,7 @@ impl Store {
             sql("SELECT tenant, role, granted_at FROM role_grant
              WHERE account_id = $1 ORDER BY tenant, role")
             .bind(user.as_str())
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter()
             .map(|(tenant, role, granted_at)| {
@@ -34,7 +34,7 @@ impl Store {
         )
         .bind(user.as_str())
         .bind(tenant.as_str())
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         Ok(row.is_some())
     }

@@ -6,13 +6,17 @@
 //!
 //! If a batch meets something impossible, each of its jobs is tried alone, so
 //! that one bad row cannot refuse its neighbours. If the store is unavailable,
-//! all of them hear it.
+//! all of them hear it. A batch that another writer was in the way of is run
+//! again.
+//!
+//! The jobs of a batch run in the order of the accounts that they hold, so that
+//! the batches of two nodes never wait for each other in a circle.
 
 use std::future::Future;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Store, Tx};
+use super::{Store, Tx, contention::again};
 use crate::error::StoreError;
 
 /// Most jobs of one transaction: bounds how long the write lock is held.
@@ -26,6 +30,9 @@ const QUEUE: usize = 1024;
 pub(crate) trait Job: Send + Sync + 'static {
     /// What it finds out.
     type Outcome: Send + 'static;
+
+    /// The id of the account that it holds until the commit; empty if none.
+    fn account(&self) -> &str;
 
     /// Does it. An error rolls everything back.
     fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Outcome, StoreError>> + Send;
@@ -66,7 +73,8 @@ async fn work<J: Job>(store: Store, mut queue: mpsc::Receiver<Waiting<J>>) {
     while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
         // Who hung up while waiting gets nothing done.
         batch.retain(|waiting| !waiting.answer.is_closed());
-        match together(&store, &batch).await {
+        batch.sort_by(|a, b| a.job.account().cmp(b.job.account()));
+        match again(|| together(&store, &batch)).await {
             Ok(outcomes) => {
                 for (waiting, outcome) in batch.drain(..).zip(outcomes) {
                     let _ = waiting.answer.send(Ok(outcome));
@@ -100,7 +108,8 @@ async fn together<J: Job>(
 
 async fn one_by_one<J: Job>(store: &Store, batch: &mut Vec<Waiting<J>>) {
     for waiting in batch.drain(..) {
-        let outcome = together(store, std::slice::from_ref(&waiting)).await;
+        let alone = std::slice::from_ref(&waiting);
+        let outcome = again(|| together(store, alone)).await;
         let outcome = outcome.and_then(|mut outcomes| {
             let missing = || StoreError::Corrupt("a job without outcome".to_owned());
             outcomes.pop().ok_or_else(missing)

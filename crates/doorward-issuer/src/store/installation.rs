@@ -3,7 +3,11 @@
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, one_row, seconds, statement::sql, unix, unsigned};
+use super::{
+    Store, Tx, millis, moment, one_row, seconds,
+    statement::{locking, sql},
+    unix, unsigned,
+};
 use crate::error::StoreError;
 
 /// The one row of `installation`.
@@ -30,11 +34,11 @@ const SELECT: &str = "SELECT epoch, master_key_check, tokens_from, longest_acces
 
 impl Store {
     pub(crate) async fn heads(&self) -> Result<Heads, StoreError> {
-        self.file.check()?;
+        self.check()?;
         let (epoch, revocation, keys) = sql("SELECT i.epoch, r.value, k.value
              FROM installation i, head r, head k
              WHERE i.id = 1 AND r.name = 'revocation' AND k.name = 'keys'")
-        .fetch_one(&self.readers)
+        .fetch_one(self.readers())
         .await?;
         Ok(Heads {
             epoch,
@@ -59,14 +63,15 @@ impl Tx {
         .transpose()
     }
 
+    /// `false` if another process was faster.
     pub(crate) async fn insert_installation(
         &mut self,
         new: &Installation,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sql("INSERT INTO installation
+    ) -> Result<bool, StoreError> {
+        let inserted = sql("INSERT INTO installation
                  (id, epoch, master_key_check, tokens_from, longest_access_token, created_at)
-             VALUES (1, $1, $2, $3, $4, $5)")
+             VALUES (1, $1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
         .bind(&new.epoch)
         .bind(&new.master_key_check)
         .bind(seconds(new.tokens_from))
@@ -74,7 +79,7 @@ impl Tx {
         .bind(millis(now))
         .execute(self.connection())
         .await?;
-        Ok(())
+        Ok(inserted == 1)
     }
 
     pub(crate) async fn raise_longest_access_token(&mut self, life: u64) -> Result<(), StoreError> {
@@ -118,6 +123,23 @@ impl Tx {
         one_row(changed, "set_all_tokens_from")
     }
 
+    /// Keeps others from changing the installation until this transaction ends.
+    pub(crate) async fn lock_installation(&mut self) -> Result<(), StoreError> {
+        let _row: Option<(i64,)> =
+            locking!("SELECT id FROM installation WHERE id = 1", "installation")
+                .fetch_optional(self.connection())
+                .await?;
+        Ok(())
+    }
+
+    /// The last refresh or beginning of any session.
+    pub(crate) async fn latest_rotation(&mut self) -> Result<Timestamp, StoreError> {
+        let (latest,): (i64,) = sql("SELECT COALESCE(MAX(rotated_at), 0) FROM session")
+            .fetch_one(self.connection())
+            .await?;
+        moment(latest, "session.rotated_at")
+    }
+
     /// The latest watermark of any user, of any client that gets tokens, or of
     /// the installation.
     pub(crate) async fn latest_watermark(&mut self) -> Result<UnixTime, StoreError> {
@@ -131,6 +153,15 @@ impl Tx {
 
     /// Tells other processes that the signing keys changed.
     pub(crate) async fn keys_changed(&mut self) -> Result<(), StoreError> {
-        self.next("keys").await.map(|_| ())
+        self.numbers("keys", 1).await.map(drop)
+    }
+
+    /// Keeps others from changing the signing keys until this transaction ends:
+    /// see [`store`](super).
+    pub(crate) async fn lock_keys(&mut self) -> Result<(), StoreError> {
+        let (_head,): (i64,) = locking!("SELECT value FROM head WHERE name = 'keys'", "head")
+            .fetch_one(self.connection())
+            .await?;
+        Ok(())
     }
 }

@@ -23,14 +23,16 @@ const SELECT: &str = "SELECT kid, algorithm, public_jwk, sealed_private, state, 
 impl Store {
     /// Every key that is not destroyed, oldest first.
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        let rows: Vec<Row> = sql(SELECT).fetch_all(&self.readers).await?;
+        let rows: Vec<Row> = sql(SELECT).fetch_all(self.readers()).await?;
         rows.into_iter().map(key).collect()
     }
 }
 
 impl Tx {
-    /// Every key that is not destroyed, oldest first.
+    /// Every key that is not destroyed, oldest first. Nobody else changes them
+    /// until this transaction ends.
     pub(crate) async fn keys(&mut self) -> Result<Vec<KeyRow>, StoreError> {
+        self.lock_keys().await?;
         let rows: Vec<Row> = sql(SELECT).fetch_all(self.connection()).await?;
         rows.into_iter().map(key).collect()
     }

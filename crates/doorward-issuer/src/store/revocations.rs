@@ -11,6 +11,13 @@ use crate::error::StoreError;
 
 pub(super) type Row = (i64, String, String, Option<i64>, i64);
 
+/// An entry that waits for its number.
+pub(super) struct RevocationRow {
+    pub(super) entry: Entry,
+    cause: String,
+    now: Timestamp,
+}
+
 impl Store {
     /// Entries after `cursor` that have not expired at `alive_at`, in order,
     /// and the cursor after them.
@@ -23,7 +30,7 @@ impl Store {
              FROM revocation WHERE seq > $1 AND expires_at > $2 ORDER BY seq")
         .bind(cursor)
         .bind(seconds(alive_at))
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers())
         .await?;
         let cursor = rows.last().map_or(cursor, |row| row.0);
         let entries = rows.into_iter().map(entry).collect::<Result<_, _>>()?;
@@ -32,15 +39,28 @@ impl Store {
 }
 
 impl Tx {
-    /// Writes an entry; [`Tx::commit`] puts it in force.
+    /// Writes an entry; [`Tx::commit`] gives it its number and puts it in
+    /// force.
     pub(crate) async fn insert_revocation(
         &mut self,
         entry: Entry,
         cause: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let seq = self.next("revocation").await?;
-        let (kind, subject, issued_before) = columns(&entry.revocation)?;
+        self.will_revoke(RevocationRow {
+            entry,
+            cause: cause.to_owned(),
+            now,
+        });
+        Ok(())
+    }
+
+    pub(super) async fn insert_numbered_revocation(
+        &mut self,
+        seq: i64,
+        row: RevocationRow,
+    ) -> Result<(), StoreError> {
+        let (kind, subject, issued_before) = columns(&row.entry.revocation)?;
         sql("INSERT INTO revocation
                  (seq, kind, subject, issued_before, expires_at, cause, revoked_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)")
@@ -48,12 +68,11 @@ impl Tx {
         .bind(kind)
         .bind(subject)
         .bind(issued_before.map(seconds))
-        .bind(seconds(entry.expires_at))
-        .bind(cause)
-        .bind(millis(now))
+        .bind(seconds(row.entry.expires_at))
+        .bind(row.cause)
+        .bind(millis(row.now))
         .execute(self.connection())
         .await?;
-        self.revoked.push(entry);
         Ok(())
     }
 

@@ -71,7 +71,7 @@ impl Store {
     pub(crate) async fn session(&self, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
         let row: Option<Row> = sql(SELECT)
             .bind(id.to_string())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.readers())
             .await?;
         row.map(session).transpose()
     }

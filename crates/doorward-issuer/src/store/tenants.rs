@@ -11,7 +11,7 @@ use crate::{
 impl Store {
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let rows: Vec<(String, i64)> = sql("SELECT name, created_at FROM tenant ORDER BY name")
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter()
             .map(|(name, created_at)| {

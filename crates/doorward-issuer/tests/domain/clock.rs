@@ -5,7 +5,6 @@ use std::time::Duration;
 use doorward_issuer::session::{EndCause, FIRST_PARTY_CLIENT};
 use doorward_policy::decision::Reason;
 use doorward_verify::clock::Clock;
-use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
 use crate::harness::{World, audit, check, sign_in};
 
@@ -49,18 +48,14 @@ async fn rft_007_what_was_issued_while_a_change_waited_is_refused_too() {
     // The command began two seconds ago and has waited since.
     world.clock.turn_back(2);
     let command = world.open().await;
-    let options = SqliteConnectOptions::new().filename(world.database());
-    let mut busy = options.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE")
-        .execute(&mut busy)
-        .await
-        .unwrap();
+    let mut busy = world.hands().await;
+    busy.hold().await;
     let admin = command.admin();
     let mut disabling = std::pin::pin!(admin.disable_user("alice"));
     let waits = tokio::time::timeout(Duration::from_millis(50), &mut disabling).await;
     assert!(waits.is_err(), "the database was not locked");
     world.clock.turn(2);
-    sqlx::raw_sql("ROLLBACK").execute(&mut busy).await.unwrap();
+    busy.let_go().await;
     assert!(disabling.await.unwrap());
     server.poll_changes().await.unwrap();
     let refused = check(&server, &world.clock, &access_token).unwrap_err();

@@ -1,16 +1,19 @@
-//! A turned clock, seeded randomness, and an issuer in a temporary folder.
+//! A turned clock, seeded randomness, and an issuer on a database of its own:
+//! a SQLite file in a temporary folder, or a schema of the PostgreSQL server
+//! that this process of tests shares.
 
 use std::{
     path::PathBuf,
+    str::FromStr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
 use doorward_issuer::{
-    Config, Entropy, Issuer, MasterKey, Surroundings, TokenAnswer,
+    Config, Database, Entropy, Issuer, MasterKey, PostgresUrl, Surroundings, TokenAnswer,
     admin::NewUser,
     audit::AuditRecord,
     password::{Hashing, Password},
@@ -25,7 +28,13 @@ use doorward_verify::{
     clock::{Clock, Timestamp},
     principal::Principal,
 };
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection,
+    postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
+};
 use tempfile::TempDir;
+
+use crate::postgres_server::PostgresServer;
 
 pub(crate) const PASSWORD: &str = "a wire gate in the long grass";
 
@@ -84,9 +93,18 @@ impl Entropy for SeededEntropy {
     }
 }
 
+/// On what the tests of a binary run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "each binary of tests names one of them")]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
 /// Everything around an issuer; outlives restarts of it.
 pub(crate) struct World {
     folder: TempDir,
+    database: Database,
     pub(crate) clock: Arc<TurnedClock>,
     pub(crate) entropy: Arc<SeededEntropy>,
     pub(crate) roles: Arc<ArcSwap<Roles>>,
@@ -94,8 +112,20 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::on(match crate::ENGINE {
+            Engine::Postgres => postgres_schema(),
+            Engine::Sqlite => None,
+        })
+    }
+
+    /// On this database, or on a SQLite file without one: where there is no
+    /// PostgreSQL the tests say so, and run on SQLite once more.
+    pub(crate) fn on(database: Option<Database>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database.unwrap_or_else(|| folder.path().join("doorward.db").into());
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
+            database,
             clock: Arc::new(TurnedClock::at(START)),
             entropy: Arc::new(SeededEntropy(Mutex::new(1))),
             roles: Arc::new(ArcSwap::from_pointee(roles(&[
@@ -109,28 +139,33 @@ impl World {
     /// user `alice`, who belongs to `acme` and reads there.
     pub(crate) async fn with_alice() -> (Self, Issuer) {
         let world = Self::new();
-        let issuer = world.open().await;
+        let issuer = world.peopled().await;
+        (world, issuer)
+    }
+
+    /// Opens an issuer and makes the tenants and alice.
+    pub(crate) async fn peopled(&self) -> Issuer {
+        let issuer = self.open().await;
         let admin = issuer.admin();
         admin.add_tenant("acme").await.unwrap();
         admin.add_tenant("globex").await.unwrap();
         admin.add_user(new_user("alice")).await.unwrap();
         admin.grant_role("alice", "acme", "reader").await.unwrap();
         // Past the second in which the grant refused all tokens.
-        world.clock.turn(5);
-        (world, issuer)
+        self.clock.turn(5);
+        issuer
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.file("doorward.db")
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
     }
 
     pub(crate) fn master_key(&self) -> MasterKey {
-        MasterKey::open_or_create(&self.file("master.key"), &self.database(), &*self.entropy)
-            .unwrap()
+        MasterKey::open_or_create(&self.file("master.key"), None, &*self.entropy).unwrap()
     }
 
     pub(crate) fn surroundings(&self) -> Surroundings {
@@ -143,7 +178,7 @@ impl World {
 
     pub(crate) async fn open(&self) -> Issuer {
         Issuer::open(
-            &self.database(),
+            self.database(),
             self.master_key(),
             config(),
             self.surroundings(),
@@ -154,23 +189,158 @@ impl World {
 
     /// What a query counts, read by another process.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
-        let options = SqliteConnectOptions::new().filename(self.database());
-        let mut connection = options.connect().await.unwrap();
-        sqlx::query_scalar(sql)
-            .fetch_one(&mut connection)
-            .await
-            .unwrap()
+        match self.hands().await {
+            Hands::Sqlite(mut connection) => {
+                let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+                count.unwrap()
+            }
+            Hands::Postgres(mut connection) => {
+                let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+                count.unwrap()
+            }
+        }
     }
 
     /// Another process's bare hands on the database.
     pub(crate) async fn tamper(&self, sql: &'static str) {
-        use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
-        let options = SqliteConnectOptions::new().filename(self.database());
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        let mut hands = self.hands().await;
+        hands.run(sql).await;
+        hands.close().await;
     }
+
+    /// From now on a write to `table` fails, with everything around it.
+    pub(crate) async fn forbid(&self, table: &'static str) {
+        let mut hands = self.hands().await;
+        let sql = match &hands {
+            Hands::Sqlite(_) => format!(
+                "CREATE TRIGGER no_{table} BEFORE INSERT ON {table}
+                 BEGIN SELECT RAISE(ABORT, 'injected'); END"
+            ),
+            Hands::Postgres(_) => {
+                format!("ALTER TABLE {table} ADD CONSTRAINT no_{table} CHECK (seq < 0) NOT VALID")
+            }
+        };
+        hands.run_made(sql).await;
+        hands.close().await;
+    }
+
+    /// The contrary.
+    pub(crate) async fn allow(&self, table: &'static str) {
+        let mut hands = self.hands().await;
+        let sql = match &hands {
+            Hands::Sqlite(_) => format!("DROP TRIGGER no_{table}"),
+            Hands::Postgres(_) => format!("ALTER TABLE {table} DROP CONSTRAINT no_{table}"),
+        };
+        hands.run_made(sql).await;
+        hands.close().await;
+    }
+
+    /// A connection of another process.
+    pub(crate) async fn hands(&self) -> Hands {
+        match &self.database {
+            Database::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                Hands::Sqlite(options.connect().await.unwrap())
+            }
+            Database::Postgres(_) => {
+                let options = PgConnectOptions::from_str(&self.url()).unwrap();
+                Hands::Postgres(options.connect().await.unwrap())
+            }
+        }
+    }
+
+    /// The whole address of the database on the server.
+    fn url(&self) -> String {
+        let shown = self.database.to_string();
+        assert!(shown.starts_with("postgres://"), "{shown}");
+        shown
+    }
+}
+
+/// A connection of another process.
+pub(crate) enum Hands {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Hands {
+    /// Runs what is written for SQLite.
+    pub(crate) async fn run(&mut self, sql: &str) {
+        let sql = match self {
+            Self::Sqlite(_) => sql.to_owned(),
+            Self::Postgres(_) => sql
+                .replace("x'00'", "'\\x00'::bytea")
+                .replace(" AS BLOB", " AS BYTEA"),
+        };
+        self.run_made(sql).await;
+    }
+
+    /// Keeps every other writer waiting until [`Hands::let_go`].
+    pub(crate) async fn hold(&mut self) {
+        let sql = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => {
+                "BEGIN; LOCK TABLE account, head, installation, session IN EXCLUSIVE MODE"
+            }
+        };
+        self.run_made(sql.to_owned()).await;
+    }
+
+    pub(crate) async fn let_go(&mut self) {
+        self.run_made("ROLLBACK".to_owned()).await;
+    }
+
+    /// Runs what is written for this engine.
+    pub(crate) async fn run_made(&mut self, sql: String) {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql));
+        match self {
+            Self::Sqlite(connection) => drop(script.execute(connection).await.unwrap()),
+            Self::Postgres(connection) => drop(script.execute(connection).await.unwrap()),
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
+        }
+    }
+}
+
+/// The server that the tests of this process share.
+fn shared_server() -> Option<&'static PostgresServer> {
+    static SERVER: OnceLock<Option<PostgresServer>> = OnceLock::new();
+    SERVER.get_or_init(PostgresServer::start).as_ref()
+}
+
+/// Where it has its files.
+pub(crate) fn postgres_folder() -> PathBuf {
+    shared_server().unwrap().folder().to_owned()
+}
+
+/// A new schema of the shared server; `None` where there is no PostgreSQL.
+fn postgres_schema() -> Option<Database> {
+    static SCHEMAS: AtomicU64 = AtomicU64::new(0);
+    let server = shared_server()?;
+    let schema = format!("w{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+    let url = server.url(&schema);
+    make_schema(url.clone(), schema);
+    Some(Database::Postgres(PostgresUrl::parse(&url).unwrap()))
+}
+
+/// On a thread of its own, because a test's runtime may have one only.
+pub(crate) fn make_schema(url: String, schema: String) {
+    let making = async move {
+        let options = PgConnectOptions::from_str(&url).unwrap();
+        let mut hands = Hands::Postgres(options.connect().await.unwrap());
+        hands.run_made(format!("CREATE SCHEMA {schema}")).await;
+        hands.close().await;
+    };
+    let maker = std::thread::spawn(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(making);
+    });
+    maker.join().unwrap();
 }
 
 pub(crate) fn config() -> Config {

@@ -10,8 +10,11 @@ mod clock;
 mod feed;
 mod harness;
 mod keys;
+mod postgres_server;
 mod proof_at_rest;
 mod races;
 mod refresh;
 mod revocation;
 mod walk;
+
+const ENGINE: harness::Engine = harness::Engine::Sqlite;

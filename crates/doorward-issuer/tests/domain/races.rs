@@ -86,10 +86,10 @@ enum Ending {
 
 /// Lets a chain of refreshes run against one change, and then asserts that
 /// nothing from before the change is alive.
-async fn race(world: &World, issuer: &Issuer, ending: &Ending, rounds: usize) {
+async fn race(world: &World, (issuer, beside): (&Issuer, &Issuer), ending: &Ending, rounds: usize) {
     for round in 0..rounds {
         let session = sign_in(issuer, "alice").await;
-        let (refresher, mut token) = (issuer.clone(), session.refresh_token.clone());
+        let (refresher, mut token) = (beside.clone(), session.refresh_token.clone());
         let refreshing = tokio::spawn(async move {
             let mut answers = Vec::new();
             for _ in 0..4 {
@@ -129,6 +129,7 @@ async fn race(world: &World, issuer: &Issuer, ending: &Ending, rounds: usize) {
         // Every token that was given before the change was answered, and every
         // one that was given to a request from before it.
         let mut answers = refreshing.await.unwrap();
+        beside.poll_changes().await.unwrap();
         answers.push(session);
         for answer in &answers {
             match (ending, check(issuer, &world.clock, &answer.access_token)) {
@@ -136,6 +137,8 @@ async fn race(world: &World, issuer: &Issuer, ending: &Ending, rounds: usize) {
                 (Ending::Role, Ok(principal)) => assert!(principal.roles().is_empty()),
                 (_, Ok(_)) => panic!("round {round}: a token outlived the change"),
             }
+            let elsewhere = check(beside, &world.clock, &answer.access_token);
+            assert!(elsewhere.is_err() || matches!(ending, Ending::Role));
             let refreshed = issuer
                 .refresh(&answer.refresh_token, FIRST_PARTY_CLIENT)
                 .await;
@@ -157,14 +160,26 @@ async fn race(world: &World, issuer: &Issuer, ending: &Ending, rounds: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rft_006_refresh_races_revoke() {
     let (world, issuer) = World::with_alice().await;
-    race(&world, &issuer, &Ending::Session, 100).await;
+    race(&world, (&issuer, &issuer), &Ending::Session, 100).await;
+    let other = world.open().await;
+    race(&world, (&issuer, &other), &Ending::Session, 30).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rft_007_refresh_races_disable_password_and_role_removal() {
     let (world, issuer) = World::with_alice().await;
     for ending in [Ending::Disable, Ending::Password, Ending::Role] {
-        race(&world, &issuer, &ending, 30).await;
+        race(&world, (&issuer, &issuer), &ending, 30).await;
+    }
+}
+
+/// The change is made on one node, the refreshes on another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rft_007_refresh_on_one_node_races_changes_on_another() {
+    let (world, issuer) = World::with_alice().await;
+    let other = world.open().await;
+    for ending in [Ending::Disable, Ending::Password, Ending::Role] {
+        race(&world, (&issuer, &other), &ending, 30).await;
     }
 }
 
@@ -227,15 +242,10 @@ async fn a_caller_who_hangs_up_leaves_no_half_change_and_blocks_nobody() {
 /// that it cannot.
 #[tokio::test]
 async fn a_locked_database_refuses_writes_and_nothing_else() {
-    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
     let (world, issuer) = World::with_alice().await;
     let session = sign_in(&issuer, "alice").await;
-    let options = SqliteConnectOptions::new().filename(world.database());
-    let mut other = options.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    let mut other = world.hands().await;
+    other.hold().await;
 
     let (refreshed, ended) = tokio::join!(
         issuer.refresh(&session.refresh_token, FIRST_PARTY_CLIENT),
@@ -250,7 +260,7 @@ async fn a_locked_database_refuses_writes_and_nothing_else() {
     assert!(check(&issuer, &world.clock, &session.access_token).is_ok());
     assert!(issuer.poll_changes().await.is_ok());
 
-    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.let_go().await;
     let refreshed = issuer
         .refresh(&session.refresh_token, FIRST_PARTY_CLIENT)
         .await

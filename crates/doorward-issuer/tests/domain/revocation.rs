@@ -3,7 +3,7 @@
 use std::fs;
 
 use doorward_issuer::{
-    Issuer, RefreshError, SessionError,
+    Database, Issuer, RefreshError, SessionError,
     session::{EndCause, FIRST_PARTY_CLIENT},
 };
 use doorward_policy::decision::Reason;
@@ -243,6 +243,9 @@ async fn rev_011_what_was_answered_survives_a_crash_at_that_moment() {
             .unwrap()
     );
     assert!(issuer.admin().disable_user("alice").await.unwrap());
+    let Database::Sqlite(_) = world.database() else {
+        return; // `domain_postgres` kills the server itself
+    };
     // What a killed process leaves: the files as they are at this moment.
     let after = World::new();
     for file in ["doorward.db", "doorward.db-wal", "master.key"] {
@@ -301,7 +304,7 @@ async fn a_process_with_a_longer_token_life_makes_revocations_last_longer() {
         ..crate::harness::config()
     };
     let server = Issuer::open(
-        &world.database(),
+        world.database(),
         world.master_key(),
         config.clone(),
         world.surroundings(),
@@ -319,7 +322,7 @@ async fn a_process_with_a_longer_token_life_makes_revocations_last_longer() {
     world.clock.turn(3000);
     drop((server, command));
     let server = Issuer::open(
-        &world.database(),
+        world.database(),
         world.master_key(),
         config,
         world.surroundings(),
@@ -515,12 +518,7 @@ async fn sec_009_a_change_and_its_audit_entry_exist_together_or_not_at_all() {
     let (world, issuer) = World::with_alice().await;
     let session = sign_in(&issuer, "alice").await;
     let before = audit(&issuer).await.len();
-    world
-        .tamper(
-            "CREATE TRIGGER no_audit BEFORE INSERT ON audit
-             BEGIN SELECT RAISE(ABORT, 'injected'); END",
-        )
-        .await;
+    world.forbid("audit").await;
     let admin = issuer.admin();
     assert!(admin.add_tenant("initech").await.is_err());
     assert!(
@@ -551,7 +549,7 @@ async fn sec_009_a_change_and_its_audit_entry_exist_together_or_not_at_all() {
         .start_session(&account, &account.home_tenant, BY_PASSWORD)
         .await;
     assert!(started.is_err());
-    world.tamper("DROP TRIGGER no_audit").await;
+    world.allow("audit").await;
 
     // Nothing of it happened, in the store or in memory.
     assert!(check(&issuer, &world.clock, &session.access_token).is_ok());
@@ -576,12 +574,7 @@ async fn sec_009_a_change_and_its_audit_entry_exist_together_or_not_at_all() {
     );
 
     // And the other way round: the entry is gone when the change fails later.
-    world
-        .tamper(
-            "CREATE TRIGGER no_revocation BEFORE INSERT ON revocation
-             BEGIN SELECT RAISE(ABORT, 'injected'); END",
-        )
-        .await;
+    world.forbid("revocation").await;
     assert!(admin.disable_user("alice").await.is_err());
     assert_eq!(audited(&issuer, "user.disable").await, 0);
     assert!(!issuer.account("alice").await.unwrap().unwrap().disabled);

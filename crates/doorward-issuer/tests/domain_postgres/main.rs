@@ -1,0 +1,32 @@
+//! Everything of `domain`, on a real PostgreSQL server.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+#[path = "../domain/accounts.rs"]
+mod accounts;
+#[path = "../domain/clients.rs"]
+mod clients;
+#[path = "../domain/clock.rs"]
+mod clock;
+mod failures;
+#[path = "../domain/feed.rs"]
+mod feed;
+#[path = "../domain/harness.rs"]
+mod harness;
+#[path = "../domain/keys.rs"]
+mod keys;
+mod nodes;
+#[path = "../domain/postgres_server.rs"]
+mod postgres_server;
+#[path = "../domain/proof_at_rest.rs"]
+mod proof_at_rest;
+#[path = "../domain/races.rs"]
+mod races;
+#[path = "../domain/refresh.rs"]
+mod refresh;
+#[path = "../domain/revocation.rs"]
+mod revocation;
+#[path = "../domain/walk.rs"]
+mod walk;
+
+const ENGINE: harness::Engine = harness::Engine::Postgres;
