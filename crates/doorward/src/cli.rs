@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use secret::from_environment;
 pub(crate) use workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN, Workplace, open_issuer, runtime};
 
 use crate::exit::{Answer, Failure};

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doorward_gateway::{Limits, address::Network, rate::RateLimit};
+use doorward_issuer::PostgresUrl;
 use doorward_policy::role::Roles;
 use doorward_policy::route::RouteTable;
 use http::{Uri, uri::PathAndQuery};
@@ -55,6 +56,7 @@ const KEYS: &[&str] = &[
     "limit",
     "trusted_proxies",
     "proxy_protocol",
+    "database",
     "issuer",
     "audience",
     "public_origin",
@@ -114,6 +116,8 @@ pub(crate) struct Config {
     pub(crate) proxy_protocol: bool,
     /// How long the gateway waits, and how much it holds.
     pub(crate) limits: Limits,
+    /// The PostgreSQL server with the state.
+    pub(crate) database: Option<PostgresUrl>,
     /// Origin under which tokens are issued.
     pub(crate) issuer: Option<String>,
     /// For whom tokens are issued.
@@ -131,6 +135,11 @@ pub(crate) struct Config {
     pub(crate) roles: Roles,
     /// The routes.
     pub(crate) routes: RouteTable,
+}
+
+/// The address of a database, for comparison.
+fn address(database: &Option<PostgresUrl>) -> Option<String> {
+    database.as_ref().map(ToString::to_string)
 }
 
 impl Config {
@@ -159,6 +168,10 @@ impl Config {
                 "trusted_proxies",
                 self.trusted_proxies != other.trusted_proxies
                     || self.proxy_protocol != other.proxy_protocol,
+            ),
+            (
+                "database",
+                address(&self.database) != address(&other.database),
             ),
             ("issuer", self.issuer != other.issuer),
             ("audience", self.audience != other.audience),
@@ -215,6 +228,7 @@ impl Config {
             trusted_proxies: callers::trusted_proxies(reader, table),
             health_path: bounds::health(reader, table, &mut limits),
             limits,
+            database: settings::database(reader, table),
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),
             public_origin: settings::public_origin(reader, table),

@@ -38,6 +38,10 @@ pub(crate) struct LastUp {
     pub(crate) access_lifetime: u64,
     /// The configuration file, absolute.
     pub(crate) config: Option<PathBuf>,
+    /// The PostgreSQL server with the state, without a password; none for the
+    /// database of this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<String>,
     /// What each role gave in tokens that may still be out; `None` when that
     /// is not known.
     #[serde(default)]

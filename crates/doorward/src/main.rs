@@ -16,6 +16,7 @@ mod journal;
 mod output;
 mod paint;
 mod root_certificates;
+mod state_place;
 mod system;
 mod up;
 

@@ -22,7 +22,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{BoundGateway, Config as Front, UpstreamRoots};
-use doorward_issuer::Issuer;
+use doorward_issuer::{Database, Issuer, PostgresUrl};
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
 use tokio::{
@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstream,
     /// More servers with the same API.
     pub(crate) more_upstreams: Vec<Uri>,
+    /// The server with the state; none for the database of the folder.
+    pub(crate) database: Option<PostgresUrl>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) config: Config,
     /// Of the file when `config` was read.
@@ -163,6 +165,13 @@ impl Settings {
         Ok(Some(roots))
     }
 
+    fn database(&self) -> Database {
+        match &self.database {
+            Some(url) => Database::Postgres(url.clone()),
+            None => Database::Sqlite(self.folder.database()),
+        }
+    }
+
     /// What commands need to know of this run. The roles are still those of
     /// the run before; [`Reload::settle`] compares them with the present ones.
     fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
@@ -185,6 +194,7 @@ impl Settings {
             admin: format!("http://{admin}"),
             access_lifetime: self.config.access_lifetime(),
             config: self.config_file.as_deref().map(absolute),
+            database: self.database.as_ref().map(ToString::to_string),
             roles: match before {
                 Ok(Some(before)) => before.roles,
                 Ok(None) => Some(Given::new()),
@@ -220,7 +230,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let last_up = settings.last_up(listeners.local_addr(), admin_address);
     let roles = Arc::new(ArcSwap::from_pointee(settings.config.roles.clone()));
     let routes = Arc::new(ArcSwap::from_pointee(settings.config.routes.clone()));
-    let issuer = open_issuer(&settings.folder, &last_up, Arc::clone(&roles)).await?;
+    let issuer = open_issuer(&settings.folder, settings.database(), &last_up, &roles).await?;
     let (upstream, new_people) = upstream(&settings, &issuer).await?;
 
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);

@@ -65,7 +65,7 @@ impl Store {
     /// Every key, the oldest first.
     pub(crate) async fn api_keys(&self) -> Result<Vec<ApiKeyRow>, StoreError> {
         let rows: Vec<Row> = sql(select!("ORDER BY created_at, id"))
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers())
             .await?;
         rows.into_iter().map(api_key).collect()
     }

@@ -1,7 +1,7 @@
 //! Where the state lies: a SQLite file or a PostgreSQL server.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -83,23 +83,6 @@ impl Database {
             // enough to seal anything.
             Self::Sqlite(path) => Ok(fs::metadata(path).is_ok_and(|file| file.len() > 0)),
             Self::Postgres(url) => url.is_in_use().await,
-        }
-    }
-
-    /// Whether nothing is there that could have been used: no file, or a
-    /// database without our tables.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be found out.
-    pub async fn is_missing(&self) -> Result<bool, OpenError> {
-        match self {
-            Self::Sqlite(path) => match fs::metadata(path) {
-                Ok(_) => Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-                Err(error) => Err(OpenError::Files(format!("{}: {error}", path.display()))),
-            },
-            Self::Postgres(url) => Ok(!url.is_in_use().await?),
         }
     }
 }

@@ -101,7 +101,7 @@ impl TokenSource {
     clippy::disallowed_methods,
     reason = "the command line is where secrets come in from the environment"
 )]
-fn from_environment(name: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn from_environment(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),

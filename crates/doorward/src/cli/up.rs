@@ -17,6 +17,7 @@ use crate::{
     data_folder::DataFolder,
     demo,
     exit::{Answer, Failure},
+    state_place,
     up::{self, Settings, Stamp, Upstream},
 };
 
@@ -29,6 +30,10 @@ pub(super) struct Up {
     /// The API to protect, for example http://127.0.0.1:9000
     #[arg(long, value_name = "URL", value_parser = url)]
     upstream: Option<Uri>,
+    /// PostgreSQL server with the state, for several nodes: postgres://USER@HOST/NAME; no password
+    /// here [default: DOORWARD_DATABASE, or SQLite in the data folder]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Address of the gateway [default: 127.0.0.1:4180]
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     listen: Option<SocketAddr>,
@@ -69,6 +74,8 @@ impl Up {
             true => config.more_upstreams.clone(),
             false => Vec::new(),
         };
+        let database = state_place::chosen(self.database.as_deref(), config.database.as_ref())?;
+        state_place::check_is_the_same(&folder, database.as_ref())?;
         let mut settings = Settings {
             listen: self
                 .listen
@@ -82,6 +89,7 @@ impl Up {
             json: place.json,
             upstream,
             more_upstreams,
+            database,
             config_file,
             config,
             config_stamp,

@@ -12,7 +12,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use doorward_issuer::password::WeakPassword;
-use doorward_issuer::{AdminError, Issuer, MasterKey, OpenError, StoreError, Surroundings};
+use doorward_issuer::{
+    AdminError, Database, Issuer, MasterKey, MasterKeyError, OpenError, StoreError, Surroundings,
+};
 use doorward_policy::role::Roles;
 
 use super::Place;
@@ -20,7 +22,7 @@ use crate::{
     config::{self, Config, ConfigProblems, Problem},
     data_folder::{DataFolder, LastUp},
     exit::{Answer, Failure},
-    output,
+    output, state_place,
     system::{SystemClock, SystemEntropy},
 };
 
@@ -121,15 +123,15 @@ impl Workplace {
     {
         let roles = self.roles()?;
         self.block_on(async {
-            let issuer = open_issuer(
-                &self.folder,
-                &self.last_up,
-                Arc::new(ArcSwap::from_pointee(roles)),
-            )
-            .await?;
+            let database = state_place::of_last_up(&self.folder, &self.last_up)?;
+            let roles = Arc::new(ArcSwap::from_pointee(roles));
+            let issuer = open_issuer(&self.folder, database.clone(), &self.last_up, &roles).await?;
             let answer = work(issuer.clone()).await;
             issuer.close().await;
-            answer.map_err(Failure::from)
+            answer.map_err(|error| match error {
+                CommandError::Admin(AdminError::Store(error)) => store_failure(&error, &database),
+                error => error.into(),
+            })
         })
     }
 
@@ -151,60 +153,80 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::unreachable(format!("cannot start threads: {error}")))
 }
 
-/// Opens the issuer of a data folder.
+/// Opens the issuer of a data folder on `database`.
 pub(crate) async fn open_issuer(
     folder: &DataFolder,
+    database: Database,
     settings: &LastUp,
-    roles: Arc<ArcSwap<Roles>>,
+    roles: &Arc<ArcSwap<Roles>>,
 ) -> Result<Issuer, Failure> {
     let entropy = Arc::new(SystemEntropy);
     let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
     config.access_token_lifetime = settings.access_lifetime;
-    still_there(folder)?;
-    let master_key =
-        MasterKey::open_or_create(&folder.master_key(), &folder.database(), entropy.as_ref())
-            .map_err(|error| Failure::configuration(error.to_string()))?;
+    let failed = |error| match error {
+        OpenError::Store(error) => store_failure(&error, &database),
+        error => Failure::configuration(error.to_string()),
+    };
+    let is_in_use = database.is_in_use().await.map_err(failed)?;
+    still_there(folder, &database, is_in_use)?;
+    let sealed = is_in_use.then_some(&database);
+    let master_key = MasterKey::open_or_create(&folder.master_key(), sealed, entropy.as_ref())
+        .map_err(|error| key_failure(&error, &database))?;
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         entropy,
-        roles,
+        roles: Arc::clone(roles),
     };
-    Issuer::open(&folder.database(), master_key, config, surroundings)
+    Issuer::open(database.clone(), master_key, config, surroundings)
         .await
-        .map_err(|error| match error {
-            OpenError::Store(error) => store_failure(&error),
-            error => Failure::configuration(error.to_string()),
-        })
+        .map_err(failed)
 }
 
 /// Refuses to begin anew where a database was: users and revocations would be
 /// gone without a word. A folder that was served once has a database with
 /// content, because `last-up.json` is written after it.
-fn still_there(folder: &DataFolder) -> Result<(), Failure> {
-    let database = folder.database();
-    let lost = match std::fs::metadata(&database) {
-        Ok(metadata) if metadata.len() == 0 => "is empty",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is missing",
-        // Anything else is told by whoever opens it.
-        _ => return Ok(()),
-    };
-    if !folder.last_up().exists() {
+fn still_there(folder: &DataFolder, database: &Database, is_in_use: bool) -> Result<(), Failure> {
+    if is_in_use || !folder.last_up().exists() {
         return Ok(());
     }
+    let lost = match database {
+        Database::Sqlite(path) if !path.exists() => "is missing",
+        _ => "is empty",
+    };
     Err(Failure::configuration(format!(
-        "{} {lost}, and {} has been in use",
-        database.display(),
+        "{database} {lost}, and {} has been in use",
         folder.path().display()
     ))
     .hint("put the database back from a backup, or begin anew in another folder with --data"))
 }
 
-fn store_failure(error: &StoreError) -> Failure {
+/// A master key that cannot be used.
+fn key_failure(error: &MasterKeyError, database: &Database) -> Failure {
+    let failure = Failure::configuration(error.to_string());
+    match (error, database) {
+        (MasterKeyError::Missing { path, .. }, Database::Postgres(_)) => failure.hint(format!(
+            "every node has the same one: copy it from the data folder of the first to {}, \
+             with mode 0600",
+            path.display()
+        )),
+        _ => failure,
+    }
+}
+
+fn store_failure(error: &StoreError, database: &Database) -> Failure {
     let message = error.to_string();
+    let is_server = matches!(database, Database::Postgres(_));
     match error {
+        StoreError::Corrupt(_) if is_server => {
+            Failure::configuration(message).hint(format!("restore {database} from a backup"))
+        }
         StoreError::Corrupt(_) => {
             Failure::configuration(message).hint("restore doorward.db from a backup")
         }
+        _ if is_server => Failure::unreachable(message).hint(format!(
+            "see whether {database} answers and lets this user in; a password comes from \
+             PGPASSWORD, ~/.pgpass or DOORWARD_DATABASE"
+        )),
         _ => Failure::unreachable(message).hint(
             "check the free space and the permissions of the data folder, then try again; \
              nothing was changed",
@@ -243,7 +265,7 @@ impl From<CommandError> for Failure {
 fn admin_failure(error: &AdminError) -> Failure {
     let message = error.to_string();
     match error {
-        AdminError::Store(error) => store_failure(error),
+        AdminError::Store(_) => Failure::unreachable(message),
         AdminError::NoSuchUser(_) => {
             Failure::usage(message).hint("`doorward user list` shows who there is")
         }

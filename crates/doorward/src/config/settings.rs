@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doorward_issuer::PostgresUrl;
 use http::Uri;
 use toml::de::{DeTable, DeValue};
 
@@ -189,6 +190,32 @@ pub(super) fn upstream_ca(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Optio
             "write it like `ca.pem`",
         ),
         text => Ok(PathBuf::from(text)),
+    })
+}
+
+pub(super) fn database(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<PostgresUrl> {
+    let example = "postgres://doorward@db.internal/doorward";
+    value(reader, table, "database", example, |text| {
+        let secret = |why: String, help: &str| Refusal {
+            why,
+            help: help.to_owned(),
+            secret: true,
+        };
+        let url = PostgresUrl::parse(text).map_err(|error| {
+            secret(
+                format!("`database` is not the address of a PostgreSQL database: {error}"),
+                "write it like `postgres://doorward@db.internal/doorward`; without it the state \
+                 is a SQLite file in the data folder",
+            )
+        })?;
+        match url.has_password() {
+            true => Err(secret(
+                "`database` holds a password".to_owned(),
+                "leave it out, and give it in PGPASSWORD, in ~/.pgpass, or with the whole address \
+                 in DOORWARD_DATABASE",
+            )),
+            false => Ok(url),
+        }
     })
 }
 

@@ -132,6 +132,9 @@ fn programs_get_file_line_column_message_and_help() {
 fn sec_002_a_password_in_a_url_is_not_shown() {
     for text in [
         "upstream = \"http://me:hunter2@127.0.0.1\"",
+        "database = \"postgres://me:hunter2@127.0.0.1/doorward\"",
+        "database = \"mysql://me:hunter2@127.0.0.1/doorward\"",
+        "database = \"postgres://me@127.0.0.1/doorward?password=hunter2\"",
         "upstream = \"https://me:hunter2@127.0.0.1/x\"",
         "issuer = \"https://me:hunter2@host\"",
     ] {
@@ -162,6 +165,7 @@ fn every_setting_is_read() {
 listen = "0.0.0.0:80"
 admin_listen = "[::1]:4181"
 upstream = "http://orders.internal:9000"
+database = "postgres://doorward@db.internal:5433/doorward?sslrootcert=/etc/ca.pem"
 issuer = "https://auth.example.com:8443"
 audience = "orders-api"
 permissions = ["orders:purge"]
@@ -182,10 +186,14 @@ allow = "orders:purge"
         config.upstream.unwrap().to_string(),
         "http://orders.internal:9000/"
     );
+    assert_eq!(
+        config.database.unwrap().to_string(),
+        "postgres://doorward@db.internal:5433/doorward?sslrootcert=/etc/ca.pem"
+    );
     assert_eq!(config.issuer.unwrap(), "https://auth.example.com:8443");
     assert_eq!(config.audience.unwrap(), "orders-api");
     let route = &config.routes.routes()[0];
-    assert_eq!(route.source().unwrap().to_string(), "doorward.toml:13");
+    assert_eq!(route.source().unwrap().to_string(), "doorward.toml:14");
 }
 
 #[test]
