@@ -46,7 +46,8 @@ pub(crate) fn check_is_the_same(
     folder: &DataFolder,
     url: Option<&PostgresUrl>,
 ) -> Result<(), Failure> {
-    let Some(before) = folder.read_json::<LastUp>(&folder.last_up())? else {
+    // What is damaged says nothing; this `up` writes it again.
+    let Ok(Some(before)) = folder.read_json::<LastUp>(&folder.last_up()) else {
         return Ok(());
     };
     let path = folder.path().display();
