@@ -4,7 +4,11 @@ use doorward_jose::time::UnixTime;
 use doorward_policy::network::Network;
 use doorward_verify::clock::Timestamp;
 
-use super::{Store, Tx, millis, moment, one_row, parsed, seconds, statement::sql, unix};
+use super::{
+    Store, Tx, millis, moment, one_row, parsed, seconds,
+    statement::{Statement, sql},
+    unix,
+};
 use crate::{
     api_key::Owner, client::ClientId, credential::LiveSecrets, error::StoreError,
     tenant::TenantName, user::UserId,
@@ -72,11 +76,15 @@ impl Store {
 }
 
 impl Tx {
+    /// Nobody else changes the key until this transaction ends.
     pub(crate) async fn api_key(&mut self, id: &str) -> Result<Option<ApiKeyRow>, StoreError> {
-        let row: Option<Row> = sql(select!("WHERE id = $1"))
-            .bind(id)
-            .fetch_optional(self.connection())
-            .await?;
+        let row: Option<Row> = Statement::differing(
+            select!("WHERE id = $1"),
+            select!("WHERE id = $1 FOR NO KEY UPDATE"),
+        )
+        .bind(id)
+        .fetch_optional(self.connection())
+        .await?;
         row.map(api_key).transpose()
     }
 

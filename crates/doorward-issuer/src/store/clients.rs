@@ -120,15 +120,19 @@ impl Tx {
         row.map(client).transpose()
     }
 
-    /// The client of this id, removed or not.
+    /// The client of this id, removed or not. Nobody else changes it until this
+    /// transaction ends.
     pub(crate) async fn client_by_id(
         &mut self,
         id: &ClientId,
     ) -> Result<Option<ClientRow>, StoreError> {
-        let row: Option<Row> = sql(select!("WHERE id = $1"))
-            .bind(id.as_str())
-            .fetch_optional(self.connection())
-            .await?;
+        let row: Option<Row> = Statement::differing(
+            select!("WHERE id = $1"),
+            select!("WHERE id = $1 FOR NO KEY UPDATE"),
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.connection())
+        .await?;
         row.map(client).transpose()
     }
 

@@ -263,7 +263,7 @@ async fn apk_002_only_a_mac_is_stored_and_lists_show_four_characters() {
     assert!(listed.contains(&text[text.len() - 4..]));
     assert!(logged.contains("api_key.add") && logged.contains(&key.key.id));
     issuer.close().await;
-    let file = std::fs::read(world.database()).unwrap();
+    let file = std::fs::read(world.file("doorward.db")).unwrap();
     let stored = |part: &str| {
         file.windows(part.len())
             .any(|bytes| bytes == part.as_bytes())
