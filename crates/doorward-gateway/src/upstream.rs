@@ -95,9 +95,11 @@ impl Failure {
 impl Upstream {
     /// The API at `members`.
     pub(crate) fn new(config: &Config, members: &[Arc<Member>], limits: Arc<Limits>) -> Self {
+        // The processes' file descriptors were counted for all of them.
+        let share = limits.upstream_idle_connections.div_ceil(members.len());
         let pool = |(home, member): (usize, &Arc<Member>)| {
             Pool::new(
-                home,
+                (home, share),
                 &member.origin,
                 config.upstream_roots.clone(),
                 Arc::clone(&limits),

@@ -48,6 +48,8 @@ pub(super) struct Pool {
     roots: Option<UpstreamRoots>,
     /// For a request that nobody else makes.
     authority: String,
+    /// Its share of the connections that may wait.
+    most_idle: usize,
     host: String,
     port: u16,
     limits: Arc<Limits>,
@@ -62,7 +64,7 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(
-        home: usize,
+        (home, most_idle): (usize, usize),
         origin: &Uri,
         roots: Option<UpstreamRoots>,
         limits: Arc<Limits>,
@@ -77,6 +79,7 @@ impl Pool {
         let authority = origin.authority().map(ToString::to_string);
         Rc::new(Self {
             home,
+            most_idle,
             roots: roots.filter(|_| super::is_tls(origin)),
             authority: authority.unwrap_or_default(),
             host,
@@ -190,7 +193,7 @@ impl Pool {
     fn give_back(&self, mut connection: Connection) {
         connection.load = None;
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.limits.upstream_idle_connections {
+        if idle.len() < self.most_idle {
             idle.push(Idle {
                 connection,
                 since: Instant::now(),
