@@ -30,6 +30,8 @@ pub(crate) mod connection;
 #[cfg(feature = "fetch")]
 pub(crate) mod demand;
 #[cfg(feature = "fetch")]
+pub mod discovery;
+#[cfg(feature = "fetch")]
 mod exchange;
 #[cfg(feature = "fetch")]
 mod follower;

@@ -36,7 +36,9 @@ use crate::{
 };
 
 /// For everything from the name's resolution to the last byte.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+/// Far more than a discovery document has.
+pub(super) const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// Longest use of keys whose issuer cannot be asked.
 const STALE_FOR: Duration = Duration::from_secs(24 * 3600);
 /// The first fetch happens within this time.

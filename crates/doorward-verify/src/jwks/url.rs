@@ -97,6 +97,18 @@ impl JwksUrl {
         })
     }
 
+    /// Another path of the same origin, under the same rules. A path that is
+    /// none leaves the URL as it is.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Self {
+        let is_path = path.starts_with('/') && path.parse::<http::uri::PathAndQuery>().is_ok();
+        let path = if is_path { path } else { &self.path };
+        Self {
+            path: path.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Lets addresses of one more kind be asked; [`AddressKind::Reserved`]
     /// never becomes one of them.
     #[must_use]

@@ -75,6 +75,17 @@ pub enum FeedError {
     Incomplete,
 }
 
+impl FeedError {
+    /// Whether somebody must look at once: whoever answers is not the issuer,
+    /// or tells what cannot be. The others pass by themselves.
+    pub const fn is_alarming(self) -> bool {
+        !matches!(
+            self,
+            Self::Gap | Self::NewEpoch | Self::UnknownKey | Self::Incomplete
+        )
+    }
+}
+
 /// Who may speak.
 #[derive(Clone, Debug)]
 pub struct FeedTrust {
