@@ -53,6 +53,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         method: Method::GET,
+        path: "/readyz",
+        access: Access::Anyone,
+        handler: |method| on(method, ready),
+    },
+    Endpoint {
+        method: Method::GET,
         path: "/api/decisions/last",
         access: Access::Operator,
         handler: |method| on(method, last),
@@ -75,6 +81,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 pub(crate) struct Admin {
     pub(crate) journal: Arc<Journal>,
     pub(crate) operator_token: OperatorToken,
+    /// Whether requests can be answered as they should be.
+    pub(crate) ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// Judges a request that is not sent.
     pub(crate) judge: Box<dyn Fn(Explain) -> Judged + Send + Sync>,
     /// Fills in what only the operator's side knows: names and fixes.
@@ -83,6 +91,24 @@ pub(crate) struct Admin {
 
 /// A decision to come: an API key may have to be exchanged for it.
 pub(crate) type Judged = Pin<Box<dyn Future<Output = Decision> + Send>>;
+
+/// Whether this process can do its work, and what that depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Readiness {
+    pub(crate) is_ready: bool,
+    /// More members of the answer, an object.
+    pub(crate) detail: serde_json::Value,
+}
+
+impl Readiness {
+    /// Nothing outside of this process is needed.
+    pub(crate) fn always() -> Self {
+        Self {
+            is_ready: true,
+            detail: json!({}),
+        }
+    }
+}
 
 /// A decision on its way to being [`Explained`]: names are looked up.
 pub(crate) type Annotated = Pin<Box<dyn Future<Output = Explained> + Send>>;
@@ -231,6 +257,19 @@ async fn health() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let Readiness {
+        is_ready,
+        mut detail,
+    } = (admin.ready)();
+    let (status, word) = match is_ready {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    detail["status"] = word.into();
+    (status, Json(detail)).into_response()
+}
+
 async fn last(State(admin): State<Arc<Admin>>) -> Response {
     found(&admin, admin.journal.last()).await
 }
@@ -285,6 +324,7 @@ mod unauthorized {
     /// A row for each endpoint: what nobody and the operator get.
     const MATRIX: &[(&str, &str, StatusCode, StatusCode)] = &[
         ("GET", "/healthz", StatusCode::OK, StatusCode::OK),
+        ("GET", "/readyz", StatusCode::OK, StatusCode::OK),
         (
             "GET",
             "/api/decisions/last",
@@ -315,6 +355,7 @@ mod unauthorized {
         Arc::new(Admin {
             journal,
             operator_token: OperatorToken::generate([0x0f; 32]),
+            ready: Box::new(super::Readiness::always),
             judge: Box::new(move |_| Box::pin(async move { decision() })),
             annotate: Box::new(|decision| {
                 Box::pin(async {
@@ -423,8 +464,11 @@ mod unauthorized {
     }
 
     #[test]
-    fn only_health_is_open() {
+    fn only_health_and_readiness_are_open() {
         let open = ENDPOINTS.iter().filter(|e| e.access == Access::Anyone);
-        assert_eq!(open.map(|e| e.path).collect::<Vec<_>>(), ["/healthz"]);
+        assert_eq!(
+            open.map(|e| e.path).collect::<Vec<_>>(),
+            ["/healthz", "/readyz"]
+        );
     }
 }

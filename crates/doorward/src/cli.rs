@@ -11,9 +11,11 @@ mod config;
 mod curl;
 mod explain;
 mod init;
+mod key;
 mod login;
 mod role;
 mod secret;
+mod serve;
 mod table;
 mod tenant;
 mod token;
@@ -59,7 +61,7 @@ pub(crate) struct Place {
         value_name = "DIR",
         env = "DOORWARD_DATA",
         hide_env_values = true,
-        default_value = ".doorward"
+        default_value = DEFAULT_DATA
     )]
     pub(crate) data: PathBuf,
 
@@ -79,6 +81,9 @@ pub(crate) struct Place {
     pub(crate) json: bool,
 }
 
+/// The data folder when nothing names one.
+const DEFAULT_DATA: &str = ".doorward";
+
 /// Over the options that every command takes, so that its own stand first.
 const EVERYWHERE: &str = "Everywhere";
 
@@ -86,6 +91,9 @@ const EVERYWHERE: &str = "Everywhere";
 enum Command {
     /// Protect an API: issuer and gateway in one process
     Up(up::Up),
+    /// Run one role: the issuer, or a gateway before an API
+    #[command(subcommand)]
+    Serve(serve::Serve),
     /// Write a commented doorward.toml
     Init(init::Init),
     /// Check the configuration
@@ -106,6 +114,9 @@ enum Command {
     /// Manage keys that act for a user or a client
     #[command(subcommand, name = "apikey")]
     ApiKey(apikey::ApiKey),
+    /// Manage signing keys
+    #[command(subcommand)]
+    Key(key::Key),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),
     /// Mint, look at and check tokens
@@ -125,6 +136,7 @@ impl Cli {
         let place = self.place;
         match self.command {
             Command::Up(up) => up.run(&place),
+            Command::Serve(serve) => serve.run(&place),
             Command::Init(init) => init.run(&place),
             Command::Config(config) => config.run(&place),
             Command::User(user) => user.run(&place),
@@ -132,6 +144,7 @@ impl Cli {
             Command::Tenant(tenant) => tenant.run(&place),
             Command::Client(client) => client.run(&place),
             Command::ApiKey(key) => key.run(&place),
+            Command::Key(key) => key.run(&place),
             Command::Login(login) => login.run(&place),
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),

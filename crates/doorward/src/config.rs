@@ -14,6 +14,7 @@ mod callers;
 mod document;
 mod issuers;
 mod problem;
+mod revocations;
 mod roles;
 mod routes;
 mod settings;
@@ -34,6 +35,7 @@ use http::{Uri, uri::PathAndQuery};
 use document::Reader;
 pub(crate) use issuers::{KeyPlace, OtherIssuer};
 pub(crate) use problem::{ConfigProblems, Problem};
+pub(crate) use revocations::Revocations;
 pub(crate) use settings::duration;
 pub(crate) use suggest::suggest;
 pub(crate) use tls::{Tls, TlsFiles};
@@ -64,6 +66,7 @@ const KEYS: &[&str] = &[
     "tokens",
     "dpop",
     "trusted_issuer",
+    "revocations",
     "roles",
     "route",
 ];
@@ -131,6 +134,8 @@ pub(crate) struct Config {
     pub(crate) dpop_nonce: bool,
     /// Other issuers whose tokens are accepted.
     pub(crate) trusted_issuers: Vec<OtherIssuer>,
+    /// What a gateway does when revocations stop coming.
+    pub(crate) revocations: Revocations,
     /// The roles.
     pub(crate) roles: Roles,
     /// The routes.
@@ -177,6 +182,7 @@ impl Config {
             ("audience", self.audience != other.audience),
             ("public_origin", self.public_origin != other.public_origin),
             ("dpop", self.dpop_nonce != other.dpop_nonce),
+            ("revocations", self.revocations != other.revocations),
             (
                 "access_lifetime",
                 self.access_lifetime() != other.access_lifetime(),
@@ -236,6 +242,7 @@ impl Config {
             dpop_nonce: settings::dpop_nonce(reader, table),
             trusted_issuers: issuers::trusted(reader, table),
             routes: routes::routes(reader, table, &grants),
+            revocations: revocations::revocations(reader, table),
             roles: grants.roles,
         };
         settings::one_listener_each(reader, table, &config);

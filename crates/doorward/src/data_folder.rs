@@ -36,6 +36,10 @@ pub(crate) struct LastUp {
     pub(crate) audience: String,
     /// Seconds that an access token lives.
     pub(crate) access_lifetime: u64,
+    /// Whether the issuer is in another process: this folder has none of its
+    /// secrets.
+    #[serde(default)]
+    pub(crate) issuer_elsewhere: bool,
     /// The configuration file, absolute.
     pub(crate) config: Option<PathBuf>,
     /// The PostgreSQL server with the state, without a password; none for the
@@ -143,6 +147,16 @@ impl DataFolder {
 
     pub(crate) fn login(&self) -> PathBuf {
         self.path.join("login.json")
+    }
+
+    /// Keys of an issuer in another process, as they were fetched.
+    pub(crate) fn issuer_keys(&self) -> PathBuf {
+        self.path.join("issuer-keys.json")
+    }
+
+    /// Revocations of that issuer, signed as they came.
+    pub(crate) fn issuer_revocations(&self) -> PathBuf {
+        self.path.join("issuer-revocations")
     }
 
     pub(crate) fn operator_token(&self) -> PathBuf {

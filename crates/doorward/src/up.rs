@@ -1,4 +1,5 @@
-//! `up`: issuer, gateway and admin listener wired together in one process.
+//! `up`: issuer, gateway and admin listener wired together in one process; and
+//! `serve`, the same with one of the roles left out.
 //!
 //! The gateway runs on its own threads; issuer, admin listener and the tasks
 //! here share another runtime, so that a password hash or a database wait
@@ -7,7 +8,9 @@
 mod annotator;
 mod certificates;
 mod descriptors;
+mod elsewhere;
 mod follow;
+mod home;
 mod reload;
 mod screen;
 mod teller;
@@ -23,6 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use doorward_gateway::{BoundGateway, Config as Front, UpstreamRoots};
 use doorward_issuer::{Database, Issuer, PostgresUrl};
+use doorward_policy::role::Roles;
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
 use tokio::{
@@ -47,6 +51,8 @@ use crate::{
     up::{
         annotator::Annotator,
         certificates::Certificates,
+        elsewhere::Elsewhere,
+        home::Home,
         reload::{Followers, Reload},
         screen::Screen,
         teller::Teller,
@@ -58,8 +64,13 @@ use crate::{
 /// than the requests, the newest are dropped and counted, never waited for.
 const DECISION_QUEUE: usize = 8_192;
 
+/// What an issuer without a gateway stands before: a name that cannot be
+/// (RFC 2606). It has no route, so nothing is ever sent there.
+const NO_UPSTREAM: &str = "http://nothing.invalid";
+
 /// What to serve.
 pub(crate) struct Settings {
+    pub(crate) role: Role,
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: SocketAddr,
     pub(crate) upstream: Upstream,
@@ -76,8 +87,21 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
 }
 
+/// What this process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Issuer and gateway.
+    All,
+    /// The issuer alone.
+    Issuer,
+    /// A gateway, for tokens of an issuer in another process.
+    Gateway { issuer: String },
+}
+
 /// What stands behind the gateway.
 pub(crate) enum Upstream {
+    /// Nothing: there is no gateway.
+    Nothing,
     /// The sample API, started with it.
     Demo,
     /// Somebody's API.
@@ -99,7 +123,7 @@ impl Settings {
             refused.push("demo users and the sample API (--demo)");
         }
         let https = |issuer: &String| issuer.starts_with("https://");
-        if !self.config.issuer.as_ref().is_some_and(https) {
+        if !self.named_issuer().is_some_and(https) {
             refused.push("an http:// issuer (set `issuer = \"https://…\"` in the configuration)");
         }
         if !self.admin_listen.ip().is_loopback() {
@@ -121,6 +145,14 @@ impl Settings {
             Failure::configuration(format!("{why} refuses: {}", refused.join("; ")))
                 .hint("listen on loopback while you try things out"),
         )
+    }
+
+    /// The issuer's name, where something names it.
+    fn named_issuer(&self) -> Option<&String> {
+        match &self.role {
+            Role::Gateway { issuer } => Some(issuer),
+            Role::All | Role::Issuer => self.config.issuer.as_ref(),
+        }
     }
 
     /// The files of TLS, if this server speaks it.
@@ -182,7 +214,8 @@ impl Settings {
             "https"
         };
         let origin = format!("{scheme}://{gateway}");
-        let issuer = self.config.issuer.clone().unwrap_or_else(|| origin.clone());
+        let issuer = self.named_issuer().cloned();
+        let issuer = issuer.unwrap_or_else(|| origin.clone());
         LastUp {
             audience: self
                 .config
@@ -193,6 +226,7 @@ impl Settings {
             gateway: origin,
             admin: format!("http://{admin}"),
             access_lifetime: self.config.access_lifetime(),
+            issuer_elsewhere: matches!(self.role, Role::Gateway { .. }),
             config: self.config_file.as_deref().map(absolute),
             database: self.database.as_ref().map(ToString::to_string),
             roles: match before {
@@ -230,13 +264,19 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let last_up = settings.last_up(listeners.local_addr(), admin_address);
     let roles = Arc::new(ArcSwap::from_pointee(settings.config.roles.clone()));
     let routes = Arc::new(ArcSwap::from_pointee(settings.config.routes.clone()));
-    let issuer = open_issuer(&settings.folder, settings.database(), &last_up, &roles).await?;
-    let (upstream, new_people) = upstream(&settings, &issuer).await?;
+    let home = home(&settings, &last_up, &roles).await?;
+    let issuer = home.issuer().cloned();
+    let (upstream, new_people) = upstream(&settings, issuer.as_ref()).await?;
 
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
     let file = settings.config_file.as_deref();
-    let verifiers = Verifiers::new(&issuer, &settings.config, file)?;
-    // Issuer and gateway share the listener, and with it the origin.
+    let verifiers = Verifiers::new(&home, &settings.config, file)?;
+    // Issuer and gateway share the listener, and with it the origin, unless the
+    // issuer is elsewhere.
+    let own_origin = match &home {
+        Home::Here(_) => &last_up.issuer,
+        Home::Elsewhere(_) => &last_up.gateway,
+    };
     let public_origin = settings.config.public_origin.as_ref();
     let front = Front {
         tls: certificates.as_ref().map(Certificates::tls),
@@ -244,21 +284,30 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         upgrades: settings.config.upgrades.clone(),
         more_upstreams: settings.more_upstreams.clone(),
         upstream_roots: settings.upstream_roots()?,
-        health_path: settings.config.health_path.clone(),
+        health_path: match settings.role {
+            Role::Issuer => None,
+            Role::All | Role::Gateway { .. } => settings.config.health_path.clone(),
+        },
         limits: settings.config.limits.clone(),
         rates: settings.config.rates.clone(),
         trusted_proxies: settings.config.trusted_proxies.clone(),
         proxy_protocol: settings.config.proxy_protocol,
-        public_origin: Some(public_origin.unwrap_or(&last_up.issuer).clone()),
+        public_origin: Some(public_origin.unwrap_or(own_origin).clone()),
         ..Front::new(listeners.local_addr(), upstream.clone())
     };
     let parts = wiring::Parts {
         front,
         verifier: verifiers.current(),
-        routes: Arc::clone(&routes),
+        routes: match settings.role {
+            // What the file opens is for the gateways to open.
+            Role::Issuer => Arc::default(),
+            Role::All | Role::Gateway { .. } => Arc::clone(&routes),
+        },
         decisions,
+        local: home.local_service(),
+        api_keys: home.key_exchange(),
     };
-    let gateway = wiring::gateway(listeners, parts, &issuer)?;
+    let gateway = wiring::gateway(listeners, parts)?;
     settings
         .folder
         .write_json(&settings.folder.last_up(), &last_up)?;
@@ -268,14 +317,16 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let admin = Admin {
         journal: Arc::clone(&journal),
         operator_token: operator_token(&settings.folder)?,
+        ready: home.readiness(),
         judge: wiring::judge(gateway.gateway()),
         annotate: annotator.boxed(),
     };
     serve_admin(admin_listener, admin)?;
-    let mut followers = vec![follow::issuer(issuer.clone()), follow::feed(issuer.clone())];
+    let keys = home.trusted().keys().clone();
+    let mut followers = home.follow();
     let reload = Reload::of(
         &settings,
-        &issuer,
+        issuer.as_ref(),
         Followers {
             routes: Arc::clone(&routes),
             roles,
@@ -289,7 +340,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         settings: &settings,
         last_up: &last_up,
         upstream: &upstream,
-        issuer: &issuer,
+        keys: &keys,
         routes: &routes.load(),
         new_people: new_people.as_ref(),
     }
@@ -302,26 +353,51 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     }
     .start(arriving)?;
     // Who follows the feed never leaves by itself.
-    let leaving = issuer.clone();
-    let answer = until_signal(gateway, signals, &settings, || leaving.close_feed()).await;
+    let close_feed = || {
+        if let Some(issuer) = &issuer {
+            issuer.close_feed();
+        }
+    };
+    let answer = until_signal(gateway, signals, &settings, close_feed).await;
     for follower in followers {
         follower.abort();
     }
     telling.finish().await;
-    issuer.close().await;
+    if let Some(issuer) = &issuer {
+        issuer.close().await;
+    }
     answer
+}
+
+/// The issuer, opened here or found elsewhere.
+async fn home(
+    settings: &Settings,
+    last_up: &LastUp,
+    roles: &Arc<ArcSwap<Roles>>,
+) -> Result<Home, Failure> {
+    let Role::Gateway { issuer } = &settings.role else {
+        let issuer = open_issuer(&settings.folder, settings.database(), last_up, roles).await?;
+        return Ok(Home::Here(issuer));
+    };
+    let name = (issuer.as_str(), last_up.audience.as_str());
+    let elsewhere = Elsewhere::reach(name, settings.config.revocations, &settings.folder).await?;
+    Ok(Home::Elsewhere(Box::new(elsewhere)))
 }
 
 /// The API behind the gateway, started if it is the demo's; and the people of
 /// the demo if they were just made.
 async fn upstream(
     settings: &Settings,
-    issuer: &Issuer,
+    issuer: Option<&Issuer>,
 ) -> Result<(Uri, Option<DemoUsers>), Failure> {
     match &settings.upstream {
         Upstream::Api(uri) => Ok((uri.clone(), None)),
+        Upstream::Nothing => Ok((Uri::from_static(NO_UPSTREAM), None)),
         Upstream::Demo => {
-            let people = demo::people(issuer, &settings.folder).await?;
+            let people = match issuer {
+                Some(issuer) => demo::people(issuer, &settings.folder).await?,
+                None => None,
+            };
             let api = DemoApi::start(&settings.folder.demo_log())
                 .await
                 .map_err(|error| {

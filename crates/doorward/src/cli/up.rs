@@ -18,7 +18,7 @@ use crate::{
     demo,
     exit::{Answer, Failure},
     state_place,
-    up::{self, Settings, Stamp, Upstream},
+    up::{self, Role, Settings, Stamp, Upstream},
 };
 
 /// Protect an API: issuer and gateway in one process
@@ -77,6 +77,7 @@ impl Up {
         let database = state_place::chosen(self.database.as_deref(), config.database.as_ref())?;
         state_place::check_is_the_same(&folder, database.as_ref())?;
         let mut settings = Settings {
+            role: Role::All,
             listen: self
                 .listen
                 .or(config.listen)
@@ -139,7 +140,7 @@ impl Up {
 }
 
 /// Whether `url` is scheme, host and port of an API that we can speak to.
-fn origin(url: &Uri) -> Result<(), Failure> {
+pub(super) fn origin(url: &Uri) -> Result<(), Failure> {
     let scheme = url.scheme_str().unwrap_or("http");
     let authority = url.authority().map(Authority::as_str).unwrap_or_default();
     if authority.contains('@') {
@@ -172,7 +173,7 @@ fn origin(url: &Uri) -> Result<(), Failure> {
 }
 
 /// Whether the two listeners have an address each.
-fn apart(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn apart(settings: &Settings) -> Result<(), Failure> {
     let (gateway, admin) = (settings.listen, settings.admin_listen);
     if gateway == admin && gateway.port() != 0 {
         return Err(Failure::usage(format!(
@@ -184,19 +185,19 @@ fn apart(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Reads `--upstream`.
-fn url(text: &str) -> Result<Uri, String> {
+pub(super) fn url(text: &str) -> Result<Uri, String> {
     text.parse()
         .map_err(|_| "write it like http://127.0.0.1:9000".to_owned())
 }
 
 /// Reads `--listen` and `--admin-listen`.
-fn listen(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| match text.parse::<u16>() {
         Ok(port) => format!("write IP and port: 127.0.0.1:{port}"),
         Err(_) => "write IP and port, like 127.0.0.1:4180 or [::1]:4180".to_owned(),
     })
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("the default addresses are addresses")
 }

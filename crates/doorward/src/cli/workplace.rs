@@ -160,6 +160,14 @@ pub(crate) async fn open_issuer(
     settings: &LastUp,
     roles: &Arc<ArcSwap<Roles>>,
 ) -> Result<Issuer, Failure> {
+    if settings.issuer_elsewhere {
+        return Err(Failure::usage(format!(
+            "{} is the folder of a gateway; its issuer is {}",
+            folder.path().display(),
+            settings.issuer
+        ))
+        .hint("run this on the issuer's machine, with its data folder in --data"));
+    }
     let entropy = Arc::new(SystemEntropy);
     let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
     config.access_token_lifetime = settings.access_lifetime;

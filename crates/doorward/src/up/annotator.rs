@@ -20,13 +20,14 @@ const NAMES: usize = 10_000;
 
 /// Looks names up once and keeps them: an account's name never changes.
 pub(super) struct Annotator {
-    issuer: Issuer,
+    /// Who knows the names, if it is here.
+    issuer: Option<Issuer>,
     roles: Arc<ArcSwap<Roles>>,
     names: Mutex<HashMap<String, String>>,
 }
 
 impl Annotator {
-    pub(super) fn new(issuer: Issuer, roles: Arc<ArcSwap<Roles>>) -> Self {
+    pub(super) fn new(issuer: Option<Issuer>, roles: Arc<ArcSwap<Roles>>) -> Self {
         Self {
             issuer,
             roles,
@@ -74,9 +75,10 @@ impl Annotator {
             return Some(name.clone());
         }
         // Without the database the line goes out with the id alone.
-        let name = match self.issuer.account_by_id(subject).await.ok()? {
+        let issuer = self.issuer.as_ref()?;
+        let name = match issuer.account_by_id(subject).await.ok()? {
             Some(account) => account.username.to_string(),
-            None => self.issuer.client_name(subject).await.ok()??.to_string(),
+            None => issuer.client_name(subject).await.ok()??.to_string(),
         };
         let mut held = self.held();
         if held.len() >= NAMES {

@@ -76,7 +76,9 @@ pub(super) struct Reload {
     applied: Stamp,
     served: Config,
     followers: Followers,
-    issuer: Issuer,
+    /// Who must refuse tokens that say more than they should; elsewhere the
+    /// issuer reads its own configuration.
+    issuer: Option<Issuer>,
     folder: DataFolder,
     last_up: LastUp,
 }
@@ -85,7 +87,7 @@ impl Reload {
     /// What `settings` serve, as the data folder was left by the run before.
     pub(super) fn of(
         settings: &Settings,
-        issuer: &Issuer,
+        issuer: Option<&Issuer>,
         followers: Followers,
         last_up: LastUp,
     ) -> Self {
@@ -94,7 +96,7 @@ impl Reload {
             applied: settings.config_stamp,
             served: settings.config.clone(),
             followers,
-            issuer: issuer.clone(),
+            issuer: issuer.cloned(),
             folder: settings.folder.clone(),
             last_up,
         }
@@ -168,13 +170,14 @@ impl Reload {
     /// Makes what the data folder remembers and the tokens that are out agree
     /// with the roles. Tried at every tick until it holds.
     async fn settle(&mut self) {
+        let Some(issuer) = &self.issuer else { return };
         let now = given(&self.followers.roles.load());
         let before = self.last_up.roles.as_ref();
         if before == Some(&now) {
             return;
         }
         if before.is_none_or(|before| is_narrower(&now, before))
-            && let Err(error) = self.issuer.admin().expire_access_tokens().await
+            && let Err(error) = issuer.admin().expire_access_tokens().await
         {
             warn(&format!(
                 "{error}; tokens that are out keep what their roles gave"

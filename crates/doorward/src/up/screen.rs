@@ -2,13 +2,12 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use doorward_issuer::Issuer;
 use doorward_policy::route::{Requirement, RouteTable};
-use doorward_verify::jose::verifying_key::VerifyingKey;
+use doorward_verify::{jose::verifying_key::VerifyingKey, key_source::KeySource};
 use http::Uri;
 use serde_json::json;
 
-use super::{Settings, Upstream};
+use super::{Role, Settings, Upstream};
 use crate::{
     cli::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN},
     data_folder::{DemoUsers, LastUp},
@@ -21,7 +20,8 @@ pub(super) struct Screen<'a> {
     pub(super) settings: &'a Settings,
     pub(super) last_up: &'a LastUp,
     pub(super) upstream: &'a Uri,
-    pub(super) issuer: &'a Issuer,
+    /// Of the issuer, as far as they are known.
+    pub(super) keys: &'a KeySource,
     pub(super) routes: &'a RouteTable,
     /// The people of the demo, when they were just made.
     pub(super) new_people: Option<&'a DemoUsers>,
@@ -73,7 +73,7 @@ impl Screen<'_> {
     /// Key, routes and upstream.
     fn ready(&self, out: &mut String) {
         let tick = paint(Tone::Good, "✓");
-        let keys = self.issuer.trusted().keys().current();
+        let keys = self.keys.current();
         let key = |key: &VerifyingKey| {
             format!(
                 "{}  kid {}",
@@ -82,7 +82,16 @@ impl Screen<'_> {
             )
         };
         let key = keys.iter().map(key).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(out, "  {tick} signing key   {key}");
+        if let Role::Gateway { issuer } = &self.settings.role {
+            let _ = writeln!(out, "  {tick} issuer        {issuer}");
+        } else {
+            let _ = writeln!(out, "  {tick} signing key   {key}");
+        }
+        if self.settings.role == Role::Issuer {
+            let feed = format!("{}/revocations", self.last_up.issuer);
+            let _ = writeln!(out, "  {tick} revocations   {feed}\n");
+            return;
+        }
         let routes = self.routes.routes();
         let public =
             |route: &&doorward_policy::route::Route| *route.requirement() == Requirement::Public;
@@ -116,7 +125,7 @@ impl Screen<'_> {
         }
         let what = match self.settings.upstream {
             Upstream::Demo => "sample orders API at ",
-            Upstream::Api(_) => "",
+            Upstream::Api(_) | Upstream::Nothing => "",
         };
         let _ = writeln!(
             out,
@@ -128,11 +137,11 @@ impl Screen<'_> {
     fn addresses(&self, out: &mut String) {
         let quiet = |text| paint(Tone::Quiet, text);
         let gateway = paint(Tone::Strong, &self.last_up.gateway);
-        let _ = writeln!(
-            out,
-            "  Gateway   {gateway}   {}",
-            quiet("your API, now protected")
-        );
+        let (name, what) = match self.settings.role {
+            Role::Issuer => ("Issuer ", "sign-in, keys and revocations"),
+            _ => ("Gateway", "your API, now protected"),
+        };
+        let _ = writeln!(out, "  {name}   {gateway}   {}", quiet(what));
         let admin = &self.last_up.admin;
         let _ = writeln!(
             out,
@@ -200,8 +209,14 @@ fn plain(uri: &Uri) -> String {
 /// Where the data is and how to go on.
 pub(super) fn farewell(settings: &Settings) -> String {
     let data = settings.folder.path().display();
-    let mut again = format!("{} up", invocation::command(settings.folder.path()));
+    let command = invocation::command(settings.folder.path());
+    let mut again = match &settings.role {
+        Role::All => format!("{command} up"),
+        Role::Issuer => format!("{command} serve issuer"),
+        Role::Gateway { issuer } => format!("{command} serve gateway --issuer {issuer}"),
+    };
     match &settings.upstream {
+        Upstream::Nothing => {}
         Upstream::Demo => again.push_str(" --demo"),
         Upstream::Api(url) => {
             let _ = write!(again, " --upstream {}", plain(url));
@@ -220,7 +235,9 @@ pub(super) fn farewell(settings: &Settings) -> String {
             let _ = write!(again, " {flag} {address}");
         }
     }
-    if let (Upstream::Api(_), Some(file)) = (&settings.upstream, &settings.config_file) {
+    if let (Upstream::Api(_) | Upstream::Nothing, Some(file)) =
+        (&settings.upstream, &settings.config_file)
+    {
         let _ = write!(again, " --config {}", invocation::shell_word(file));
     }
     format!("  stopped; everything is kept in {data}\n  go on with: {again}")

@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use doorward_issuer::{Entropy as _, Issuer};
+use doorward_issuer::Entropy as _;
 use doorward_policy::role::Roles;
 use doorward_verify::{
     claim_mapping::{ClaimMapping, Granted},
@@ -30,7 +30,7 @@ use doorward_verify::{
 };
 use tokio::task::JoinHandle;
 
-use super::{follow::warn, wiring::random};
+use super::{follow::warn, home::Home, wiring::random};
 use crate::{
     config::{Config, KeyPlace, OtherIssuer},
     exit::Failure,
@@ -47,7 +47,8 @@ const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
 
 /// Makes the verifier, and makes it anew when the configuration changes.
 pub(super) struct Verifiers {
-    issuer: Issuer,
+    own: TrustedIssuer,
+    own_revocations: Arc<RevocationSet>,
     proofs: Arc<Proofs>,
     current: Arc<ArcSwap<Verifier>>,
     followed: Vec<Followed>,
@@ -72,15 +73,12 @@ impl Drop for Followed {
 
 impl Verifiers {
     /// The verifier for `config`, which was read from `file`.
-    pub(super) fn new(
-        issuer: &Issuer,
-        config: &Config,
-        file: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(home: &Home, config: &Config, file: Option<&Path>) -> Result<Self, Failure> {
         let proofs = proofs(config.dpop_nonce)?;
-        let first = Verifier::new(Vec::new(), issuer.revocations());
+        let first = Verifier::new(Vec::new(), home.revocations());
         let mut verifiers = Self {
-            issuer: issuer.clone(),
+            own: home.trusted(),
+            own_revocations: home.revocations(),
             proofs,
             current: Arc::new(ArcSwap::from_pointee(first)),
             followed: Vec::new(),
@@ -101,7 +99,7 @@ impl Verifiers {
     /// Puts the issuers and roles of `config` in place, or changes nothing.
     pub(super) fn apply(&mut self, config: &Config) -> Result<(), Failure> {
         let mut started = Vec::new();
-        let mut trusted = vec![self.issuer.trusted()];
+        let mut trusted = vec![self.own.clone()];
         for other in &config.trusted_issuers {
             let followed = match self.kept(other) {
                 Some(kept) => kept,
@@ -112,7 +110,7 @@ impl Verifiers {
             };
             trusted.push(trust(other, followed, &config.roles));
         }
-        let verifier = Verifier::new(trusted, self.issuer.revocations())
+        let verifier = Verifier::new(trusted, Arc::clone(&self.own_revocations))
             .with_cache(CacheSize::default())
             .with_proofs(Arc::clone(&self.proofs));
         self.followed.extend(started);

@@ -16,6 +16,7 @@ use doorward_policy::{
 };
 use doorward_verify::{
     clock::{Clock as _, Timestamp},
+    problem::{MEDIA_TYPE, Problem},
     verifier::Verifier,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -37,14 +38,14 @@ pub(super) struct Parts {
     pub(super) verifier: Arc<ArcSwap<Verifier>>,
     pub(super) routes: Arc<ArcSwap<RouteTable>>,
     pub(super) decisions: DecisionSink,
+    /// Answers what Doorward answers itself.
+    pub(super) local: LocalService,
+    /// Where API keys become tokens, if that is here.
+    pub(super) api_keys: Option<KeyExchange>,
 }
 
-/// The gateway, with `issuer` as its local service.
-pub(super) fn gateway(
-    listeners: Listeners,
-    parts: Parts,
-    issuer: &Issuer,
-) -> Result<BoundGateway, Failure> {
+/// The gateway, made of its parts.
+pub(super) fn gateway(listeners: Listeners, parts: Parts) -> Result<BoundGateway, Failure> {
     let config = Config {
         limits: limits(parts.front.limits),
         ..parts.front
@@ -54,8 +55,8 @@ pub(super) fn gateway(
         routes: parts.routes,
         clock: Arc::new(SystemClock),
         trace_ids: Arc::new(|| TraceId::from_bytes(random())),
-        local: local_service(issuer, Handle::current()),
-        api_keys: Some(key_exchange(issuer, Handle::current())),
+        local: parts.local,
+        api_keys: parts.api_keys,
         decisions: parts.decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))
@@ -70,7 +71,7 @@ fn limits(limits: Limits) -> Limits {
 }
 
 /// The issuer's endpoints, run on `runtime` and not on the gateway's threads.
-fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
+pub(super) fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
     let router = issuer.router();
     let call = move |mut request: Request<LocalBody>| -> LocalFuture {
         if let Some(peer) = request
@@ -101,7 +102,7 @@ fn local_service(issuer: &Issuer, runtime: Handle) -> LocalService {
 
 /// The issuer as the place where API keys become tokens; the store is asked on
 /// `runtime` and not on the gateway's threads.
-fn key_exchange(issuer: &Issuer, runtime: Handle) -> KeyExchange {
+pub(super) fn key_exchange(issuer: &Issuer, runtime: Handle) -> KeyExchange {
     let (knows, asked) = (issuer.clone(), issuer.clone());
     let call = move |text: String| -> ExchangeFuture {
         let issuer = asked.clone();
@@ -134,6 +135,44 @@ fn refused_key(error: &ApiKeyError) -> RefusedKey {
         _ => (Reason::Internal, false),
     };
     RefusedKey { reason, is_genuine }
+}
+
+/// The issuer's paths on a gateway that has none: nothing, rather than a way
+/// through for passwords and refresh tokens (`DESIGN.md`).
+pub(super) fn nothing_here() -> LocalService {
+    LocalService {
+        matches: Arc::new(|path| own_path(path).is_some()),
+        call: Arc::new(|request| {
+            let trace_id = request.extensions().get::<TraceId>().copied();
+            Box::pin(std::future::ready(not_found(trace_id, &request)))
+        }),
+    }
+}
+
+fn not_found(trace_id: Option<TraceId>, request: &Request<LocalBody>) -> Response<LocalBody> {
+    let trace_id = trace_id.unwrap_or_else(|| TraceId::from_bytes(random()));
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let mut decision = Decision::new(trace_id, SystemClock.now().millis(), method, path);
+    let seen = "a path of the issuer, which is not here";
+    decision.fail(
+        Step::Route,
+        Reason::NoRoute,
+        seen,
+        "the issuer's own address",
+    );
+    decision.status = Some(StatusCode::NOT_FOUND.as_u16());
+    // Only strings and a number: cannot fail.
+    let body = serde_json::to_vec(&Problem::of(&decision)).unwrap_or_default();
+    let body = http_body_util::Full::from(body).map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    let media_type = HeaderValue::from_static(MEDIA_TYPE);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    answer.extensions_mut().insert(Reason::NoRoute);
+    answer.extensions_mut().insert(decision);
+    answer
 }
 
 fn failed() -> Response<LocalBody> {

@@ -15,6 +15,7 @@ mod programs;
 mod reload;
 mod restart_settings;
 mod secrets;
+mod separate;
 mod services;
 mod tls;
 mod upstreams;

@@ -12,12 +12,15 @@ fn the_first_page_of_help() {
 
         Commands:
           up       Protect an API: issuer and gateway in one process
+          serve    Run one role: the issuer, or a gateway before an API
           init     Write a commented doorward.toml
           config   Check the configuration
           user     Manage users
           role     Grant and revoke roles
           tenant   Manage tenants
           client   Manage programs that sign in with a secret of their own
+          apikey   Manage keys that act for a user or a client
+          key      Manage signing keys
           login    Sign in and keep the session for `doorward curl`
           token    Mint, look at and check tokens
           curl     Send a request through the gateway with the right token

@@ -65,9 +65,18 @@ impl Server {
 
     /// The same with another build of the binary.
     pub(crate) fn start_binary(binary: &Path, data: &Path, arguments: &[&str]) -> Self {
-        let mut child = command_of(binary, data)
+        Self::start_command(command_of(binary, data), data, &["up"], arguments)
+    }
+
+    /// One role of it, as `["serve", "issuer"]`.
+    pub(crate) fn start_role(data: &Path, role: &[&str], arguments: &[&str]) -> Self {
+        Self::start_command(doorward(data), data, role, arguments)
+    }
+
+    fn start_command(mut command: Command, data: &Path, role: &[&str], arguments: &[&str]) -> Self {
+        let mut child = command
+            .args(role)
             .args([
-                "up",
                 "--json",
                 "--listen",
                 "127.0.0.1:0",
@@ -90,7 +99,7 @@ impl Server {
                 .take()
                 .expect("a piped stream")
                 .read_to_string(&mut why);
-            panic!("doorward up {arguments:?} did not start: {first}{why}");
+            panic!("doorward {role:?} {arguments:?} did not start: {first}{why}");
         };
         drain(child.stderr.take().expect("a piped stream"));
         Self {
