@@ -81,6 +81,7 @@ fn main() {
             matches: Arc::new(|_| false),
             call: Arc::new(|_| Box::pin(std::future::pending())),
         },
+        api_keys: None,
         decisions,
     };
     let config = Config::new(listen.parse().unwrap(), upstream.parse().unwrap());
