@@ -482,9 +482,9 @@ fn what_cannot_be_is_said_at_once() {
 
 /// From the answer to a sign-out to the first refusal at the gateway, for
 /// `docs/separate-processes.md`:
-/// `cargo test --release -p doorward --test e2e propagation -- --ignored --nocapture`
+/// `cargo test -p doorward --test e2e propagation -- --ignored --nocapture`
 #[test]
-#[ignore = "a measurement: wants a release build and a quiet machine"]
+#[ignore = "a measurement: wants a quiet machine"]
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn propagation_figures() {
     const ROUNDS: usize = 300;
