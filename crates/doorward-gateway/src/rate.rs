@@ -115,9 +115,11 @@ impl Rates {
     /// A request that would be let in.
     pub(crate) fn proven(&self, principal: &Principal, told: &mut Told) -> Result<(), Over> {
         let claims = principal.claims();
-        self.count(Per::Subject, &claims.subject(), told)?;
+        // Two issuers may give one name to two people: nobody spends another's.
+        let issuer = principal.foreign_issuer();
+        self.count(Per::Subject, &(issuer, claims.subject()), told)?;
         match claims.client_id() {
-            Some(client) => self.count(Per::Client, &client, told),
+            Some(client) => self.count(Per::Client, &(issuer, client), told),
             None => Ok(()),
         }
     }

@@ -116,9 +116,8 @@ async fn admit(
     let verdict = judge(inner, request, now, decision).await;
     let over = match &verdict {
         Verdict::Forward(_, _, Some(principal)) => inner.rates.proven(principal, told).err(),
-        Verdict::Refused(_) => {
-            // Who sends no token at all costs nothing, and is told to send one.
-            if decision.reason.status() == 401 && decision.reason != Reason::NoToken {
+        Verdict::Refused(_) | Verdict::KeyMissing(_) => {
+            if is_failure(decision.reason) {
                 inner.rates.failed(peer.0);
             }
             None
@@ -129,6 +128,13 @@ async fn admit(
         Some(over) => throttle(over, decision),
         None => verdict,
     }
+}
+
+/// A token that was refused. Who sends none at all costs nothing and is told to
+/// send one, and who proved the token's key is only told to do so with a nonce:
+/// every client hears that now and then.
+fn is_failure(reason: Reason) -> bool {
+    reason.status() == 401 && !matches!(reason, Reason::NoToken | Reason::ProofNonce)
 }
 
 fn throttle(over: Over, decision: &mut Decision) -> Verdict<Incoming> {

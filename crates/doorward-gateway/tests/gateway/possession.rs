@@ -1,7 +1,11 @@
 //! Tokens bound to a key, and the proofs that come with them (RFC 9449).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
+use doorward_gateway::rate::{Per, RateLimit};
 use doorward_jose::{
     algorithm::Algorithm, base64url, dangerous, dpop::access_token_hash, signing_key::SigningKey,
     time::UnixTime,
@@ -314,6 +318,32 @@ fn dpp_006_a_nonce_is_asked_for_given_and_taken() {
     let stranger = house.raw(request("GET", "/orders", &["Authorization: DPoP a.b.c"]));
     assert_eq!(stranger.status, 401);
     assert_eq!(stranger.field("dpop-nonce"), None);
+}
+
+#[test]
+fn dpp_006_who_is_asked_for_a_nonce_has_not_failed() {
+    let nonces = Nonces::new(&[7; 32]).unwrap();
+    let house = House::start(Plan {
+        public_origin: Some(ORIGIN.into()),
+        proofs: Proofs::default().require_nonce(nonces),
+        config: Box::new(|config| {
+            config.rates = vec![RateLimit {
+                name: "failures".into(),
+                per: Per::Failure,
+                requests: 2,
+                window: Duration::from_secs(3600),
+            }];
+        }),
+        ..Plan::default()
+    });
+    let bound = Bound::to(&house);
+    for _ in 0..5 {
+        let reply = bound.get(&house, &bound.proof(&bound.claims()));
+        assert_eq!(reply.reason(), "proof_nonce");
+    }
+    // A thief of the token has no key to prove, and fails.
+    let statuses = [(); 3].map(|()| bound.get(&house, "a.b.c").status);
+    assert_eq!(statuses, [401, 401, 429]);
 }
 
 #[test]

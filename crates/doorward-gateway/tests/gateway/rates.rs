@@ -7,7 +7,7 @@ use doorward_gateway::{
     rate::{Per, RateLimit},
 };
 
-use crate::harness::{House, Plan, Tokens, request};
+use crate::harness::{House, Plan, Tokens, request, tokens::FOREIGN_ISSUER};
 
 fn limit(per: Per, requests: u32) -> RateLimit {
     RateLimit {
@@ -77,6 +77,41 @@ fn each_subject_and_each_client_has_its_own() {
             200,
             "nobody is asked there"
         );
+    }
+}
+
+#[test]
+fn equal_names_of_two_issuers_do_not_spend_each_others() {
+    for per in [Per::Subject, Per::Client] {
+        let theirs = Tokens::new();
+        let house = House::start(Plan {
+            more_issuers: vec![theirs.foreign()],
+            config: Box::new(move |config| config.rates = vec![limit(per, 1)]),
+            ..Plan::default()
+        });
+        let ours = Tokens::claims("ann", &["orders:read"]);
+        let mut foreign = ours.clone();
+        foreign["iss"] = FOREIGN_ISSUER.into();
+        let ask = |token: String| {
+            let bearer = format!("Authorization: Bearer {token}");
+            house.get("/orders", &[&bearer]).status
+        };
+        assert_eq!(ask(theirs.sign(&foreign)), 200, "{per:?}");
+        assert_eq!(ask(theirs.sign(&foreign)), 429, "{per:?}");
+        assert_eq!(ask(house.tokens.sign(&ours)), 200, "{per:?}: somebody else");
+    }
+}
+
+#[test]
+fn dos_002_tokens_of_unknown_keys_run_out_too() {
+    let house = House::start(Plan {
+        no_keys: true,
+        config: Box::new(|config| config.rates = vec![limit(Per::Failure, 3)]),
+        ..Plan::default()
+    });
+    for number in 0..6 {
+        let reply = house.get_as_reader("/orders", &[]);
+        assert_eq!(reply.status, if number < 3 { 401 } else { 429 });
     }
 }
 

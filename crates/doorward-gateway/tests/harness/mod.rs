@@ -28,7 +28,7 @@ use doorward_verify::{
     clock::{Clock, Timestamp},
     proof::Proofs,
     revocation::RevocationSet,
-    verifier::Verifier,
+    verifier::{TrustedIssuer, Verifier},
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -82,6 +82,7 @@ pub(crate) struct Plan {
     pub(crate) decision_space: usize,
     pub(crate) break_clock_after: Option<u64>,
     pub(crate) no_keys: bool,
+    pub(crate) more_issuers: Vec<TrustedIssuer>,
     pub(crate) public_origin: Option<String>,
     pub(crate) proofs: Proofs,
     pub(crate) api_keys: Option<KeyExchange>,
@@ -100,6 +101,7 @@ impl Default for Plan {
             decision_space: 1024,
             break_clock_after: None,
             no_keys: false,
+            more_issuers: Vec::new(),
             public_origin: None,
             proofs: Proofs::default(),
             api_keys: None,
@@ -163,8 +165,8 @@ impl House {
         } else {
             tokens.trusted()
         };
-        let verifier =
-            Verifier::new(vec![trusted], Arc::clone(&revocations)).with_proofs(plan.proofs);
+        let issuers = [trusted].into_iter().chain(plan.more_issuers).collect();
+        let verifier = Verifier::new(issuers, Arc::clone(&revocations)).with_proofs(plan.proofs);
         let routes = RouteTable::build(plan.routes).unwrap();
         let routes = Arc::new(ArcSwap::from_pointee(routes));
         let (sink, decisions) = mpsc::channel(plan.decision_space);

@@ -1,6 +1,7 @@
 //! Tokens by a key of our own, at a time that stands still.
 
 use doorward_verify::{
+    claim_mapping::ClaimMapping,
     jose::{
         algorithm::Algorithm, jwk_set::KeySet, signing_key::SigningKey, validation::Validation,
     },
@@ -13,6 +14,10 @@ use serde_json::{Value, json};
 pub(crate) const NOW: u64 = 1_800_000_000;
 
 const ISSUER: &str = "http://127.0.0.1:4180";
+
+/// `iss` of [`Tokens::foreign`].
+pub(crate) const FOREIGN_ISSUER: &str = "https://id.test";
+
 const AUDIENCE: &str = "orders";
 
 pub(crate) struct Tokens {
@@ -28,6 +33,12 @@ impl Tokens {
 
     pub(crate) fn trusted(&self) -> TrustedIssuer {
         trust([self.key.verifying_key()].into_iter().collect())
+    }
+
+    /// Another issuer, whose `permissions` are believed.
+    pub(crate) fn foreign(&self) -> TrustedIssuer {
+        let keys = [self.key.verifying_key()].into_iter().collect();
+        trust_in(FOREIGN_ISSUER, keys).mapped(ClaimMapping::nothing().permissions_in("permissions"))
     }
 
     pub(crate) fn without_keys(&self) -> TrustedIssuer {
@@ -59,7 +70,11 @@ impl Tokens {
 }
 
 fn trust(keys: KeySet) -> TrustedIssuer {
-    let validation = Validation::issuer(ISSUER)
+    trust_in(ISSUER, keys)
+}
+
+fn trust_in(issuer: &str, keys: KeySet) -> TrustedIssuer {
+    let validation = Validation::issuer(issuer)
         .audience(AUDIENCE)
         .algorithms([Algorithm::Es256]);
     TrustedIssuer::new(validation, KeySource::fixed(keys))
