@@ -36,6 +36,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use self::log::{Log, Message};
 use crate::{
+    admission::Network,
     error::StoreError,
     issuer::Issuer,
     store::{FEED_ROWS, FeedBase},
@@ -52,7 +53,7 @@ const BEAT_HOLDS_MILLIS: u64 = 5_000;
 /// Messages that wait for one reader; one that is further behind is cut.
 const QUEUE: usize = 64;
 
-/// Readers that wait at a time, in all and from one address.
+/// Readers that wait at a time, in all and from one network.
 const PLACES: usize = 4096;
 const PLACES_OF_ONE: usize = 256;
 
@@ -346,36 +347,37 @@ impl Body for Events {
     }
 }
 
-/// Who waits, by address.
+/// Who waits, by network: of IPv6, one caller has as many addresses as it likes.
 #[derive(Default)]
-struct Places(Mutex<HashMap<Option<IpAddr>, usize>>);
+struct Places(Mutex<HashMap<Network, usize>>);
 
 /// One of the [`Places`], until it is dropped.
 struct Place {
     places: Arc<Places>,
-    peer: Option<IpAddr>,
+    network: Network,
 }
 
 impl Places {
     fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+        let network = Network::from(peer);
         let mut taken = self.taken();
         let all: usize = taken.values().sum();
-        let of_one = taken.entry(peer).or_default();
+        let of_one = taken.entry(network).or_default();
         let is_free = all < PLACES && *of_one < PLACES_OF_ONE;
         if is_free {
             *of_one += 1;
         } else if *of_one == 0 {
-            taken.remove(&peer);
+            taken.remove(&network);
         }
         drop(taken);
         is_free.then(|| Place {
             places: Arc::clone(self),
-            peer,
+            network,
         })
     }
 
     // Each change is one number.
-    fn taken(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
+    fn taken(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -383,11 +385,33 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
-        if let Some(count) = taken.get_mut(&self.peer) {
+        if let Some(count) = taken.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.peer);
+                taken.remove(&self.network);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, sync::Arc};
+
+    use super::{PLACES_OF_ONE, Places};
+
+    #[test]
+    fn bru_006_one_64_does_not_take_every_place() {
+        let places = Arc::new(Places::default());
+        let take = |peer: String| places.take(peer.parse::<IpAddr>().ok());
+        let held: Vec<_> = (0..PLACES_OF_ONE)
+            .map(|host| take(format!("2001:db8:1:2::{host:x}")))
+            .collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(take("2001:db8:1:2:ffff::1".into()).is_none());
+        assert!(take("2001:db8:1:3::1".into()).is_some(), "another network");
+        drop(held);
+        assert!(take("2001:db8:1:2:ffff::1".into()).is_some(), "room again");
+        assert!(places.taken().is_empty(), "nobody is remembered");
     }
 }

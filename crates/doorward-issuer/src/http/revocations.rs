@@ -5,7 +5,7 @@
 //! know that it ended. It says no cause, no name of a person and no time but
 //! its own.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -58,7 +58,8 @@ pub(super) async fn get(
     };
     let clock = || issuer.clock().now();
     let lines = issuer.feed().poll((epoch, after), peer, limit, clock).await;
-    Ok(answer(LINES, Body::from(lines.map_err(refusal)?.concat())))
+    let lines = Lines(lines.map_err(refusal)?.into());
+    Ok(answer(LINES, Body::new(lines)))
 }
 
 pub(super) async fn snapshot(
@@ -134,6 +135,32 @@ fn wants_events(headers: &HeaderMap) -> bool {
         .flat_map(|field| field.split(','))
         .filter_map(|range| range.split(';').next())
         .any(|range| range.trim().eq_ignore_ascii_case(EVENTS))
+}
+
+/// What a poll brings: the messages that the log holds, and no copy of them, so
+/// that strangers who ask from far behind and read slowly cost next to nothing.
+struct Lines(VecDeque<Bytes>);
+
+impl http_body::Body for Lines {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let line = self.0.pop_front();
+        std::task::Poll::Ready(line.map(|line| Ok(http_body::Frame::data(line))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let bytes = self.0.iter().map(|line| line.len() as u64).sum();
+        http_body::SizeHint::with_exact(bytes)
+    }
 }
 
 /// The pages of a snapshot, shared by all who read it.

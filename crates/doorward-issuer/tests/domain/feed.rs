@@ -23,6 +23,7 @@ use doorward_verify::{
     verifier::{TrustedIssuer, Verifier},
 };
 use http::{Request, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
@@ -377,6 +378,39 @@ async fn dos_009_a_reader_that_does_not_read_is_cut() {
     };
     timeout(PATIENCE, read).await.expect("the stream ends");
     assert!((64..70 * 2).contains(&events), "{events}");
+}
+
+/// Who asks from far behind gets the messages that all readers share: each answer
+/// that waits for its reader is no copy of the log.
+#[tokio::test]
+async fn dos_009_an_answer_to_a_poll_is_no_copy() {
+    let (_world, issuer) = World::with_alice().await;
+    signed(&issuer).await;
+    let router = issuer.router();
+    let (epoch, at) = cursor(&router).await;
+    for _ in 0..3 {
+        let session = sign_in(&issuer, "alice").await;
+        let ended = issuer.end_session(session.session_id, EndCause::SignOut);
+        ended.await.unwrap();
+        turn(&issuer).await;
+    }
+    let target = format!("/revocations?epoch={epoch}&after={at}");
+    let mut places = Vec::new();
+    for _ in 0..2 {
+        let mut body = get(&router, &target, LINES).await.into_body();
+        let length = body.size_hint().exact();
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let line = frame.unwrap().into_data().unwrap();
+            assert!(line.ends_with(b"\n"));
+            bytes += line.len() as u64;
+            pieces.push(line.as_ptr() as usize);
+        }
+        assert_eq!(length, Some(bytes));
+        places.push(pieces);
+    }
+    assert!(places[0].len() >= 3);
+    assert_eq!(places[0], places[1], "the same bytes for both");
 }
 
 #[tokio::test]
