@@ -103,11 +103,10 @@ impl TrustedIssuer {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<(), Reason> {
-        let Some(Followed { view, policy }) = &self.feed else {
+        let Some((admission, Followed { view, policy })) = self.admission(principal, now) else {
             return Ok(());
         };
-        let issued = principal.claims().issued_at();
-        match view.admit(*policy, issued, now) {
+        match admission {
             Admission::Current => Ok(()),
             Admission::Tolerated => {
                 decision.pass(Step::Revocation, view.describe(now));
@@ -120,6 +119,13 @@ impl TrustedIssuer {
                 policy.wanted(),
             )),
         }
+    }
+
+    /// What its feed says of this token, if it has one.
+    fn admission(&self, principal: &Principal, now: UnixTime) -> Option<(Admission, &Followed)> {
+        let feed = self.feed.as_ref()?;
+        let issued = principal.claims().issued_at();
+        Some((feed.view.admit(feed.policy, issued, now), feed))
     }
 }
 
@@ -317,8 +323,9 @@ impl Verifier {
         }
     }
 
-    /// Whether the token of `principal` is still good at `now`: not expired,
-    /// not revoked. For what goes on after the request, such as a tunnel.
+    /// Whether the token of `principal` is still good at `now`: not expired, not
+    /// revoked, and its issuer's feed not further behind than its policy takes.
+    /// For what goes on after the request, such as a tunnel.
     ///
     /// # Errors
     ///
@@ -330,7 +337,11 @@ impl Verifier {
         let named = principal.claims().issuer();
         let issuer = self.issuers.iter().find(|issuer| issuer.issuer() == named);
         let issuer = issuer.ok_or(Reason::WrongIssuer)?;
-        self.revocations_of(issuer).check(principal.token())
+        self.revocations_of(issuer).check(principal.token())?;
+        match issuer.admission(principal, now) {
+            Some((Admission::Refused, _)) => Err(Reason::RevocationsUnknown),
+            _ => Ok(()),
+        }
     }
 
     /// What the issuer's own feed says, or its own set, or else what is revoked

@@ -85,12 +85,24 @@ impl House {
         self.verify_seen(token).map(drop)
     }
 
+    /// What the verifier says of a token later that is good now.
+    fn reviewed<'h>(&'h self, token: &str) -> impl Fn() -> Result<(), Reason> + 'h {
+        let mut decision = self.decision();
+        let now = self.clock.unix();
+        let principal = self.verifier.verify(token, now, &mut decision).unwrap();
+        move || self.verifier.review(&principal, self.clock.unix())
+    }
+
+    fn decision(&self) -> Decision {
+        let trace = TraceId::from_bytes([1; 16]);
+        Decision::new(trace, self.clock.now().millis(), "GET", "/")
+    }
+
     /// Whether the token had been verified before.
     fn verify_seen(&self, token: &str) -> Result<bool, Reason> {
-        let now = self.clock.now();
-        let trace = TraceId::from_bytes([1; 16]);
-        let mut decision = Decision::new(trace, now.millis(), "GET", "/");
-        self.verifier.verify(token, now.unix(), &mut decision)?;
+        let mut decision = self.decision();
+        let now = self.clock.unix();
+        self.verifier.verify(token, now, &mut decision)?;
         let seen = |text: &str| {
             decision
                 .checks

@@ -58,6 +58,37 @@ async fn rev_013_available_stays_open() {
     rev_013(StalePolicy::Available, |_, _| true).await;
 }
 
+/// What a request opened is not kept open when no request would be let in.
+#[tokio::test]
+async fn rev_013_a_tunnel_ends_when_the_feed_is_too_old_for_its_token() {
+    for (policy, stale, lost) in [
+        (StalePolicy::Strict, false, false),
+        (StalePolicy::Bounded, true, false),
+        (StalePolicy::Available, true, true),
+    ] {
+        let house = house(policy).await;
+        let token = house.issuer.token(1);
+        let review = house.reviewed(&token);
+        let open = || match review() {
+            Ok(()) => true,
+            Err(reason) => {
+                assert_eq!(reason, Reason::RevocationsUnknown, "{policy:?}");
+                false
+            }
+        };
+        assert!(open(), "{policy:?}");
+        house.later(20_000);
+        assert_eq!(open(), stale, "{policy:?}, stale");
+        house.later(80_000);
+        assert_eq!(open(), lost, "{policy:?}, lost");
+        assert_eq!(
+            house.verify(&token).is_ok(),
+            lost,
+            "{policy:?}: as a request"
+        );
+    }
+}
+
 #[tokio::test]
 async fn rev_013_a_route_may_ask_more_than_the_verifier() {
     let house = house(StalePolicy::Available).await;
