@@ -24,6 +24,7 @@ pub struct ClaimMapping {
     permissions: Option<String>,
     roles: Option<(String, Granted)>,
     tenant: Option<String>,
+    compared: Vec<String>,
 }
 
 /// What each role grants.
@@ -64,6 +65,20 @@ impl ClaimMapping {
     pub fn tenant_in(mut self, claim: impl Into<String>) -> Self {
         self.tenant = Some(claim.into());
         self
+    }
+
+    /// `claims`, by the names that routes use for them, may be compared with
+    /// parts of a path. No other is, besides `iss` and the tenant: a path that
+    /// names a user of ours is not open to another issuer's user of that name.
+    #[must_use]
+    pub fn compared(mut self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.compared.extend(claims.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether a route may ask for `claim`.
+    pub(crate) fn compares(&self, claim: &str) -> bool {
+        matches!(claim, "iss" | "tenant") || self.compared.iter().any(|one| one == claim)
     }
 
     pub(crate) fn read(&self, claims: &Claims) -> Mapped {

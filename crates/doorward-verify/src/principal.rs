@@ -25,8 +25,8 @@ struct Proven {
     token: VerifiedToken,
     permissions: Vec<PermissionPattern>,
     caller: Arc<Caller>,
-    /// Whether another issuer's token was read with a mapping.
-    is_mapped: bool,
+    /// With what another issuer's token was read.
+    mapping: Option<ClaimMapping>,
     kept: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -53,7 +53,7 @@ impl Principal {
         Self(Arc::new(Proven {
             permissions: granted.permissions,
             caller,
-            is_mapped: mapping.is_some(),
+            mapping: mapping.cloned(),
             kept: OnceLock::new(),
             token,
         }))
@@ -153,6 +153,11 @@ impl Subject for Principal {
     }
 
     fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some(mapping) = &self.0.mapping
+            && !mapping.compares(name)
+        {
+            return None;
+        }
         let claims = self.claims();
         let known = match name {
             "sub" => Some(claims.subject()),
@@ -168,7 +173,7 @@ impl Subject for Principal {
     }
 
     fn held(&self) -> Text {
-        if !self.0.is_mapped {
+        if self.0.mapping.is_none() {
             return Text::Owned(self.claims().permissions().join(", "));
         }
         let held = self.0.permissions.iter().map(PermissionPattern::as_str);

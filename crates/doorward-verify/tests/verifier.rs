@@ -656,6 +656,29 @@ fn clm_009_of_another_issuers_claims_only_those_of_its_mapping_grant_anything() 
     assert_eq!(principal.tenant(), Some("acme"));
 }
 
+/// `where = { sub = "{id}" }` must not open a user's path to another issuer's
+/// user of the same name.
+#[test]
+fn clm_009_of_another_issuers_claims_only_those_that_are_named_are_compared() {
+    let bench = bench();
+    let token = sign(&bench.key, &claims(ISSUER, NOW));
+    let principal = |trusted: TrustedIssuer| {
+        let verifier = Verifier::new(vec![trusted], RevocationSet::new());
+        verify(&verifier, &token, NOW).0.unwrap()
+    };
+    let ours = principal(trusted(ISSUER, &bench.keys));
+    let theirs = |mapping| principal(trusted(ISSUER, &bench.keys).mapped(mapping));
+    let stranger = theirs(ClaimMapping::nothing());
+    for claim in ["sub", "client_id", "jti"] {
+        assert!(ours.claim(claim).is_some(), "{claim}");
+        assert_eq!(stranger.claim(claim), None, "{claim}");
+    }
+    assert_eq!(stranger.claim("iss").as_deref(), Some(ISSUER));
+    let named = theirs(ClaimMapping::nothing().compared(["sub"]));
+    assert_eq!(named.claim("sub"), ours.claim("sub"));
+    assert_eq!(named.claim("client_id"), None);
+}
+
 /// Two issuers may give the same id to a token.
 #[test]
 fn rev_002_what_one_issuer_revokes_says_nothing_of_anothers_tokens() {

@@ -21,7 +21,7 @@ use super::{
 
 const SHAPE: &str = "write `[[trusted_issuer]]`, with two brackets, above each issuer";
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "issuer",
     "audience",
     "algorithms",
@@ -33,6 +33,7 @@ const KEYS: [&str; 11] = [
     "permissions_claim",
     "roles_claim",
     "tenant_claim",
+    "where_claims",
 ];
 
 /// An issuer that is not ours.
@@ -54,6 +55,8 @@ pub(crate) struct OtherIssuer {
     pub(crate) roles_claim: Option<String>,
     /// The claim with the tenant.
     pub(crate) tenant_claim: Option<String>,
+    /// Claims that a route's `where` may compare.
+    pub(crate) where_claims: Vec<String>,
 }
 
 /// Where an issuer's keys are.
@@ -121,12 +124,14 @@ fn issuer(
     let audience = settings::audience(reader, table);
     let algorithms = algorithms(reader, table);
     let keys = keys(reader, item, table);
+    let where_claims = where_claims(reader, table);
     let claim = |reader: &mut Reader<'_>, key| claim(reader, table, key);
     Some(OtherIssuer {
         token_type: token_type(reader, table),
         permissions_claim: claim(reader, "permissions_claim"),
         roles_claim: claim(reader, "roles_claim"),
         tenant_claim: claim(reader, "tenant_claim"),
+        where_claims,
         issuer: issuer?,
         audience: audience?,
         algorithms: algorithms?,
@@ -315,4 +320,13 @@ fn claim(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<Stri
         ),
         _ => Ok(text.to_owned()),
     })
+}
+
+/// Their names, as `where` uses them.
+fn where_claims(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<String> {
+    let Some(value) = table.get("where_claims") else {
+        return Vec::new();
+    };
+    let words = reader.strings(value, "where_claims", "sub");
+    words.iter().map(|word| word.text.to_owned()).collect()
 }

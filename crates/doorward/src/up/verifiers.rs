@@ -164,7 +164,7 @@ fn trust(other: &OtherIssuer, followed: &Followed, roles: &Roles) -> TrustedIssu
 }
 
 fn mapping(other: &OtherIssuer, roles: &Roles) -> ClaimMapping {
-    let mut mapping = ClaimMapping::nothing();
+    let mut mapping = ClaimMapping::nothing().compared(&other.where_claims);
     if let Some(claim) = &other.permissions_claim {
         mapping = mapping.permissions_in(claim);
     }

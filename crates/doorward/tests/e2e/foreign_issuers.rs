@@ -46,6 +46,11 @@ authenticated = true
 match = "GET /tenants/{tenant}/orders"
 authenticated = true
 where = { tenant = "{tenant}" }
+
+[[route]]
+match = "GET /users/{id}"
+authenticated = true
+where = { sub = "{id}" }
 "#;
 
 /// The other issuer.
@@ -229,6 +234,15 @@ fn roles_and_tenant_count_where_the_entry_names_their_claim() {
     assert!(head.contains("x-doorward-roles: editor"), "{head}");
     assert_eq!(house.get("/tenants/acme/orders", &token).status, 200);
     assert_eq!(house.get("/tenants/other/orders", &token).status, 403);
+}
+
+#[test]
+fn clm_009_a_users_path_is_not_open_to_their_namesake_over_there() {
+    for (more, status) in [("", 403), ("where_claims = [\"sub\"]", 200)] {
+        let house = house(more);
+        let answer = house.get("/users/ann", &house.issuer.token());
+        assert_eq!(answer.status, status, "{more}");
+    }
 }
 
 #[test]
