@@ -3,10 +3,12 @@
 //!
 //! Everything here happens before a request can be answered in the usual way,
 //! so it is bounded as a whole: one time limit from the accepted socket to the
-//! end of the handshake, and a number of handshakes at a time.
+//! end of the handshake, and a number of handshakes at a time, of which one
+//! address has half.
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -15,6 +17,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 use crate::{
     address::{Header, is_trusted},
     gateway::{Inner, Peer},
+    shares::handshakes_of,
     tls::Tls,
     wire::transport::{Socket, Transport},
 };
@@ -73,7 +76,7 @@ pub(crate) async fn receive(inner: &Arc<Inner>, stream: TcpStream, peer: Peer) -
             protocol,
         });
     };
-    let place = Handshaking::begin(inner)?;
+    let place = Handshaking::begin(inner, peer)?;
     let limit = inner.config.limits.handshake_timeout;
     let shaken = timeout(limit, shake_hands(tls, socket)).await;
     drop(place);
@@ -137,18 +140,35 @@ async fn shake_hands(tls: &Tls, mut socket: Socket) -> io::Result<Option<(Transp
 }
 
 /// One of the handshakes that may be in progress at a time.
-struct Handshaking(Arc<Inner>);
+struct Handshaking {
+    inner: Arc<Inner>,
+    /// Counted by itself, if it is not a trusted proxy's.
+    address: Option<IpAddr>,
+}
 
 impl Handshaking {
-    fn begin(inner: &Arc<Inner>) -> Option<Self> {
-        let place = Self(Arc::clone(inner));
+    fn begin(inner: &Arc<Inner>, peer: Peer) -> Option<Self> {
+        let mut place = Self {
+            inner: Arc::clone(inner),
+            address: None,
+        };
         let before = inner.handshakes.fetch_add(1, Ordering::Relaxed);
-        (before < inner.config.limits.handshakes).then_some(place)
+        if before >= inner.config.limits.handshakes {
+            return None;
+        }
+        if let Some(most) = handshakes_of(&inner.config, peer.0) {
+            place.address = inner.handshaking.take(peer.0, most).then_some(peer.0);
+            place.address?;
+        }
+        Some(place)
     }
 }
 
 impl Drop for Handshaking {
     fn drop(&mut self) {
-        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
+        self.inner.handshakes.fetch_sub(1, Ordering::Relaxed);
+        if let Some(address) = self.address {
+            self.inner.handshaking.give_back(address);
+        }
     }
 }

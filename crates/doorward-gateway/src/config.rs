@@ -91,7 +91,8 @@ pub struct Limits {
     pub streams: u32,
     /// From an accepted connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
-    /// TLS handshakes at a time, over all workers.
+    /// TLS handshakes at a time, over all workers; one address has half of them
+    /// at most.
     pub handshakes: usize,
     /// From the first byte of a head to its last; also how long a new
     /// connection may be silent.

@@ -2,13 +2,12 @@
 //! asked.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -37,6 +36,7 @@ use crate::{
     listeners::{BindError, Listeners},
     rate::Rates,
     server::BoundGateway,
+    shares::Shares,
     upstream::{self, Member},
 };
 
@@ -119,7 +119,9 @@ pub(crate) struct Inner {
     pub(crate) connections: AtomicUsize,
     pub(crate) handshakes: AtomicUsize,
     /// Connections of each address.
-    pub(crate) addresses: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) addresses: Shares,
+    /// Handshakes of each address.
+    pub(crate) handshaking: Shares,
     pub(crate) rates: Rates,
     /// The servers behind the gateway, as all workers see them.
     pub(crate) members: Vec<Arc<Member>>,
@@ -180,7 +182,8 @@ impl Gateway {
             shared,
             connections: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
-            addresses: Mutex::default(),
+            addresses: Shares::default(),
+            handshaking: Shares::default(),
             dropped_decisions: AtomicU64::new(0),
         };
         Ok(BoundGateway::new(Self(Arc::new(inner)), listeners))

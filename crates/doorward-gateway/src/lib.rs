@@ -28,6 +28,7 @@ pub mod rate;
 mod responses;
 mod serve;
 mod server;
+mod shares;
 pub mod tls;
 mod tunnel;
 mod upstream;

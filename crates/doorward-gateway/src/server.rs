@@ -10,7 +10,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -25,14 +25,13 @@ use tokio::{
 };
 
 use crate::{
-    address::is_trusted,
     arrival::{Arrived, Protocol, receive},
     config::Limits,
     gateway::{Gateway, Inner, Peer},
     http2,
     listeners::Listeners,
-    rate::by_network,
     serve::serve,
+    shares::connections_of,
     upstream::Upstream,
     wire::watch::Watched,
 };
@@ -324,28 +323,16 @@ impl Place {
             inner: Arc::clone(inner),
             address: None,
         };
-        let limits = &inner.config.limits;
         let before = inner.connections.fetch_add(1, Ordering::Relaxed);
-        if before >= limits.connections {
+        if before >= inner.config.limits.connections {
             return None;
         }
-        let most = match limits.connections_per_address {
-            _ if is_trusted(&inner.config.trusted_proxies, address) => return Some(place),
-            Some(most) => most,
-            None if address.is_loopback() => return Some(place),
-            None => limits.connections.div_ceil(2),
+        let Some(most) = connections_of(&inner.config, address) else {
+            return Some(place);
         };
-        let address = by_network(address);
-        let mut addresses = inner
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(address).or_default();
-        if *count >= most {
+        if !inner.addresses.take(address, most) {
             return None;
         }
-        *count += 1;
-        drop(addresses);
         place.address = Some(address);
         Some(place)
     }
@@ -354,17 +341,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.inner.connections.fetch_sub(1, Ordering::Relaxed);
-        let Some(address) = self.address else { return };
-        let mut addresses = self
-            .inner
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&address);
-            }
+        if let Some(address) = self.address {
+            self.inner.addresses.give_back(address);
         }
     }
 }

@@ -13,7 +13,7 @@ use doorward_gateway::{
 };
 
 use crate::harness::{
-    House, Plan, TurnedClock,
+    Client, House, Plan, TurnedClock,
     part::{Certificate, part},
     request, tokens,
 };
@@ -194,6 +194,46 @@ fn dos_005_half_a_handshake_is_not_waited_for() {
     let status = ["-w", "%{http_code}", "-o", "/dev/null"];
     let said = curl(&house, "api.test", &certificate, "/health", &status);
     assert_eq!(said.as_deref(), Some("200"));
+}
+
+#[test]
+fn dos_015_one_address_does_not_shake_every_hand() {
+    let Some(certificate) = Certificate::of("api.test") else {
+        return;
+    };
+    let limits = Limits {
+        handshakes: 4,
+        handshake_timeout: Duration::from_secs(600),
+        connections_per_address: Some(100),
+        ..Limits::default()
+    };
+    let tls = tls(&[&certificate]);
+    let house = House::start(Plan {
+        limits,
+        workers: 1, // so that places are taken in the order of arrival
+        config: Box::new(|config| config.tls = Some(tls)),
+        ..Plan::default()
+    });
+    let mut kept: Vec<Client> = Vec::new();
+    for held in 1..=2 {
+        kept.push(house.client());
+        kept.last_mut().unwrap().write([22]);
+        while house.gateway.connections() < held {
+            std::thread::yield_now();
+        }
+    }
+    assert!(house.client().is_closed(), "half of them are taken");
+    // Somebody else is heard: plain words are answered.
+    let mut other = Client::from("127.0.0.2", house.address);
+    other.write(request("GET", "/health", &[]));
+    assert_eq!(other.reply().status, 400);
+    drop(kept);
+    while house.gateway.connections() > 0 {
+        std::thread::yield_now();
+    }
+    let mut again = house.client();
+    again.write(request("GET", "/health", &[]));
+    assert_eq!(again.reply().status, 400, "and their places are given back");
 }
 
 #[test]

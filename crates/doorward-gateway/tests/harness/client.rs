@@ -5,6 +5,8 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
+use socket2::{Domain, Socket, Type};
+
 use super::PATIENCE;
 
 pub(crate) struct Client {
@@ -25,7 +27,19 @@ pub(crate) struct Reply {
 
 impl Client {
     pub(crate) fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::on(TcpStream::connect(address).unwrap())
+    }
+
+    /// From another address of this machine.
+    pub(crate) fn from(source: &str, address: SocketAddr) -> Self {
+        let source: SocketAddr = format!("{source}:0").parse().unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&source.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::on(socket.into())
+    }
+
+    fn on(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {
