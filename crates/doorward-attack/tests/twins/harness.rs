@@ -8,8 +8,10 @@
 //! - `GET /jwks` (optional): its key set, for [`Twin::with_jwks`].
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
+    io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -40,12 +42,7 @@ impl Twin {
     /// A Python program, run by the interpreter that `.ci/steps.sh clients`
     /// made (it has PyJWT), else by `python3`; none, loudly, without either.
     pub(crate) fn python(name: &str, script: &str) -> Option<Self> {
-        let venv = clients().join("python/bin/python");
-        let program = match venv.is_file() {
-            true => venv.into_os_string(),
-            false => "python3".into(),
-        };
-        Self::script(name, program, "twin.py", script, None)
+        Self::script(name, python(), "twin.py", script, None)
     }
 
     /// A Node program (`.cjs`); the packages of `.ci/steps.sh clients` are
@@ -76,9 +73,7 @@ impl Twin {
         script: &str,
         modules: Option<PathBuf>,
     ) -> Option<Self> {
-        let works = Command::new(&program).arg("--version").output();
-        if !works.is_ok_and(|output| output.status.success()) {
-            missed(&program.to_string_lossy());
+        if !works(&program) {
             return None;
         }
         let place = tempfile::tempdir().unwrap();
@@ -149,11 +144,14 @@ impl Twin {
     /// The same with the key that signs its tokens, from `/key`.
     pub(crate) fn with_staging_key(&self) -> Report {
         let key = self.fetch("/key");
-        self.attack_with(|attack| {
-            let mint = Mint::new(&attack.token, key.as_bytes()).unwrap();
-            attack.extras.staging = Some(mint);
-            attack.started = now();
-        })
+        self.attack_with(|attack| Self::give_key(attack, &key))
+    }
+
+    /// Lets the attack sign with `key`, now.
+    pub(crate) fn give_key(attack: &mut Attack, key: &str) {
+        let mint = Mint::new(&attack.token, key.as_bytes()).unwrap();
+        attack.extras.staging = Some(mint);
+        attack.started = now();
     }
 
     /// The same with anything else about the attack changed.
@@ -226,6 +224,78 @@ impl Drop for Twin {
     }
 }
 
+/// Every twin of `python/faults.py`: one process, a port for each.
+pub(crate) struct Twins {
+    ports: BTreeMap<String, u16>,
+    child: Child,
+    _place: TempDir,
+}
+
+impl Twins {
+    /// Starts them; none, loudly, without Python.
+    pub(crate) fn start() -> Option<Self> {
+        let program = python();
+        if !works(&program) {
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("faults.py");
+        let parts = [
+            include_str!("python/base.py"),
+            include_str!("python/faults.py"),
+        ];
+        fs::write(&file, parts.concat()).unwrap();
+        let log = place.path().join("log");
+        let mut child = Command::new(&program)
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ports = serde_json::from_str(&line).unwrap_or_else(|_| {
+            panic!("no twins: {}", fs::read_to_string(&log).unwrap_or_default())
+        });
+        Some(Self {
+            ports,
+            child,
+            _place: place,
+        })
+    }
+
+    /// What they are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.ports.keys().map(String::as_str)
+    }
+
+    /// The one of this name; none, loudly, where Python has not the package
+    /// that it needs.
+    pub(crate) fn twin(&self, name: &str) -> Option<Twin> {
+        let Some(port) = self.ports.get(name) else {
+            missed(&format!("Python's cryptography, for {name},"));
+            return None;
+        };
+        Some(Twin {
+            name: name.to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], *port)),
+            child: None,
+            _place: None,
+        })
+    }
+}
+
+impl Drop for Twins {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Every finding of a report, for the message of a failed test.
 pub(crate) fn why(report: &Report) -> Vec<String> {
     let findings = report.findings().into_iter().flat_map(|result| {
@@ -265,6 +335,25 @@ fn runtime() -> tokio::runtime::Runtime {
         .enable_all()
         .build()
         .unwrap()
+}
+
+/// The interpreter that `.ci/steps.sh clients` made, else the machine's.
+fn python() -> OsString {
+    let venv = clients().join("python/bin/python");
+    match venv.is_file() {
+        true => venv.into_os_string(),
+        false => "python3".into(),
+    }
+}
+
+/// Whether the program is here; if not, that is said.
+fn works(program: &OsString) -> bool {
+    let output = Command::new(program).arg("--version").output();
+    let works = output.is_ok_and(|output| output.status.success());
+    if !works {
+        missed(&program.to_string_lossy());
+    }
+    works
 }
 
 /// Where `.ci/steps.sh clients` installs.

@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+mod faults;
 mod harness;
 mod kinds;

@@ -88,18 +88,22 @@ TEXTS = {"/token": lambda: token(), "/key": lambda: SECRET.decode()}
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     check = None
+    media_type = "application/json"
+    cache_control = "no-store"
+    challenge = "Bearer"
 
     def answer(self, status, body, **fields):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.close_connection = True
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", self.media_type)
         self.send_header("Content-Length", str(len(raw)))
-        self.send_header("Cache-Control", "no-store")
+        if self.cache_control:
+            self.send_header("Cache-Control", self.cache_control)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Connection", "close")
-        if status == 401:
-            self.send_header("WWW-Authenticate", "Bearer")
+        if status == 401 and self.challenge:
+            self.send_header("WWW-Authenticate", self.challenge)
         for name, value in fields.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
