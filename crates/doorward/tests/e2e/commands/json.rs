@@ -153,10 +153,10 @@ fn a_failure_is_one_line_with_code_message_and_hint() {
             "start with `doorward up`",
         ),
         (
-            &["up", "--upstream", "https://x"],
+            &["up", "--upstream", "ftp://x"],
             2,
-            "https:// upstreams are not",
-            "plain http://",
+            "is not an http:// or https:// address",
+            "write scheme, host and port",
         ),
         (
             &["usr"],
