@@ -141,7 +141,8 @@ impl Admin {
     }
 
     /// A new secret for a client; the present one counts for `overlap` more
-    /// seconds. Without an overlap an older secret that still counts ends too.
+    /// seconds. Without an overlap every older one ends at once, and the tokens
+    /// that are out too.
     ///
     /// # Errors
     ///
@@ -161,6 +162,9 @@ impl Admin {
         row.secrets = row.secrets.rotated(mac, until, now);
         row.last_four = secret.last_four().to_owned();
         let client = Client::of(row.clone(), now);
+        if overlap == 0 {
+            change.refuse_tokens(Action::ClientSecretRotate).await?;
+        }
         self.finish(change, Action::ClientSecretRotate).await?;
         Ok(NewSecret { client, secret })
     }

@@ -128,12 +128,21 @@ async fn rev_009_the_old_secret_counts_during_the_overlap_and_no_longer() {
     world.clock.turn(1);
     assert!(is_wrong(token(&world, &issuer, &first).await));
     token(&world, &issuer, &second).await.unwrap();
+    let kept = token(&world, &issuer, &second).await.unwrap();
     let third = admin.rotate_client_secret("billing", 60).await.unwrap();
+    assert!(
+        check(&issuer, &world.clock, &kept).is_ok(),
+        "nobody is cut off"
+    );
     let fourth = admin.rotate_client_secret("billing", 0).await.unwrap();
     for ended in [second, third] {
         assert!(is_wrong(token(&world, &issuer, &ended).await));
     }
-    token(&world, &issuer, &fourth).await.unwrap();
+    // A secret is ended at once because somebody else has it, and tokens.
+    let refused = check(&issuer, &world.clock, &kept);
+    assert_eq!(refused.unwrap_err(), Reason::ClientRevoked);
+    let fresh = token(&world, &issuer, &fourth).await.unwrap();
+    assert!(check(&issuer, &world.clock, &fresh).is_ok());
     assert_eq!(audited(&issuer, "client.secret_rotate").await, 3);
 }
 

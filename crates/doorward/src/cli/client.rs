@@ -103,7 +103,7 @@ pub(super) struct Overlap {
         conflicts_with = "now"
     )]
     overlap: Duration,
-    /// End every older secret at once
+    /// End every older secret at once, and the tokens that are out
     #[arg(long)]
     now: bool,
 }
@@ -160,7 +160,7 @@ impl Client {
                     let overlap = overlap.seconds();
                     let rotated = issuer.admin().rotate_client_secret(&name, overlap).await?;
                     let until = match overlap {
-                        0 => "the older ones have ended".to_owned(),
+                        0 => "the older ones have ended, and their tokens".to_owned(),
                         seconds => format!("the one before counts for another {seconds} s"),
                     };
                     let words = format!("a new secret for {name}; {until}");
