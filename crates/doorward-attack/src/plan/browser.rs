@@ -93,14 +93,18 @@ fn headers(planner: &Planner<'_>) -> Plan {
 }
 
 fn framing(planner: &Planner<'_>) -> Plan {
-    if pages(planner).next().is_none() {
+    // In a frame only a page is of use that shows something or takes something:
+    // a server's own page for 401 does neither.
+    let is_of_use = |answer: &&Answer| answer.is_success() || answer.text().contains("<form");
+    let pages = || pages(planner).filter(is_of_use);
+    if pages().next().is_none() {
         return Plan::NotApplicable("no answer is a page".to_owned());
     }
     let may_be_framed = |answer: &&Answer| {
         let policy = answer.header("content-security-policy").unwrap_or_default();
         answer.header("x-frame-options").is_none() && !policy.contains("frame-ancestors")
     };
-    let seen = pages(planner).filter(may_be_framed).map(|answer| {
+    let seen = pages().filter(may_be_framed).map(|answer| {
         let what = format!("a page with status {}", answer.status);
         let why = "neither frame-ancestors nor X-Frame-Options keeps it out of foreign frames";
         Observation::new(Verdict::Vulnerable, what, why)

@@ -45,6 +45,75 @@ impl Twin {
         Self::script(name, python(), "twin.py", script, None)
     }
 
+    /// The same where it also needs those of `packages` that are not the
+    /// standard library's; none, loudly, without them.
+    pub(crate) fn python_with(packages: &[&str], name: &str, script: &str) -> Option<Self> {
+        let imports = format!("import {}", packages.join(", "));
+        let output = Command::new(python()).args(["-c", &imports]).output();
+        if !output.is_ok_and(|output| output.status.success()) {
+            missed(&format!("Python with {}", packages.join(" and ")));
+            return None;
+        }
+        Self::python(name, script)
+    }
+
+    /// A Node program that needs `package`; none, loudly, without it.
+    pub(crate) fn node_with(package: &str, name: &str, script: &str) -> Option<Self> {
+        if !clients().join("node/node_modules").join(package).is_dir() {
+            missed(&format!("node's {package}"));
+            return None;
+        }
+        Self::node(name, script)
+    }
+
+    /// nginx before `asked`: `/orders` is a file of its own, guarded by `guard`
+    /// (lines of a location), which may ask `/check`; the rest is passed on.
+    pub(crate) fn nginx(name: &str, asked: &Self, guard: &str) -> Option<Self> {
+        if !works_with(&"nginx".into(), "-v") {
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let (folder, upstream) = (place.path().display(), asked.address);
+        let address = free_address();
+        fs::write(place.path().join("orders"), r#"{"orders":[{"id":7}]}"#).unwrap();
+        let configuration = format!(
+            "daemon off; master_process off; pid {folder}/pid; error_log {folder}/log;
+             events {{}}
+             http {{
+               access_log off; default_type application/json;
+               client_body_temp_path {folder}/1; proxy_temp_path {folder}/2;
+               fastcgi_temp_path {folder}/3; uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+               server {{
+                 listen {address}; root {folder};
+                 location = /orders {{
+                   {guard}
+                   add_header Cache-Control no-store;
+                   add_header X-Content-Type-Options nosniff always;
+                 }}
+                 location = /check {{
+                   internal;
+                   proxy_pass http://{upstream}/orders;
+                   proxy_pass_request_body off;
+                   proxy_set_header Content-Length \"\";
+                 }}
+                 location / {{ return 404; }}
+                 location ~ ^/(token|key|jwks)$ {{ proxy_pass http://{upstream}; }}
+               }}
+             }}"
+        );
+        let file = place.path().join("nginx.conf");
+        fs::write(&file, configuration).unwrap();
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(place.path()).arg("-c").arg(&file);
+        command.arg("-e").arg(place.path().join("log"));
+        Some(Self::started(name, command, address, place))
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A Node program (`.cjs`); the packages of `.ci/steps.sh clients` are
     /// found by `require`.
     pub(crate) fn node(name: &str, script: &str) -> Option<Self> {
@@ -79,17 +148,19 @@ impl Twin {
         let place = tempfile::tempdir().unwrap();
         let script_file = place.path().join(file);
         fs::write(&script_file, script).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         let port = address.port().to_string();
         let mut command = Command::new(&program);
         command.arg(&script_file).arg(&port).env("PORT", &port);
         if let Some(modules) = modules {
             command.env("NODE_PATH", modules);
         }
-        let log = place.path().join("log");
+        Some(Self::started(name, command, address, place))
+    }
+
+    /// Runs it until it listens.
+    fn started(name: &str, mut command: Command, address: SocketAddr, place: TempDir) -> Self {
+        let log = place.path().join("errors");
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -103,7 +174,7 @@ impl Twin {
             _place: Some(place),
         };
         twin.wait(&log);
-        Some(twin)
+        twin
     }
 
     fn wait(&mut self, log: &Path) {
@@ -346,9 +417,18 @@ fn python() -> OsString {
     }
 }
 
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
 /// Whether the program is here; if not, that is said.
 fn works(program: &OsString) -> bool {
-    let output = Command::new(program).arg("--version").output();
+    works_with(program, "--version")
+}
+
+fn works_with(program: &OsString, version: &str) -> bool {
+    let output = Command::new(program).arg(version).output();
     let works = output.is_ok_and(|output| output.status.success());
     if !works {
         missed(&program.to_string_lossy());
@@ -375,7 +455,7 @@ fn clients() -> PathBuf {
 )]
 fn missed(part: &str) {
     assert!(
-        std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none() || part == "node",
+        std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none() || part.starts_with("node"),
         "{part} is not on this machine and DOORWARD_REQUIRE_PARTS is set"
     );
     eprintln!("*** SKIPPED: {part} is not on this machine");

@@ -825,7 +825,7 @@ class padding_taken(Sound):
 class spare_bits_taken(Sound):
     def parts(self, text):
         head, payload, signature = super().parts(text)
-        if "=" in signature or len(signature) != 43:
+        if set("=+/") & set(signature) or len(signature) != 43:
             return head, payload, signature
         return head, payload, b64(base64.urlsafe_b64decode(signature + "="))
 
