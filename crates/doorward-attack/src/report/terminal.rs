@@ -192,12 +192,14 @@ fn counts(report: &Report) -> String {
             count => parts.push(format!("{count} {word}")),
         }
     }
-    let seconds = report.milliseconds / 1000;
-    let tenths = report.milliseconds / 100 % 10;
+    // Begun tenths count: no run takes no time.
+    let tenths = report.milliseconds.div_ceil(100);
     format!(
-        "{}; {} requests in {seconds}.{tenths} s",
+        "{}; {} requests in {}.{} s",
         parts.join(", "),
-        report.requests
+        report.requests,
+        tenths / 10,
+        tenths % 10
     )
 }
 
