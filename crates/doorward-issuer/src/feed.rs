@@ -42,7 +42,7 @@ use crate::{
     store::{FEED_ROWS, FeedBase},
 };
 
-pub(crate) use snapshot::{Snapshot, Snapshots};
+pub(crate) use snapshot::{OutOfDate, Reading, Snapshots};
 
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_secs(1);

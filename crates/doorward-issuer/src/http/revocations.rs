@@ -5,7 +5,7 @@
 //! know that it ended. It says no cause, no name of a person and no time but
 //! its own.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
@@ -18,7 +18,10 @@ use doorward_verify::revocation::feed::transport::{EVENTS, LINES};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::{Peer, answer::is_current, error::Refusal};
-use crate::{feed::NoAnswer, issuer::Issuer};
+use crate::{
+    feed::{NoAnswer, OutOfDate, Reading},
+    issuer::Issuer,
+};
 
 /// Where it is; the discovery document says the same.
 pub(super) const PATH: &str = "/revocations";
@@ -74,7 +77,7 @@ pub(super) async fn snapshot(
         response.extensions_mut().insert(Reason::Served);
         response
     } else {
-        answer(LINES, Body::new(Pages { snapshot, next: 0 }))
+        answer(LINES, Body::new(Pages(Reading::of(&snapshot))))
     };
     let fields = response.headers_mut();
     fields.insert(header::ETAG, tag);
@@ -164,22 +167,18 @@ impl http_body::Body for Lines {
 }
 
 /// The pages of a snapshot, shared by all who read it.
-struct Pages {
-    snapshot: Arc<crate::feed::Snapshot>,
-    next: usize,
-}
+struct Pages(Reading);
 
 impl http_body::Body for Pages {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = OutOfDate;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        let page = self.snapshot.pages.get(self.next).cloned();
-        self.next += 1;
-        std::task::Poll::Ready(page.map(|page| Ok(http_body::Frame::data(page))))
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, OutOfDate>>> {
+        let page = self.0.next();
+        std::task::Poll::Ready(page.map(|page| page.map(http_body::Frame::data)))
     }
 }
 
