@@ -22,7 +22,7 @@
 //! at a moment that this process's clock has already shown. So the clock is
 //! looked at once more afterwards, and while it shows a second that the
 //! watermark does not refuse, the watermark is raised again, before the change
-//! is answered ([`Issuer::settle_everybody`]).
+//! is answered (`Issuer::settle_everybody`).
 
 use doorward_jose::time::UnixTime;
 use doorward_verify::{

@@ -32,7 +32,7 @@ pub(super) struct Outputs {
     /// Compare with the JSON report of an earlier run
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Findings that somebody has accepted: a TOML file of [[suppression]]
+    /// Findings that somebody has accepted: a TOML file of `[[suppression]]`
     /// with id, reason, owner, until and, if need be, route
     #[arg(long, value_name = "FILE")]
     suppressions: Option<PathBuf>,
