@@ -277,24 +277,8 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         Home::Here(_) => &last_up.issuer,
         Home::Elsewhere(_) => &last_up.gateway,
     };
-    let public_origin = settings.config.public_origin.as_ref();
-    let front = Front {
-        tls: certificates.as_ref().map(Certificates::tls),
-        cleartext_http2: settings.config.h2c,
-        upgrades: settings.config.upgrades.clone(),
-        more_upstreams: settings.more_upstreams.clone(),
-        upstream_roots: settings.upstream_roots()?,
-        health_path: match settings.role {
-            Role::Issuer => None,
-            Role::All | Role::Gateway { .. } => settings.config.health_path.clone(),
-        },
-        limits: settings.config.limits.clone(),
-        rates: settings.config.rates.clone(),
-        trusted_proxies: settings.config.trusted_proxies.clone(),
-        proxy_protocol: settings.config.proxy_protocol,
-        public_origin: Some(public_origin.unwrap_or(own_origin).clone()),
-        ..Front::new(listeners.local_addr(), upstream.clone())
-    };
+    let addresses = (listeners.local_addr(), &upstream, own_origin);
+    let front = front(&settings, certificates.as_ref(), addresses)?;
     let parts = wiring::Parts {
         front,
         verifier: verifiers.current(),
@@ -367,6 +351,34 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         issuer.close().await;
     }
     answer
+}
+
+/// What the gateway is to callers and upstreams, with the address that it
+/// listens on, its first upstream, and the origin it has unless the
+/// configuration names another.
+fn front(
+    settings: &Settings,
+    certificates: Option<&Certificates>,
+    (listening, upstream, own_origin): (SocketAddr, &Uri, &String),
+) -> Result<Front, Failure> {
+    let config = &settings.config;
+    Ok(Front {
+        tls: certificates.map(Certificates::tls),
+        cleartext_http2: config.h2c,
+        upgrades: config.upgrades.clone(),
+        more_upstreams: settings.more_upstreams.clone(),
+        upstream_roots: settings.upstream_roots()?,
+        health_path: match settings.role {
+            Role::Issuer => None,
+            Role::All | Role::Gateway { .. } => config.health_path.clone(),
+        },
+        limits: config.limits.clone(),
+        rates: config.rates.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        proxy_protocol: config.proxy_protocol,
+        public_origin: Some(config.public_origin.as_ref().unwrap_or(own_origin).clone()),
+        ..Front::new(listening, upstream.clone())
+    })
 }
 
 /// The issuer, opened here or found elsewhere.
