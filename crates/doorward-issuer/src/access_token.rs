@@ -26,6 +26,12 @@ use crate::{
 /// more, and other fields need room too.
 pub const MAX_ACCESS_TOKEN_BYTES: usize = 6 * 1024;
 
+/// `acr` of a user who proved one factor: assurance level 1 of NIST SP 800-63B-4.
+pub const ONE_FACTOR: &str = "aal1";
+
+/// `acr` of a user who proved two factors: assurance level 2.
+pub const TWO_FACTORS: &str = "aal2";
+
 /// `typ` of access tokens (RFC 9068 section 2.1).
 const TOKEN_TYPE: &str = "at+jwt";
 
@@ -65,7 +71,7 @@ pub(crate) enum Entitlement {
 pub(crate) struct Request<'a, M> {
     pub(crate) client_id: &'a str,
     pub(crate) session: Option<SessionId>,
-    /// `auth_time` and `amr`, for a user who signed in.
+    /// `auth_time` and `amr`, from which `acr` follows, for a user who signed in.
     pub(crate) authentication: Option<(UnixTime, &'a [M])>,
 }
 
@@ -151,7 +157,10 @@ impl Issuer {
             claims = claims.session(session.to_string());
         }
         if let Some((at, methods)) = request.authentication {
-            claims = claims.authentication(at, methods.iter().map(AsRef::as_ref));
+            let methods = || methods.iter().map(AsRef::as_ref);
+            claims = claims
+                .authentication(at, methods())
+                .acr(assurance(methods()));
         }
         self.sign(&claims)
     }
@@ -195,6 +204,14 @@ impl Issuer {
             token_id: claims.token_id().to_owned(),
             expires_at: claims.expires_at(),
         })
+    }
+}
+
+/// `acr` of these methods: `mfa` among them (RFC 8176) means two factors.
+fn assurance<'m>(mut methods: impl Iterator<Item = &'m str>) -> &'static str {
+    match methods.any(|method| method == "mfa") {
+        true => TWO_FACTORS,
+        false => ONE_FACTOR,
     }
 }
 

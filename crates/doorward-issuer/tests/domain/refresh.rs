@@ -45,6 +45,7 @@ async fn a_refresh_keeps_the_session_and_gives_both_tokens_anew() {
     assert_eq!(principal.roles(), ["reader"]);
     assert_eq!(principal.claims().permissions(), ["orders:read"]);
     assert_eq!(principal.claims().amr(), ["pwd"]);
+    assert_eq!(principal.claims().acr(), Some("aal1"));
     let signed_in = check(&issuer, &world.clock, &first.access_token).unwrap();
     assert_eq!(
         principal.claims().auth_time(),
