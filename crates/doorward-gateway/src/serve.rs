@@ -9,7 +9,7 @@ use std::{
 
 use doorward_policy::decision::{self, Decision, Outcome, Reason, Step, TraceId};
 use doorward_verify::clock::Timestamp;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::{
@@ -59,8 +59,10 @@ pub(crate) async fn serve(
                 responses::refusal(decision, &Refusal::default(), closes)
             }
             Verdict::Refused(refusal) => {
-                // A caller whose framing was in doubt gets no second reading.
-                let is_doubtful = record.decision.reason == Reason::BadRequest;
+                // A caller whose framing was in doubt gets no second reading, and
+                // what follows CONNECT may be meant for the tunnel.
+                let is_doubtful = record.decision.reason == Reason::BadRequest
+                    || record.decision.method == Method::CONNECT.as_str();
                 let closes = closes || is_alone && is_doubtful;
                 responses::refusal(&record.decision, &refusal, closes)
             }

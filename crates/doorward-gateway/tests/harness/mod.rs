@@ -1,5 +1,6 @@
 //! A gateway, an upstream that records, and a client that writes bytes.
 
+pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod part;
 pub(crate) mod recorder;
@@ -240,6 +241,18 @@ impl House {
         let mut all = vec![bearer.as_str()];
         all.extend(fields);
         self.get(target, &all)
+    }
+
+    /// Every decision up to that on `path`, which is waited for and left out.
+    pub(crate) fn decisions_before(&mut self, path: &str) -> Vec<Decision> {
+        let mut before = Vec::new();
+        loop {
+            let decision = self.decision();
+            if decision.path == path {
+                return before;
+            }
+            before.push(decision);
+        }
     }
 
     /// The next decision.

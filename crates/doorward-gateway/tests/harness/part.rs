@@ -4,17 +4,10 @@ use std::{path::PathBuf, process::Command};
 
 /// The program `name`, or `None` after saying that the test is skipped. With
 /// `DOORWARD_REQUIRE_PARTS` set a missing part fails the test.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "programs are found by PATH, and CI says what must be there"
-)]
+#[expect(clippy::disallowed_methods, reason = "CI says what must be there")]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn part(name: &str) -> Option<Command> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path
-        .split(':')
-        .map(|folder| PathBuf::from(folder).join(name))
-        .find(|file| file.is_file());
+    let found = find(name);
     if found.is_none() {
         assert!(
             std::env::var_os("DOORWARD_REQUIRE_PARTS").is_none(),
@@ -22,7 +15,19 @@ pub(crate) fn part(name: &str) -> Option<Command> {
         );
         eprintln!("*** SKIPPED: {name} is not on this machine");
     }
-    found.map(Command::new)
+    found
+}
+
+/// The program `name`, if this machine has it. Some of them live in `sbin`,
+/// which a plain user's PATH lacks.
+#[expect(clippy::disallowed_methods, reason = "programs are found by PATH")]
+pub(crate) fn find(name: &str) -> Option<Command> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"])
+        .map(|folder| PathBuf::from(folder).join(name))
+        .find(|file| file.is_file())
+        .map(Command::new)
 }
 
 /// A self-signed certificate and its key, made for one test.
