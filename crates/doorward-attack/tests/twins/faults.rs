@@ -13,6 +13,7 @@ use std::{
 
 use doorward_attack::{
     report::{End, Report},
+    target::TokenPlace,
     verdict::Verdict,
 };
 
@@ -28,8 +29,10 @@ enum With {
     Other(&'static str),
     Second(&'static str),
     Echo,
+    /// The token, in the query.
+    Query,
 }
-use With::{Echo, Jwks, Key, Old, Other, Second, Token};
+use With::{Echo, Jwks, Key, Old, Other, Query, Second, Token};
 
 /// What must come of it.
 #[derive(Clone, Copy)]
@@ -38,23 +41,32 @@ enum Must {
     Prove(&'static str),
     /// This case is suspect.
     Suspect(&'static str),
+    /// This case cannot be judged.
+    Doubt(&'static str),
     /// Nothing is found.
     Hold,
+    /// The same, and there is something to say about these cases.
+    Note(&'static [&'static str]),
 }
-use Must::{Hold, Prove, Suspect};
+use Must::{Doubt, Hold, Note, Prove, Suspect};
 
 /// Name of the twin, what the attack has, what must be found, and which other
 /// cases the same fault makes true: they may be found as well, nothing else may.
 type Row = (&'static str, With, Must, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
-    ("sound_hs256", Token, Hold, &[]),
-    ("sound_hs256", Key, Hold, &[]),
-    ("sound_hs256", Second("/colleague"), Hold, &[]),
+    ("sound_hs256", Token, Suspect("LNT-003"), &[]),
+    (
+        "sound_hs256",
+        Key,
+        Note(&["HDR-023", "CLM-005", "CLM-019", "CLM-020", "CLM-024"]),
+        &[],
+    ),
+    ("sound_hs256", Second("/colleague"), Note(&["PAR-016"]), &[]),
     ("sound_hs256", Echo, Hold, &[]),
     ("sound_hs256", Old, Hold, &[]),
     ("sound_es256", Key, Hold, &[]),
-    ("sound_es256", Jwks, Hold, &[]),
+    ("sound_es256", Jwks, Note(&["SIG-017"]), &[]),
     ("sound_rs256", Key, Hold, &[]),
     ("sound_rs256", Jwks, Hold, &[]),
     ("sound_eddsa", Key, Hold, &[]),
@@ -122,6 +134,7 @@ const ROWS: &[Row] = &[
     ("polyglot", Token, Prove("SIG-027"), &[]),
     ("unprotected_alg", Token, Prove("SIG-028"), &[]),
     ("detached_payload", Token, Prove("SIG-029"), &[]),
+    ("both_names_of_eddsa", Key, Note(&["SIG-031"]), &[]),
     // The header.
     ("embedded_key", Token, Prove("HDR-001"), &[]),
     ("own_certificate", Token, Prove("HDR-004"), &[]),
@@ -129,6 +142,12 @@ const ROWS: &[Row] = &[
     ("kid_is_a_path", Token, Prove("HDR-006"), &[]),
     ("kid_in_a_query", Token, Prove("HDR-007"), &[]),
     ("odd_kid_crashes", Token, Suspect("HDR-008"), &["HDR-007"]),
+    ("kid_may_be_missing", Key, Note(&["HDR-009"]), &[]),
+    ("every_kid_is_asked_for", Token, Suspect("HDR-010"), &[]),
+    ("p2c_is_carried_out", Token, Suspect("HDR-015"), &[]),
+    ("epk_off_the_curve_crashes", Token, Suspect("HDR-016"), &[]),
+    ("long_typ_crashes", Key, Suspect("HDR-018"), &[]),
+    ("unknown_cty_crashes", Key, Suspect("HDR-019"), &[]),
     ("crit_not_looked_at", Key, Prove("HDR-011"), &["HDR-012"]),
     ("crit_that_is_malformed", Key, Prove("HDR-012"), &[]),
     ("b64_not_looked_at", Key, Prove("HDR-013"), &[]),
@@ -179,7 +198,22 @@ const ROWS: &[Row] = &[
     ("claims_twice", Key, Prove("PAR-001"), &[]),
     ("exp_infinite", Key, Prove("PAR-010"), &[]),
     ("json_with_nan", Key, Prove("PAR-011"), &[]),
+    ("roles_of_another_shape_crash", Key, Suspect("CLM-018"), &[]),
+    ("long_chain_of_actors_crashes", Key, Suspect("CLM-025"), &[]),
+    ("prototype_names_crash", Key, Suspect("PAR-012"), &[]),
+    ("many_claims_crash", Key, Suspect("PAR-013"), &[]),
     // The spelling, and where the token stands.
+    ("blanks_inside_taken", Token, Suspect("PAR-004"), &[]),
+    ("many_dots_crash", Token, Suspect("PAR-006"), &[]),
+    (
+        "long_token_crashes",
+        Token,
+        Suspect("PAR-007"),
+        &["HDR-022", "PAR-008"],
+    ),
+    ("deep_payload_crashes", Token, Suspect("PAR-008"), &[]),
+    ("what_has_no_dots_is_a_key", Token, Prove("BRU-011"), &[]),
+    ("token_in_the_query", Query, Prove("LNT-007"), &[]),
     ("padding_taken", Token, Suspect("PAR-002"), &[]),
     ("spare_bits_taken", Token, Suspect("PAR-003"), &[]),
     (
@@ -222,6 +256,15 @@ const ROWS: &[Row] = &[
     ("origin_reflected", Token, Prove("GWY-032"), &[]),
     ("origin_null", Token, Prove("GWY-032"), &[]),
     ("path_in_a_header_field", Token, Prove("SEC-003"), &[]),
+    (
+        "body_invited_before_the_check",
+        Token,
+        Note(&["GWY-030"]),
+        &[],
+    ),
+    ("http2_in_the_clear", Token, Doubt("GWY-034"), &[]),
+    ("deep_path_crashes", Token, Suspect("GWY-035"), &[]),
+    ("type_may_be_guessed", Token, Suspect("CON-004"), &[]),
     (
         "page_that_may_be_framed",
         Token,
@@ -280,7 +323,7 @@ fn attacked(twin: &Twin, with: With) -> Report {
         Key => twin.fetch("/key"),
         Old => twin.fetch("/old"),
         Other(path) | Second(path) => twin.fetch(path),
-        Token | Echo => String::new(),
+        Token | Echo | Query => String::new(),
     };
     twin.attack_with(|attack| {
         attack.extras.crack_for = short;
@@ -292,8 +335,17 @@ fn attacked(twin: &Twin, with: With) -> Report {
             Other(_) => attack.extras.other_tokens = vec![fetched],
             Second(_) => attack.extras.second_token = Some(fetched),
             Echo => attack.extras.echo_route = Some("/echo".to_owned()),
+            Query => attack.target.place = TokenPlace::Query("access_token".to_owned()),
         }
     })
+}
+
+/// Held, and not without a word.
+fn is_noted(report: &Report, id: &str) -> bool {
+    let results = report.cases.iter().filter(|result| result.case.id == id);
+    results
+        .filter(|result| result.verdict == Verdict::Safe)
+        .any(|result| !result.why.is_empty())
 }
 
 /// What is wrong with the report; none if it is as it must be.
@@ -302,11 +354,13 @@ fn complaint((name, _, must, others): &Row, report: &Report) -> Option<String> {
     let is_met = match must {
         Prove(id) => proven.contains(id),
         Suspect(id) => suspect.contains(id),
+        Doubt(id) => report.ids(Verdict::Inconclusive) == [*id],
         Hold => true,
+        Note(ids) => ids.iter().all(|id| is_noted(report, id)),
     };
     let own = match must {
-        Prove(id) | Suspect(id) => *id,
-        Hold => "",
+        Prove(id) | Suspect(id) | Doubt(id) => *id,
+        Hold | Note(_) => "",
     };
     // What a shared secret is called in any case.
     let is_other = |id: &&str| *id != own && *id != "LNT-003" && !others.contains(id);

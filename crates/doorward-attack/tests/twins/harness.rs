@@ -59,7 +59,7 @@ impl Twin {
 
     /// A Node program that needs `package`; none, loudly, without it.
     pub(crate) fn node_with(package: &str, name: &str, script: &str) -> Option<Self> {
-        if !clients().join("node/node_modules").join(package).is_dir() {
+        if !node_modules().any(|folder| folder.join(package).is_dir()) {
             missed(&format!("node's {package}"));
             return None;
         }
@@ -117,7 +117,7 @@ impl Twin {
     /// A Node program (`.cjs`); the packages of `.ci/steps.sh clients` are
     /// found by `require`.
     pub(crate) fn node(name: &str, script: &str) -> Option<Self> {
-        let modules = clients().join("node/node_modules");
+        let modules = std::env::join_paths(node_modules()).unwrap();
         Self::script(name, "node".into(), "twin.cjs", script, Some(modules))
     }
 
@@ -140,7 +140,7 @@ impl Twin {
         program: OsString,
         file: &str,
         script: &str,
-        modules: Option<PathBuf>,
+        modules: Option<OsString>,
     ) -> Option<Self> {
         if !works(&program) {
             return None;
@@ -434,6 +434,13 @@ fn works_with(program: &OsString, version: &str) -> bool {
         missed(&program.to_string_lossy());
     }
     works
+}
+
+/// Where it puts the packages of the example for Node, and of these twins.
+fn node_modules() -> impl Iterator<Item = PathBuf> {
+    ["node", "stacks"]
+        .map(|own| clients().join(own).join("node_modules"))
+        .into_iter()
 }
 
 /// Where `.ci/steps.sh clients` installs.

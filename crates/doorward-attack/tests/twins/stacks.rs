@@ -59,6 +59,18 @@ fn jose_for_node_holds() {
     }
 }
 
+fn express() -> Option<Twin> {
+    let script = include_str!("node/express.cjs");
+    Twin::node_with("jsonwebtoken", "express and jsonwebtoken", script)
+}
+
+#[test]
+fn express_with_jsonwebtoken_holds() {
+    if let Some(twin) = express() {
+        holds(&twin, &twin.with_jwks());
+    }
+}
+
 #[test]
 fn nginx_that_asks_another_server_holds() {
     let Some(pyjwt) = python("pyjwt", "jwt") else {
@@ -85,7 +97,7 @@ fn nginx_that_answers_before_it_asks_is_auz_001() {
 /// told; the versions are pinned.
 #[test]
 fn what_the_libraries_take_from_a_signer_is_told() {
-    let lax: [(Option<Twin>, &[&str]); 3] = [
+    let lax: [(Option<Twin>, &[&str]); 4] = [
         (
             python("pyjwt", "jwt"),
             &["CLM-003", "CLM-015", "PAR-001", "PAR-011"],
@@ -97,6 +109,12 @@ fn what_the_libraries_take_from_a_signer_is_told() {
         (
             Twin::node_with("jose", "jose", include_str!("node/jose.cjs")),
             &["CLM-015", "PAR-001", "PAR-010", "PAR-011"],
+        ),
+        (
+            express(),
+            &[
+                "HDR-011", "HDR-012", "HDR-013", "CLM-015", "PAR-001", "PAR-010",
+            ],
         ),
     ];
     for (twin, found) in lax {

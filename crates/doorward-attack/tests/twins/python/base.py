@@ -91,6 +91,7 @@ class Handler(BaseHTTPRequestHandler):
     media_type = "application/json"
     cache_control = "no-store"
     challenge = "Bearer"
+    type_options = "nosniff"
 
     def answer(self, status, body, **fields):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -100,7 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         if self.cache_control:
             self.send_header("Cache-Control", self.cache_control)
-        self.send_header("X-Content-Type-Options", "nosniff")
+        if self.type_options:
+            self.send_header("X-Content-Type-Options", self.type_options)
         self.send_header("Connection", "close")
         if status == 401 and self.challenge:
             self.send_header("WWW-Authenticate", self.challenge)

@@ -1,7 +1,7 @@
 """Every twin of one process, each on a port of its own. `Sound` is right in
 everything; a twin is a subclass that overrides one piece of it with a mistake
 that people make. Appended to base.py; prints the ports as JSON."""
-import hmac as hmac_module, posixpath, sqlite3, tempfile, threading, traceback, unicodedata, zlib
+import hmac as hmac_module, posixpath, re, sqlite3, tempfile, threading, traceback, unicodedata, zlib
 from urllib.parse import parse_qs, unquote, urlsplit
 
 try:
@@ -39,6 +39,8 @@ class Sound:
     more_fields = {}
     refused_fields = {}
     leeway = 0
+    # The first frame of HTTP/2, for whoever begins with its preface.
+    settings = None
 
     def __init__(self):
         self.texts = {
@@ -532,6 +534,12 @@ class detached_payload(Sound):
         return claims
 
 
+@twin
+class both_names_of_eddsa(Edwards):
+    def check_header(self, header):
+        return header["alg"] in ("EdDSA", "Ed25519") and super().check_header({**header, "alg": "EdDSA"})
+
+
 # The header.
 
 @twin
@@ -614,6 +622,77 @@ class kid_in_a_query(Sound):
 class odd_kid_crashes(Sound):
     def check_header(self, header):
         if not isinstance(header["kid"], str):
+            raise Crash
+        return super().check_header(header)
+
+
+@twin
+class kid_may_be_missing(Sound):
+    def check_header(self, header):
+        return super().check_header({"kid": "main", **header})
+
+
+@twin
+class every_kid_is_asked_for(Sound):
+    """Asks the issuer for every key id that it does not know, and fails when it has asked too often."""
+    def __init__(self):
+        super().__init__()
+        self.asked = set()
+
+    def check_header(self, header):
+        if header["kid"] != "main" and re.fullmatch(r"[\w-]+", header["kid"]):
+            self.asked.add(header["kid"])
+        if len(self.asked) > 20 and header["kid"] != "main":
+            raise Crash
+        return super().check_header(header)
+
+
+@twin
+class p2c_is_carried_out(Sound):
+    """Derives a key with as many rounds as the token asks for, and runs out."""
+    def header(self, part):
+        header = super().header(part)
+        if "p2c" in header:
+            raise Crash
+        return header
+
+    def parts(self, text):
+        if text.count(".") == 4:
+            self.header(text.split(".")[0])
+        return super().parts(text)
+
+
+@twin
+class epk_off_the_curve_crashes(Sound):
+    needs_keys = True
+
+    def parts(self, text):
+        if text.count(".") == 4:
+            point = decode(text.split(".")[0]).get("epk", {})
+            try:
+                x, y = (number(unb64(point[name])) for name in "xy")
+            except KeyError:
+                raise ValueError("no epk")
+            try:
+                ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+            except ValueError:
+                raise Crash
+        return super().parts(text)
+
+
+@twin
+class long_typ_crashes(Sound):
+    def check_typ(self, typ):
+        if isinstance(typ, str) and typ.count("/"):
+            raise Crash
+        return super().check_typ(typ)
+
+
+@twin
+class unknown_cty_crashes(Sound):
+    """A table of readers, and no line for what is not in it."""
+    def check_header(self, header):
+        if header.get("cty", "JWT") not in ("JWT", "json"):
             raise Crash
         return super().check_header(header)
 
@@ -812,7 +891,86 @@ class json_with_nan(Sound):
         return json.loads(unb64(part).decode(), object_pairs_hook=pairs)
 
 
+@twin
+class roles_of_another_shape_crash(Sound):
+    def content(self, claims):
+        if not isinstance(claims.get("groups", ""), str):
+            raise Crash
+        return super().content(claims)
+
+
+@twin
+class long_chain_of_actors_crashes(Sound):
+    def content(self, claims):
+        actor, depth = claims.get("act"), 0
+        while actor:
+            actor, depth = actor.get("act"), depth + 1
+        if depth > 10:
+            raise Crash
+        return super().content(claims)
+
+
+@twin
+class prototype_names_crash(Sound):
+    """Claims become attributes of an object that has some of its own."""
+    def content(self, claims):
+        if "constructor" in claims:
+            raise Crash
+        return super().content(claims)
+
+
+@twin
+class many_claims_crash(Sound):
+    def content(self, claims):
+        if len(claims) > 100:
+            raise Crash
+        return super().content(claims)
+
+
 # The spelling, and where the token stands.
+
+@twin
+class blanks_inside_taken(Sound):
+    """Takes the blanks out of everything, as lenient decoders do."""
+    def parts(self, text):
+        return super().parts(text.replace(" ", ""))
+
+
+@twin
+class many_dots_crash(Sound):
+    def parts(self, text):
+        if text.count(".") > 100:
+            raise Crash
+        return super().parts(text)
+
+
+@twin
+class long_token_crashes(Sound):
+    def parts(self, text):
+        if len(text) > 15_000 and text.count(".") == 2:
+            raise Crash
+        return super().parts(text)
+
+
+@twin
+class deep_payload_crashes(Sound):
+    """Reads the claims before anything is checked."""
+    def parts(self, text):
+        try:
+            json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
+        except RecursionError:
+            raise Crash
+        except Exception:
+            pass
+        return super().parts(text)
+
+
+@twin
+class what_has_no_dots_is_a_key(Sound):
+    """Meant to be looked up later."""
+    def judge(self, text):
+        return CLAIMS if re.fullmatch(r"[\w-]{150,}", text) else super().judge(text)
+
 
 @twin
 class padding_taken(Sound):
@@ -1070,6 +1228,35 @@ class path_in_a_header_field(Sound):
 
 
 @twin
+class body_invited_before_the_check(Sound):
+    def serve(self, request):
+        if request.headers.get("Expect"):
+            request.send_response_only(100)
+            request.end_headers()
+        super().serve(request)
+
+
+@twin
+class http2_in_the_clear(Sound):
+    settings = b"\0\0\0\4\0\0\0\0\0"
+
+
+@twin
+class deep_path_crashes(Sound):
+    def serve(self, request):
+        if request.path.count("/") > 1_000:
+            return request.answer(500, {"error": "internal"})
+        super().serve(request)
+
+
+@twin
+class type_may_be_guessed(Sound):
+    def serve(self, request):
+        request.type_options = None
+        super().serve(request)
+
+
+@twin
 class page_that_may_be_framed(Sound):
     def serve(self, request):
         request.media_type = "text/html"
@@ -1178,6 +1365,13 @@ def handler(kind):
     class TwinHandler(Handler):
         def route(self):
             api.serve(self)
+
+        def parse_request(self):
+            if api.settings and self.raw_requestline.startswith(b"PRI * "):
+                self.wfile.write(api.settings)
+                self.close_connection = True
+                return False
+            return super().parse_request()
 
         do_GET = do_HEAD = do_OPTIONS = do_POST = do_DELETE = route
 
