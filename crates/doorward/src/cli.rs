@@ -14,6 +14,7 @@ mod init;
 mod key;
 mod login;
 mod role;
+mod route;
 mod secret;
 mod serve;
 mod table;
@@ -105,6 +106,9 @@ enum Command {
     /// Grant and revoke roles
     #[command(subcommand)]
     Role(role::Role),
+    /// Look at the routes of the configuration
+    #[command(subcommand)]
+    Route(route::Route),
     /// Manage tenants
     #[command(subcommand)]
     Tenant(tenant::Tenant),
@@ -141,6 +145,7 @@ impl Cli {
             Command::Config(config) => config.run(&place),
             Command::User(user) => user.run(&place),
             Command::Role(role) => role.run(&place),
+            Command::Route(route) => route.run(&place),
             Command::Tenant(tenant) => tenant.run(&place),
             Command::Client(client) => client.run(&place),
             Command::ApiKey(key) => key.run(&place),

@@ -11,6 +11,7 @@ mod follow;
 mod json;
 mod people;
 mod refusals;
+mod routes;
 mod screens;
 mod secrets;
 mod streams;

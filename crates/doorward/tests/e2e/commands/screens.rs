@@ -17,6 +17,7 @@ fn the_first_page_of_help() {
           config   Check the configuration
           user     Manage users
           role     Grant and revoke roles
+          route    Look at the routes of the configuration
           tenant   Manage tenants
           client   Manage programs that sign in with a secret of their own
           apikey   Manage keys that act for a user or a client
