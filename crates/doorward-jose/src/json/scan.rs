@@ -341,7 +341,8 @@ impl<'t> Scanner<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refused, Span};
+    use super::super::Limits;
+    use super::{Buffers, PADDING, Refused, Scanner, Span};
 
     #[test]
     fn a_span_points_into_what_its_fifteen_bits_reach() {
@@ -368,5 +369,19 @@ mod tests {
         assert_eq!(read(Span::unescaped(0, 2)), ("un", false));
         assert_eq!(read(Span::unescaped(2, 9)), ("escaped", false));
         assert_eq!(read(Span::new(1, 5)), ("", false), "beyond the text");
+    }
+
+    #[test]
+    fn a_scan_starts_with_nothing_of_the_one_before() {
+        let text = format!("\"\\u0061bc\"{}", "\0".repeat(PADDING));
+        let mut buffers = Buffers::default();
+        for _ in 0..2 {
+            let mut scanner =
+                Scanner::new(&text, Limits::CLAIMS, &mut buffers).expect("a short text");
+            let name = scanner.string().expect("a string");
+            scanner.note_name(name);
+        }
+        assert_eq!(buffers.unescaped, "abc");
+        assert_eq!(buffers.names.len(), 1);
     }
 }
