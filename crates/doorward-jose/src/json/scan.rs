@@ -384,4 +384,26 @@ mod tests {
         assert_eq!(buffers.unescaped, "abc");
         assert_eq!(buffers.names.len(), 1);
     }
+
+    #[test]
+    fn every_kind_of_value_is_walked_over() {
+        for value in [
+            "\"a\"",
+            "{\"a\":1}",
+            "[1,2]",
+            "true",
+            "false",
+            "null",
+            "-1.5e3",
+        ] {
+            let text = format!(" {value}{}", "\0".repeat(PADDING));
+            let mut buffers = Buffers::default();
+            let mut scanner =
+                Scanner::new(&text, Limits::CLAIMS, &mut buffers).expect("a short text");
+            let span = scanner.value(1);
+            let walked = span.map(|span| scanner.resolve(span).to_owned());
+            assert_eq!(walked.as_deref(), Ok(value));
+            assert_eq!(scanner.end(), Ok(()), "{value}");
+        }
+    }
 }

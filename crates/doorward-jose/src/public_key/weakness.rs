@@ -52,7 +52,7 @@ fn has_roca_fingerprint(modulus: &[u8]) -> bool {
             if power == residue {
                 return true;
             }
-            power = power * (65_537 % prime) % prime;
+            power = power * 65_537 % prime;
             if power == 1 || power == 0 {
                 return false;
             }
