@@ -20,6 +20,8 @@ pub struct Config {
     /// More servers with the same API. A request goes to the one with the
     /// least to do.
     pub more_upstreams: Vec<Uri>,
+    /// What is spoken with them.
+    pub upstream_protocol: UpstreamProtocol,
     /// Whose certificates are believed of `https://` upstreams.
     pub upstream_roots: Option<UpstreamRoots>,
     /// Path that every upstream is asked for now and then; one that does not
@@ -63,6 +65,7 @@ impl Config {
             workers: 0,
             upstream,
             more_upstreams: Vec::new(),
+            upstream_protocol: UpstreamProtocol::default(),
             upstream_roots: None,
             health_path: None,
             public_origin: None,
@@ -76,6 +79,18 @@ impl Config {
             limits: Limits::default(),
         }
     }
+}
+
+/// What is spoken with the upstreams. Changes of protocol are always asked for
+/// in HTTP/1.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN under TLS, at once in clear (RFC 9113 section 3.3). What
+    /// gRPC needs.
+    Http2,
 }
 
 /// Bounds of time and size. Nothing waits or grows without one.

@@ -112,7 +112,7 @@ pub struct Gateway(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) shared: Shared,
-    pub(crate) names: Names,
+    pub(crate) names: Arc<Names>,
     pub(crate) exchanges: Option<Exchanges>,
     /// See [`Config::public_origin`].
     origin: String,
@@ -173,7 +173,7 @@ impl Gateway {
             members,
             is_probed: AtomicBool::new(false),
             origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
-            names: Names::new(&config.identity_names),
+            names: Arc::new(Names::new(&config.identity_names)),
             exchanges: shared
                 .api_keys
                 .clone()

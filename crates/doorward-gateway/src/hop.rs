@@ -13,7 +13,12 @@ use http::{
 
 use doorward_verify::proof::DPOP;
 
-use crate::{arrival::Caller, gate::connection_options};
+use crate::{
+    arrival::Caller,
+    gate::connection_options,
+    identity::Names,
+    trailers::{self, Way},
+};
 
 /// Of fields that only the gateway may set.
 const OUR_PREFIX: &str = "x-doorward-";
@@ -27,9 +32,11 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 
 /// Makes the caller's fields those of the upstream's request: what belongs to
 /// the caller's connection goes, the token goes, who asked is written anew.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound) {
+pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Names) {
     let is_chunked = headers.contains_key(TRANSFER_ENCODING)
         || inbound.is_streamed && !headers.contains_key(CONTENT_LENGTH);
+    let announced = Way::ToUpstream(names).announced(headers);
+    let takes_trailers = trailers::are_taken(headers);
     strip(headers);
     headers.remove(EXPECT);
     // The API needs no token: it gets the identity. A token that it logged
@@ -38,10 +45,14 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound) {
     headers.remove(DPOP);
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.extend(announced.map(|announced| (TRAILER, announced)));
     }
     if let Some(protocol) = inbound.protocol {
         headers.insert(UPGRADE, protocol);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    } else if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     headers.append(VIA, HeaderValue::from_static(via(inbound.version)));
     set_forwarded(headers, inbound.caller);
@@ -50,7 +61,9 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound) {
 /// Makes the upstream's fields those of the answer: what belongs to its
 /// connection goes, and what only the gateway may say.
 pub(crate) fn to_caller(headers: &mut HeaderMap) {
+    let announced = Way::ToCaller.announced(headers);
     strip(headers);
+    headers.extend(announced.map(|announced| (TRAILER, announced)));
     let is_ours = |name: &&HeaderName| name.as_str().starts_with(OUR_PREFIX);
     let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
     for name in ours {
@@ -162,7 +175,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
     use super::{Inbound, to_caller, to_upstream};
-    use crate::{arrival::Caller, gateway::Peer};
+    use crate::{arrival::Caller, gateway::Peer, identity::Names};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -180,7 +193,7 @@ mod tests {
             is_streamed: false,
             protocol: None,
         };
-        to_upstream(&mut headers, inbound);
+        to_upstream(&mut headers, inbound, &Names::new(&[]));
         headers
     }
 
@@ -191,7 +204,7 @@ mod tests {
                 ("host", "api.test"),
                 ("connection", "close, X-Mine"),
                 ("x-mine", "1"),
-                ("te", "trailers"),
+                ("te", "gzip"),
                 ("upgrade", "h2c"),
                 ("http2-settings", "x"),
                 ("trailer", "y"),
@@ -244,7 +257,6 @@ mod tests {
             "keep-alive",
             "proxy-authenticate",
             "upgrade",
-            "trailer",
             "set-cookie",
             "content-type",
         ] {
@@ -256,6 +268,24 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-type", "set-cookie"]);
+    }
+
+    #[test]
+    fn trailers_are_announced_anew() {
+        let fields = [
+            ("host", "a"),
+            ("transfer-encoding", "chunked"),
+            ("te", "trailers"),
+            ("trailer", "X-Sum, X-Doorward-Subject"),
+        ];
+        let headers = forwarded(&fields, "::1");
+        assert_eq!(headers["te"], "trailers");
+        assert_eq!(headers["connection"], "te");
+        assert_eq!(headers["trailer"], "X-Sum");
+        let mut headers = HeaderMap::new();
+        headers.insert("trailer", HeaderValue::from_static("x-sum, set-cookie"));
+        to_caller(&mut headers);
+        assert_eq!(headers["trailer"], "x-sum");
     }
 
     #[test]

@@ -47,8 +47,8 @@ const PENDING_RESETS: usize = 20;
 const OWN_RESETS: usize = 100;
 
 /// Runs what hyper starts on the worker's own thread.
-#[derive(Clone, Copy)]
-struct Here;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here;
 
 impl<F: Future + 'static> Executor<F> for Here {
     fn execute(&self, future: F) {

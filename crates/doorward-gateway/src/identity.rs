@@ -185,13 +185,13 @@ const MAX_NAME: usize = 64;
 
 /// The one spelling of a header name that CGI-like servers could make of it:
 /// lower case, and a dash for everything that is neither letter nor digit.
-struct Folded {
+pub(crate) struct Folded {
     bytes: [u8; MAX_NAME],
     length: usize,
 }
 
 impl Folded {
-    fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let mut folded = Self {
             bytes: [0; MAX_NAME],
             length: name.len().min(MAX_NAME),
@@ -202,7 +202,7 @@ impl Folded {
         folded
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }

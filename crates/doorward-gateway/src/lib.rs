@@ -30,12 +30,13 @@ mod serve;
 mod server;
 mod shares;
 pub mod tls;
+mod trailers;
 mod tunnel;
 mod upstream;
 mod wire;
 
 pub use answer::BodyError;
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, UpstreamProtocol};
 pub use gateway::{DecisionSink, Gateway, LocalBody, LocalFuture, LocalService, Peer, Shared};
 pub use listeners::{BindError, Listeners};
 pub use path::CanonicalPath;

@@ -166,7 +166,7 @@ async fn work(
 ) -> io::Result<usize> {
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
-    let upstream = Upstream::new(&inner.config, &inner.members, Arc::clone(&limits));
+    let upstream = Upstream::new(&inner, Arc::clone(&limits));
     let worker = Rc::new(Worker {
         inner,
         upstream,

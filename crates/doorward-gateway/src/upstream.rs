@@ -7,6 +7,7 @@
 //! the wire at all). RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
 
 mod body;
+mod connection;
 mod line;
 mod member;
 mod overheard;
@@ -14,9 +15,7 @@ mod pool;
 
 use std::{
     cell::Cell,
-    future::poll_fn,
     net::{IpAddr, SocketAddr},
-    pin::pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -36,17 +35,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub(crate) use body::Relayed;
 use body::{Outgoing, Upload};
+use connection::Connection;
+pub(crate) use connection::Switched;
 pub use line::{NoRoots, UpstreamRoots};
 pub(crate) use member::Member;
-pub(crate) use pool::Switched;
-use pool::{Connection, Pool};
+use pool::Pool;
 
 use crate::{
     arrival::Caller,
-    config::{Config, Limits},
+    config::{Limits, UpstreamProtocol},
     gate::upgrade,
+    gateway::Inner,
     hop::{self, Inbound},
-    identity::{self, Identity},
+    identity::{self, Identity, Names},
     tunnel::Tunnel,
     wire::{Fault, exchange::Exchange, stall::Stall},
 };
@@ -60,6 +61,8 @@ pub(crate) struct Upstream {
     turn: Cell<usize>,
     limits: Arc<Limits>,
     upgrades: Vec<String>,
+    /// What the caller may not say, in trailers neither.
+    names: Arc<Names>,
 }
 
 /// Where a request comes from.
@@ -94,23 +97,25 @@ impl Failure {
 
 impl Upstream {
     /// The API at `members`.
-    pub(crate) fn new(config: &Config, members: &[Arc<Member>], limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(inner: &Inner, limits: Arc<Limits>) -> Self {
+        let (config, members) = (&inner.config, &inner.members);
         // The processes' file descriptors were counted for all of them.
         let share = limits.upstream_idle_connections.div_ceil(members.len());
         let pool = |(home, member): (usize, &Arc<Member>)| {
             Pool::new(
                 (home, share),
                 &member.origin,
-                config.upstream_roots.clone(),
+                (config.upstream_protocol, config.upstream_roots.clone()),
                 Arc::clone(&limits),
             )
         };
         Self {
-            members: members.to_vec(),
+            members: members.clone(),
             pools: members.iter().enumerate().map(pool).collect(),
             turn: Cell::new(0),
             limits,
             upgrades: config.upgrades.clone(),
+            names: Arc::clone(&inner.names),
         }
     }
 
@@ -152,7 +157,8 @@ impl Upstream {
             };
             let connected = match how {
                 Checkout::Any => self.pools[home].checkout().await,
-                Checkout::New => self.pools[home].connect().await,
+                Checkout::New => self.pools[home].renew().await,
+                Checkout::Changing => self.pools[home].connect(UpstreamProtocol::Http1).await,
             };
             match connected {
                 Ok(connection) => return Ok(connection.bearing(load)),
@@ -189,7 +195,7 @@ impl Upstream {
             is_streamed: head.version == Version::HTTP_2 && !incoming.is_end_stream(),
             protocol,
         };
-        hop::to_upstream(&mut head.headers, inbound);
+        hop::to_upstream(&mut head.headers, inbound, &self.names);
         identity::set_trace(&mut head.headers, origin.trace_id);
         if let Some(identity) = identity {
             identity.set(&mut head.headers);
@@ -198,7 +204,8 @@ impl Upstream {
         let body = if incoming.is_end_stream() {
             Outgoing::Empty
         } else {
-            let upload = Upload::new(incoming, sending.clone(), Rc::clone(&origin.exchange));
+            let exchange = Rc::clone(&origin.exchange);
+            let upload = Upload::new(incoming, sending.clone(), exchange, Arc::clone(&self.names));
             Outgoing::Upload(match head.version {
                 // The wire watches the only body of an HTTP/1.1 connection.
                 Version::HTTP_2 => upload.watched(self.limits.body_timeout),
@@ -233,7 +240,7 @@ impl Upstream {
         origin: &Origin,
     ) -> Result<Response<Relayed>, Failure> {
         let asked = request.headers().get(UPGRADE).cloned();
-        let connection = self.checkout(Checkout::New, &mut Vec::new()).await?;
+        let connection = self.checkout(Checkout::Changing, &mut Vec::new()).await?;
         let handed_over = connection.hand_over();
         let sent = self.send(connection, request, &trip).await;
         let (connection, mut answer) = sent.map_err(|failed| failed.failure)?;
@@ -322,15 +329,7 @@ impl Upstream {
     ) -> Result<(Connection, Response<Incoming>), Failed> {
         trip.sending.touch();
         let limit = self.limits.answer_timeout;
-        let answer = {
-            let mut answer = pin!(connection.send(request));
-            let stall = connection.stall();
-            poll_fn(|cx| match answer.as_mut().poll(cx) {
-                Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                Poll::Pending => trip.sending.poll_silent(limit, stall, cx).map(|()| None),
-            })
-            .await
-        };
+        let answer = connection.answer(request, &trip.sending, limit).await;
         let Some(answer) = answer else {
             return Err(Failed::finally(
                 Reason::UpstreamTimeout,
@@ -385,6 +384,8 @@ enum Checkout {
     /// One that waits, or a new one.
     Any,
     New,
+    /// One that may change the protocol.
+    Changing,
 }
 
 /// An interval may not be zero.

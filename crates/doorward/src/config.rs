@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "h2c",
     "upgrade",
     "upstream",
+    "upstream_http2",
     "upstream_ca",
     "health",
     "timeouts",
@@ -107,6 +108,8 @@ pub(crate) struct Config {
     pub(crate) upstream: Option<Uri>,
     /// More servers with the same API.
     pub(crate) more_upstreams: Vec<Uri>,
+    /// Whether the servers are spoken to in HTTP/2.
+    pub(crate) upstream_http2: bool,
     /// Whose certificates are believed of an `https://` upstream.
     pub(crate) upstream_ca: Option<PathBuf>,
     /// What every upstream is asked for now and then.
@@ -164,6 +167,10 @@ impl Config {
             (
                 "upstream",
                 self.upstream != other.upstream || self.more_upstreams != other.more_upstreams,
+            ),
+            (
+                "upstream_http2",
+                self.upstream_http2 != other.upstream_http2,
             ),
             ("upstream_ca", self.upstream_ca != other.upstream_ca),
             ("health", self.health_path != other.health_path),
@@ -228,6 +235,7 @@ impl Config {
             upgrades: settings::upgrades(reader, table),
             upstream: upstreams.next(),
             more_upstreams: upstreams.collect(),
+            upstream_http2: settings::is_stated(reader, table, "upstream_http2"),
             upstream_ca: settings::upstream_ca(reader, table),
             rates: callers::limits(reader, table),
             proxy_protocol: callers::proxy_protocol(reader, table),

@@ -24,7 +24,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use doorward_gateway::{BoundGateway, Config as Front, UpstreamRoots};
+use doorward_gateway::{BoundGateway, Config as Front, UpstreamProtocol, UpstreamRoots};
 use doorward_issuer::{Database, Issuer, PostgresUrl};
 use doorward_policy::role::Roles;
 use http::Uri;
@@ -367,6 +367,10 @@ fn front(
         cleartext_http2: config.h2c,
         upgrades: config.upgrades.clone(),
         more_upstreams: settings.more_upstreams.clone(),
+        upstream_protocol: match settings.config.upstream_http2 {
+            true => UpstreamProtocol::Http2,
+            false => UpstreamProtocol::Http1,
+        },
         upstream_roots: settings.upstream_roots()?,
         health_path: match settings.role {
             Role::Issuer => None,

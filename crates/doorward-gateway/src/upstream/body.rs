@@ -1,12 +1,10 @@
-//! Bodies on their way through: never collected, trailers dropped, a cut kept
-//! visible.
-//!
-//! Trailers are dropped in both directions: whatever an upstream merges into
-//! its headers would be identity that nobody checked (RFC 9110 section 6.5).
+//! Bodies on their way through: never collected, trailers only as
+//! [`crate::trailers`] lets them pass, a cut kept visible.
 
 use std::{
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,7 +14,11 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::{Sending, UploadState, pool::Lease};
-use crate::wire::{Fault, exchange::Exchange, stall::Stall};
+use crate::{
+    identity::Names,
+    trailers::Way,
+    wire::{Fault, exchange::Exchange, stall::Stall},
+};
 
 /// The body of a request to the upstream.
 #[derive(Debug)]
@@ -68,6 +70,7 @@ pub(crate) struct Upload {
     incoming: Incoming,
     sending: Sending,
     exchange: Rc<Exchange>,
+    names: Arc<Names>,
     timeout: Option<Duration>,
     waiting_since: Option<Instant>,
     stall: Stall,
@@ -85,12 +88,18 @@ pub(crate) enum UploadCut {
 }
 
 impl Upload {
-    pub(super) fn new(incoming: Incoming, sending: Sending, exchange: Rc<Exchange>) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        sending: Sending,
+        exchange: Rc<Exchange>,
+        names: Arc<Names>,
+    ) -> Self {
         sending.set(UploadState::Running);
         Self {
             incoming,
             sending,
             exchange,
+            names,
             timeout: None,
             waiting_since: None,
             stall: Stall::default(),
@@ -117,8 +126,15 @@ impl Upload {
                 return Poll::Ready(Some(Err(UploadCut::Stalled)));
             };
             self.waiting_since = None;
+            let frame = match frame {
+                Some(Ok(frame)) => match passing(frame, Way::ToUpstream(&self.names)) {
+                    Some(frame) => Some(Ok(frame)),
+                    None => continue,
+                },
+                other => other,
+            };
             let state = match &frame {
-                Some(Ok(frame)) if frame.is_trailers() => continue,
+                Some(Ok(frame)) if frame.is_trailers() => UploadState::Done,
                 Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,
                 Some(Err(_)) => UploadState::Failed,
                 _ => UploadState::Done,
@@ -126,6 +142,14 @@ impl Upload {
             self.sending.set(state);
             return Poll::Ready(frame.map(|frame| frame.map_err(UploadCut::Broken)));
         }
+    }
+}
+
+/// `frame`, without trailers that may not pass.
+fn passing(frame: Frame<Bytes>, way: Way<'_>) -> Option<Frame<Bytes>> {
+    match frame.into_trailers() {
+        Ok(trailers) => way.passing(trailers).map(Frame::trailers),
+        Err(frame) => Some(frame),
     }
 }
 
@@ -185,8 +209,15 @@ impl Relayed {
             };
             self.waiting_since = None;
             match frame {
-                Some(Ok(frame)) if frame.is_trailers() => {}
-                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Some(Ok(frame)) => {
+                    if let Some(frame) = passing(frame, Way::ToCaller) {
+                        if frame.is_trailers() {
+                            // Nobody asks for more.
+                            self.finish();
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
                 Some(Err(_)) => return self.cut(BodyCut::Broken),
                 None => {
                     self.finish();

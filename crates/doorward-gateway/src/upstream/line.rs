@@ -23,11 +23,17 @@ use tokio_rustls::{
     },
 };
 
-use crate::tls::GivenTime;
+use crate::{config::UpstreamProtocol, tls::GivenTime};
+
+/// Its name in a handshake (RFC 9113 section 3.1).
+const HTTP2: &[u8] = b"h2";
 
 /// Whose certificates are believed of an `https://` upstream.
 #[derive(Clone)]
-pub struct UpstreamRoots(Arc<ClientConfig>);
+pub struct UpstreamRoots {
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+}
 
 impl fmt::Debug for UpstreamRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,16 +65,33 @@ impl UpstreamRoots {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        let http2 = Arc::new(config);
+        Ok(Self { http1, http2 })
     }
 
     /// Shakes hands as a client that wants `host`.
-    pub(super) async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<Line> {
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        stream: TcpStream,
+        protocol: UpstreamProtocol,
+    ) -> io::Result<Line> {
+        let config = match protocol {
+            UpstreamProtocol::Http1 => &self.http1,
+            UpstreamProtocol::Http2 => &self.http2,
+        };
         let unfit = |_| io::Error::new(io::ErrorKind::InvalidInput, "no name for a certificate");
         let name = ServerName::try_from(host.to_owned()).map_err(unfit)?;
-        let stream = TlsConnector::from(Arc::clone(&self.0))
+        let stream = TlsConnector::from(Arc::clone(config))
             .connect(name, stream)
             .await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+        if protocol == UpstreamProtocol::Http2 && !is_http2 {
+            let why = "the server does not speak HTTP/2";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         Ok(Line::Tls(Box::new(stream)))
     }
 }

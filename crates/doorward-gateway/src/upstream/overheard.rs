@@ -27,12 +27,17 @@ pub(crate) struct Overheard {
 }
 
 impl Overheard {
-    pub(super) const fn new(stream: Line, has_spoken: Rc<Cell<bool>>) -> Self {
+    pub(super) fn new(stream: Line) -> Self {
         Self {
             stream,
-            has_spoken,
+            has_spoken: Rc::default(),
             is_deaf: false,
         }
+    }
+
+    /// Becomes true when a byte comes.
+    pub(super) fn has_spoken(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.has_spoken)
     }
 
     fn hear_out<T>(

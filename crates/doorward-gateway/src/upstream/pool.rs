@@ -1,44 +1,33 @@
 //! Connections to the upstream that wait for the next request.
 //!
 //! One pool for each worker, without locks. The connection used last is taken
-//! first, so that the others grow old and go. A connection comes back only
-//! after an exactly framed exchange; one that is in doubt is closed.
+//! first, so that the others grow old and go. A connection of HTTP/1.1 comes
+//! back only after an exactly framed exchange; one that is in doubt is closed.
+//! Those of HTTP/2 stay here, and requests share them. Requests that find none
+//! each make one.
 
-use std::{
-    cell::{Cell, RefCell},
-    future::poll_fn,
-    io,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc};
 
-use bytes::Bytes;
 use doorward_policy::decision::Reason;
-use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::PathAndQuery};
-use hyper::{
-    body::Incoming,
-    client::conn::{
-        TrySendError,
-        http1::{self, Builder, SendRequest},
-    },
+use http::{
+    HeaderValue, Request, Uri,
+    header::HOST,
+    uri::{PathAndQuery, Scheme},
 };
-use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt as _,
     net::TcpStream,
-    sync::oneshot,
     time::{Instant, timeout},
 };
 
 use super::{
-    Failure, Sending, body::Outgoing, line::Line, line::UpstreamRoots, member::Load,
+    Failure, Sending,
+    body::Outgoing,
+    connection::{Connection, Shared},
+    line::Line,
+    line::UpstreamRoots,
     overheard::Overheard,
 };
-use crate::{config::Limits, wire::stall::Stall};
-
-/// Largest head of an answer.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+use crate::config::{Limits, UpstreamProtocol};
 
 /// Idle connections, the youngest last.
 #[derive(Debug)]
@@ -53,7 +42,10 @@ pub(super) struct Pool {
     host: String,
     port: u16,
     limits: Arc<Limits>,
+    protocol: UpstreamProtocol,
     idle: RefCell<Vec<Idle>>,
+    /// Of HTTP/2.
+    shared: RefCell<Vec<Shared>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +58,7 @@ impl Pool {
     pub(super) fn new(
         (home, most_idle): (usize, usize),
         origin: &Uri,
-        roots: Option<UpstreamRoots>,
+        (protocol, roots): (UpstreamProtocol, Option<UpstreamRoots>),
         limits: Arc<Limits>,
     ) -> Rc<Self> {
         let host = origin.host().unwrap_or_default();
@@ -85,12 +77,17 @@ impl Pool {
             host,
             port,
             limits,
+            protocol,
             idle: RefCell::default(),
+            shared: RefCell::default(),
         })
     }
 
-    /// A live idle connection, or a new one.
+    /// A live connection that takes a request, or a new one.
     pub(super) async fn checkout(&self) -> Result<Connection, Failure> {
+        if let Some(connection) = self.share() {
+            return Ok(connection);
+        }
         while let Some(idle) = self.pop() {
             let Idle {
                 mut connection,
@@ -102,17 +99,28 @@ impl Pool {
                 return Ok(connection);
             }
         }
-        self.connect().await
+        self.connect(self.protocol).await
     }
 
     fn pop(&self) -> Option<Idle> {
         self.idle.borrow_mut().pop()
     }
 
+    fn share(&self) -> Option<Connection> {
+        let mut shared = self.shared.borrow_mut();
+        let youngest = shared.iter_mut().rev().find(|shared| shared.is_open())?;
+        Some(youngest.stream(self.home, true))
+    }
+
+    /// A new connection for what is usual here.
+    pub(super) async fn renew(&self) -> Result<Connection, Failure> {
+        self.connect(self.protocol).await
+    }
+
     /// A new connection.
-    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
-        let stream = match timeout(self.limits.connect_timeout, self.dial()).await {
-            Ok(Ok(stream)) => stream,
+    pub(super) async fn connect(&self, protocol: UpstreamProtocol) -> Result<Connection, Failure> {
+        let stream = match timeout(self.limits.connect_timeout, self.dial(protocol)).await {
+            Ok(Ok(stream)) => Overheard::new(stream),
             Ok(Err(error)) => {
                 return Err(Failure::new(Reason::UpstreamUnreachable, describe(&error)));
             }
@@ -123,55 +131,47 @@ impl Pool {
                 ));
             }
         };
-        let has_spoken = Rc::new(Cell::new(false));
-        let hand_over = Rc::new(RefCell::new(None));
-        let stream = Overheard::new(stream, Rc::clone(&has_spoken));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the gateway's upstream pool"
-        )]
-        let shaken = Builder::new()
-            .max_headers(self.limits.fields)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .handshake(TokioIo::new(stream))
-            .await;
-        let (sender, connection) = shaken
-            .map_err(|_| Failure::new(Reason::UpstreamBroken, "the connection ended at once"))?;
-        tokio::task::spawn_local(drive(connection, Rc::clone(&hand_over)));
-        Ok(Connection {
-            sender,
-            has_spoken,
-            hand_over,
-            is_reused: false,
-            home: self.home,
-            load: None,
-            stall: Stall::default(),
-        })
+        let begun = match protocol {
+            UpstreamProtocol::Http1 => Connection::begin(stream, self.home, &self.limits).await,
+            UpstreamProtocol::Http2 => self.begin_shared(stream).await,
+        };
+        begun.map_err(|_| Failure::new(Reason::UpstreamBroken, "the connection ended at once"))
     }
 
-    async fn dial(&self) -> io::Result<Line> {
+    async fn begin_shared(&self, stream: Overheard) -> hyper::Result<Connection> {
+        let scheme = match self.roots {
+            Some(_) => Scheme::HTTPS,
+            None => Scheme::HTTP,
+        };
+        let mut begun = Shared::begin(stream, scheme).await?;
+        let connection = begun.stream(self.home, false);
+        self.shared.borrow_mut().push(begun);
+        Ok(connection)
+    }
+
+    async fn dial(&self, protocol: UpstreamProtocol) -> io::Result<Line> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         // Without it small requests may wait for an acknowledgement; if it
         // cannot be set they do, and are still right.
         let _ = stream.set_nodelay(true);
         match &self.roots {
-            Some(roots) => roots.connect(&self.host, stream).await,
+            Some(roots) => roots.connect(&self.host, stream, protocol).await,
             None => Ok(Line::Plain(stream)),
         }
     }
 
     /// Whether the server answers `path` with success, on a new connection.
     pub(super) async fn is_healthy(&self, path: &PathAndQuery) -> bool {
+        let limit = self.limits.connect_timeout + self.limits.connect_timeout;
         let asking = async {
-            let mut connection = self.connect().await.ok()?;
+            let mut connection = self.connect(self.protocol).await.ok()?;
             let mut request = Request::new(Outgoing::Empty);
             *request.uri_mut() = path.clone().into();
             let host = HeaderValue::try_from(&self.authority).ok()?;
             request.headers_mut().insert(HOST, host);
-            let answer = connection.send(request).await.ok()?;
-            Some(answer.status().is_success())
+            let answer = connection.answer(request, &Sending::default(), limit).await;
+            Some(answer?.ok()?.status().is_success())
         };
-        let limit = self.limits.connect_timeout + self.limits.connect_timeout;
         matches!(timeout(limit, asking).await, Ok(Some(true)))
     }
 
@@ -203,11 +203,11 @@ impl Pool {
 
     /// Drops idle connections that are too old.
     pub(super) fn sweep(&self) {
-        let is_fresh = |idle: &Idle| {
-            !idle.connection.sender.is_closed()
-                && idle.since.elapsed() < self.limits.upstream_idle_timeout
-        };
+        let most = self.limits.upstream_idle_timeout;
+        let is_fresh = |idle: &Idle| !idle.connection.is_closed() && idle.since.elapsed() < most;
         self.idle.borrow_mut().retain(is_fresh);
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|shared| shared.is_fresh(most));
     }
 }
 
@@ -216,105 +216,6 @@ fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::InvalidData => format!("TLS: {error}"),
         kind => kind.to_string(),
-    }
-}
-
-/// Runs `connection` to its end, and hands it over if it has changed the
-/// protocol.
-async fn drive(mut connection: Driven, hand_over: HandOver) {
-    // An error reaches whoever waits for an answer; nobody else asks.
-    let ended = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let taker = hand_over.take();
-    let parts = connection.into_parts();
-    let mut io = parts.io.into_inner();
-    match taker {
-        Some(taker) if ended.is_ok() => {
-            let ahead = parts.read_buf;
-            // Nobody waits any more if the caller has left.
-            let _ = taker.send(Switched { io, ahead });
-        }
-        _ if ended.is_ok() => drop(io.shutdown().await),
-        _ => {}
-    }
-}
-
-type Driven = http1::Connection<TokioIo<Overheard>, Outgoing>;
-type HandOver = Rc<RefCell<Option<oneshot::Sender<Switched>>>>;
-
-/// A connection that speaks HTTP no more.
-#[derive(Debug)]
-pub(crate) struct Switched {
-    pub(crate) io: Overheard,
-    /// Read behind the last words of HTTP.
-    pub(crate) ahead: Bytes,
-}
-
-/// One connection to the upstream.
-#[derive(Debug)]
-pub(super) struct Connection {
-    sender: SendRequest<Outgoing>,
-    has_spoken: Rc<Cell<bool>>,
-    hand_over: HandOver,
-    is_reused: bool,
-    home: usize,
-    /// The request in progress on it.
-    load: Option<Load>,
-    /// Kept, so that not each request takes a timer and gives it back.
-    stall: Stall,
-}
-
-impl Connection {
-    /// Whether it takes a request. Not ready yet means that its task has still
-    /// to see the end of the last exchange; with an error it is closed.
-    async fn is_ready(&mut self, limit: Duration) -> bool {
-        self.sender.is_ready() || matches!(timeout(limit, self.sender.ready()).await, Ok(Ok(())))
-    }
-
-    /// What wakes a request whose answer does not come.
-    pub(super) const fn stall(&mut self) -> &mut Stall {
-        &mut self.stall
-    }
-
-    /// Where the connection comes out if the next answer changes the protocol.
-    pub(super) fn hand_over(&self) -> oneshot::Receiver<Switched> {
-        let (sender, receiver) = oneshot::channel();
-        self.hand_over.replace(Some(sender));
-        receiver
-    }
-
-    /// It speaks HTTP on.
-    pub(super) fn stay(&self) {
-        self.hand_over.take();
-    }
-
-    /// The number of the member that it leads to.
-    pub(super) const fn home(&self) -> usize {
-        self.home
-    }
-
-    /// With a request in progress, until it is given back.
-    pub(super) fn bearing(mut self, load: Load) -> Self {
-        self.load = Some(load);
-        self
-    }
-
-    /// Whether it carried a request before.
-    pub(super) const fn is_reused(&self) -> bool {
-        self.is_reused
-    }
-
-    /// Whether a byte came back since the last request was sent.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.has_spoken.get()
-    }
-
-    pub(super) fn send(
-        &mut self,
-        request: Request<Outgoing>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<>
-    {
-        self.has_spoken.set(false);
-        self.sender.try_send_request(request)
     }
 }
 
@@ -330,7 +231,8 @@ pub(super) struct Lease {
 impl Lease {
     /// The answer ended where it said it would.
     pub(super) fn end(self) {
-        if self.is_kept && self.sending.is_done() && !self.connection.sender.is_closed() {
+        let is_kept = self.is_kept && self.connection.is_exclusive();
+        if is_kept && self.sending.is_done() && !self.connection.is_closed() {
             self.pool.give_back(self.connection);
         }
     }

@@ -144,7 +144,7 @@ fn take(left: &mut u64, available: usize) -> usize {
     step
 }
 
-/// Longest trailer section. Trailers are dropped, so it only costs time.
+/// Longest trailer section.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// Place in a chunked body.

@@ -24,5 +24,7 @@ mod pool;
 mod possession;
 mod rates;
 mod tls;
+mod trailers;
 mod upgrade;
 mod upstream;
+mod upstream_http2;

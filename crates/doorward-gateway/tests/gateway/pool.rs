@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use doorward_gateway::{Config, Limits, UpstreamRoots};
+use doorward_gateway::{Config, Limits, UpstreamProtocol, UpstreamRoots};
 use http::Uri;
 
 use crate::{
@@ -207,18 +207,22 @@ fn an_upstream_under_tls_is_who_it_says_or_nobody() {
         ..Plan::default()
     });
     let port = server.address.port();
-    let ask = |origin: String, root: &Certificate, at: u64| {
+    let ask_in = |protocol, origin: String, root: &Certificate, at: u64| {
         let clock = Arc::new(TurnedClock(AtomicU64::new(at * 1000)));
         let roots = UpstreamRoots::from_pem(&root.chain, clock).unwrap();
         let mut house = House::start(Plan {
             origin: Some(origin),
-            config: Box::new(|config: &mut Config| config.upstream_roots = Some(roots)),
+            config: Box::new(move |config: &mut Config| {
+                config.upstream_roots = Some(roots);
+                config.upstream_protocol = protocol;
+            }),
             ..Plan::default()
         });
         let status = house.get("/health", &[]).status;
         let seen = house.decision().checks.last().unwrap().seen.to_string();
         (status, seen)
     };
+    let ask = |origin, root: &_, at| ask_in(UpstreamProtocol::Http1, origin, root, at);
     let good = format!("https://127.0.0.1:{port}");
     let (status, seen) = ask(good.clone(), &certificate, certificate.made_at);
     assert_eq!(status, 200, "{seen}");
@@ -240,6 +244,11 @@ fn an_upstream_under_tls_is_who_it_says_or_nobody() {
         assert!(seen.starts_with("TLS: "), "{seen}");
     }
     assert_eq!(server.upstream.seen().len(), 1);
+    let http2 = UpstreamProtocol::Http2;
+    let (status, seen) = ask_in(http2, good, &certificate, certificate.made_at);
+    assert_eq!(status, 200, "{seen}");
+    let hops = server.upstream.seen()[1].head.clone();
+    assert!(hops.contains("via: 2.0 doorward"), "{hops}");
     assert!(
         UpstreamRoots::from_pem(&certificate.key, Arc::new(TurnedClock(AtomicU64::new(0))))
             .is_err()
