@@ -52,7 +52,7 @@ mod tests {
     use doorward_policy::decision::Reason;
     use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-    use super::from_headers;
+    use super::{from_headers, is_b64token};
 
     fn headers(values: &[&[u8]]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -107,5 +107,16 @@ mod tests {
     #[test]
     fn nothing_sent_is_no_token() {
         assert_eq!(from_headers(&HeaderMap::new()), Err(Reason::NoToken));
+    }
+
+    #[test]
+    fn par_014_a_token_has_the_characters_of_rfc_6750_and_no_other() {
+        for byte in 0..=u8::MAX {
+            let character = char::from(byte);
+            let allowed = character.is_ascii_alphanumeric() || "-._~+/".contains(character);
+            assert_eq!(is_b64token(&format!("a{character}b")), allowed, "{byte:#x}");
+        }
+        assert!(is_b64token("ab=="));
+        assert!(!is_b64token("a=b"));
     }
 }

@@ -41,3 +41,15 @@ pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Timestamp, UnixTime};
+
+    #[test]
+    fn tokens_carry_whole_seconds_rounded_down() {
+        let moment = Timestamp::from_millis(1_999).plus_millis(1_000);
+        assert_eq!(moment.millis(), 2_999);
+        assert_eq!(moment.unix(), UnixTime::from_secs(2));
+    }
+}
