@@ -1,7 +1,7 @@
 //! A request as it may be shown: with its tokens masked, and as a command
 //! line that does the same.
 
-use crate::{probe::Probe, target::Target};
+use crate::{probe::Probe, target::Target, wire::Request};
 
 /// Longest part of a header value that is shown.
 const LONGEST: usize = 200;
@@ -12,9 +12,13 @@ const fn mask(probe: &Probe) -> &'static str {
     if probe.is_forged { "$FORGED" } else { "$TOKEN" }
 }
 
-/// Request line and header fields, masked.
+/// Request lines and header fields, masked.
 pub(crate) fn shown(probe: &Probe) -> String {
-    let request = &probe.request;
+    let requests = probe.requests().map(|request| head(probe, request));
+    requests.collect::<Vec<_>>().join("\nand then\n")
+}
+
+fn head(probe: &Probe, request: &Request) -> String {
     let mut text = format!("{} {}\n", request.method, cleaned(probe, &request.target));
     for (name, value) in &request.headers {
         text.push_str(&format!("{name}: {}\n", cleaned(probe, value)));
@@ -51,7 +55,11 @@ fn masked(probe: &Probe, text: &str) -> String {
 
 /// A curl command line that sends the same, as far as curl can.
 pub(crate) fn curl(target: &Target, probe: &Probe) -> String {
-    let request = &probe.request;
+    let requests = probe.requests().map(|request| one(target, probe, request));
+    requests.collect::<Vec<_>>().join(" && ")
+}
+
+fn one(target: &Target, probe: &Probe, request: &Request) -> String {
     let path = masked(probe, &String::from_utf8_lossy(&request.target));
     let mut line = "curl -i".to_owned();
     if request.method == "HEAD" {
@@ -74,6 +82,10 @@ pub(crate) fn curl(target: &Target, probe: &Probe) -> String {
         }
         let value = masked(probe, &String::from_utf8_lossy(value));
         line.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+    }
+    if !request.body.is_empty() {
+        let body = masked(probe, &String::from_utf8_lossy(&request.body));
+        line.push_str(&format!(" --data-binary {}", quoted(&body)));
     }
     let path = if path.starts_with('/') {
         path.as_str()

@@ -8,6 +8,7 @@ mod headers;
 mod inner;
 mod passive;
 mod paths;
+mod second;
 mod secret;
 mod staging;
 
@@ -16,19 +17,22 @@ use std::collections::HashMap;
 use doorward_jose::token::Inspected;
 
 use crate::{
-    calibration::Calibration,
+    calibration::{Calibration, Standing},
     case::{Case, Tier},
     forge::{Forgery, forge, mirrored},
     probe::{Expect, Probe},
     run::{Attack, Extras},
     target::Target,
     verdict::Verdict,
+    wire::{Answer, Outcome, Request},
 };
 
 /// What is to be done about a case.
 pub(crate) enum Plan {
     /// Send these.
     Probes(Vec<Probe>),
+    /// Send those whose premise holds.
+    Given(Vec<Branch>),
     /// It is known without a request.
     Known(Vec<Observation>),
     /// There is nothing to attack.
@@ -37,6 +41,85 @@ pub(crate) enum Plan {
     Skipped(String),
     /// Look for the secret that signed the token.
     Crack,
+}
+
+/// Probes that prove something only if something else is so.
+pub(crate) struct Branch {
+    pub(crate) premise: Premise,
+    /// What to send then, knowing the answer to the premise.
+    pub(crate) follow: Follow,
+}
+
+/// The probes that follow from an answer.
+pub(crate) type Follow = Box<dyn Fn(&Planner<'_>, &Answer) -> Vec<Probe> + Send>;
+
+/// Something that is sent to find out whether there is anything to attack.
+pub(crate) struct Premise {
+    pub(crate) probe: Probe,
+    pub(crate) must: Must,
+    /// What is to be said of the case when it does not hold.
+    pub(crate) otherwise: (Verdict, &'static str),
+}
+
+/// What a premise asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Must {
+    /// Let in as the valid token is.
+    LetIn,
+    /// Turned away, whether like a stranger or like somebody known.
+    TurnedAway,
+    /// Some success, at whatever address.
+    Succeed,
+    /// Any answer.
+    Answer,
+}
+
+impl Premise {
+    /// The answer, if it is as it must be.
+    pub(crate) fn met<'a>(
+        &self,
+        calibration: &Calibration,
+        outcome: &'a Outcome,
+    ) -> Option<&'a Answer> {
+        let answer = outcome.answer()?;
+        let standing = calibration.standing(answer);
+        let is_met = match self.must {
+            Must::LetIn => standing == Standing::LetIn,
+            Must::TurnedAway => matches!(standing, Standing::Refused | Standing::Known),
+            Must::Succeed => answer.is_success(),
+            Must::Answer => true,
+        };
+        is_met.then_some(answer)
+    }
+}
+
+impl Branch {
+    pub(crate) fn new(
+        premise: Premise,
+        follow: impl Fn(&Planner<'_>, &Answer) -> Vec<Probe> + Send + 'static,
+    ) -> Self {
+        Self {
+            premise,
+            follow: Box::new(follow),
+        }
+    }
+}
+
+impl Plan {
+    /// What would be sent, as far as it is known before anything is.
+    pub(crate) fn imagined(self, planner: &Planner<'_>) -> Vec<Probe> {
+        match self {
+            Self::Probes(probes) => probes,
+            Self::Given(branches) => branches
+                .into_iter()
+                .flat_map(|branch| {
+                    let after = (branch.follow)(planner, &Answer::default());
+                    std::iter::once(branch.premise.probe).chain(after)
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A fact that was seen, not provoked.
@@ -146,6 +229,7 @@ impl<'r> Planner<'r> {
             inner::plan,
             guesses::plan,
             passive::plan,
+            second::plan,
             secret::plan,
             staging::plan,
             extra::plan,
@@ -171,8 +255,22 @@ impl<'r> Planner<'r> {
     }
 
     /// The route's request without a token.
-    pub(crate) fn bare(&self) -> crate::wire::Request {
+    pub(crate) fn bare(&self) -> Request {
         self.target.request(None)
+    }
+
+    /// A GET at another address of the target.
+    pub(crate) fn at(&self, request_target: &str, token: Option<&str>) -> Request {
+        let mut target = self.target.clone();
+        "GET".clone_into(&mut target.method);
+        target.body = None;
+        let (path, query) = match request_target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (request_target, None),
+        };
+        path.clone_into(&mut target.path);
+        target.query = query;
+        target.request(token)
     }
 
     /// A probe without a token for another request target.
@@ -222,14 +320,14 @@ mod tests {
         calibration::Calibration,
         case::{self, Tier},
         mint::Mint,
-        run::{Attack, Extras, Limits, Listening},
+        run::{Attack, Extras, Limits, Listening, Operation, SecondCaller},
         target::Target,
     };
 
     fn token() -> String {
         let part = |text: &str| base64url::encode(text);
-        let claims =
-            r#"{"iss":"https://id.example","aud":"api","sub":"ada","exp":2000000000,"iat":1}"#;
+        let claims = r#"{"iss":"https://id.example","aud":"api","sub":"ada","exp":2000000000,"iat":1,
+                "scope":"orders:read","acr":"2"}"#;
         let input = format!(
             "{}.{}",
             part(r#"{"alg":"HS256","typ":"at+jwt"}"#),
@@ -263,6 +361,18 @@ mod tests {
             old_token: Some(token()),
             other_tokens: vec![token()],
             second_token: Some(token()),
+            another_token: Some(token()),
+            second: SecondCaller {
+                route: Some("/orders/8".to_owned()),
+                console_routes: vec!["/console".to_owned()],
+                revoke: Some(Operation {
+                    method: "POST".to_owned(),
+                    path: "/revoke".to_owned(),
+                    body: "token={token}".to_owned(),
+                }),
+                ..SecondCaller::default()
+            },
+            other_issuers: vec!["https://other.example".to_owned()],
             echo_route: Some("/echo".to_owned()),
             listening: crate::forge::lure(&token(), "http://127.0.0.1:9").map(|lure| Listening {
                 forgeries: lure.forgeries,
@@ -283,9 +393,11 @@ mod tests {
             );
             if case.is_tried() && case.tier != Tier::One {
                 let is_planned = match plan {
-                    Plan::Probes(_) | Plan::Known(_) => true,
+                    Plan::Probes(_) | Plan::Given(_) | Plan::Known(_) => true,
                     // These depend on what the further token is.
-                    Plan::NotApplicable(_) => ["CLM-012", "CLM-013", "AUZ-004"].contains(&case.id),
+                    Plan::NotApplicable(_) => {
+                        ["CLM-012", "CLM-013", "AUZ-004", "AUZ-005", "REV-018"].contains(&case.id)
+                    }
                     _ => false,
                 };
                 assert!(is_planned, "{}", case.id);

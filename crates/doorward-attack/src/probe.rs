@@ -1,6 +1,6 @@
 //! One request of a case, and what its answer proves.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     calibration::{Calibration, Standing},
@@ -15,6 +15,8 @@ pub struct Probe {
     pub what: String,
     /// What is sent.
     pub request: Request,
+    /// What is sent after it; the last answer is the one that is judged.
+    pub(crate) then: Vec<Request>,
     /// What must happen.
     pub(crate) expect: Expect,
     /// The token in the request, to be masked wherever the request is shown.
@@ -28,8 +30,28 @@ pub struct Probe {
 /// Says why an answer is a fault; none if it is fine.
 pub(crate) type Tell = fn(&Calibration, &Answer) -> Option<String>;
 
+/// The same, of one that knows more than the calibration. A failure of the
+/// target is judged before it is asked.
+#[derive(Clone)]
+pub(crate) struct Question(Arc<Ask>);
+
+/// Says why an answer is a fault, in words of its own.
+type Ask = dyn Fn(&Answer) -> Option<String> + Send + Sync;
+
+impl Question {
+    pub(crate) fn new(ask: impl Fn(&Answer) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Question")
+    }
+}
+
 /// What must happen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Expect {
     /// Refused.
     Refused,
@@ -50,6 +72,8 @@ pub(crate) enum Expect {
     Remark(Tell),
     /// What the function says.
     Tell(Tell),
+    /// What the question says.
+    Ask(Question),
 }
 
 /// What an answer to a probe proves.
@@ -78,6 +102,7 @@ impl Probe {
         Self {
             what: what.into(),
             request,
+            then: Vec::new(),
             expect,
             token: None,
             hidden: None,
@@ -111,6 +136,23 @@ impl Probe {
         }
     }
 
+    /// The probe with one more request after those that it has.
+    pub(crate) fn then(mut self, request: Request) -> Self {
+        self.then.push(request);
+        self
+    }
+
+    /// The probe with a second token in it, which is masked too.
+    pub(crate) fn hiding(mut self, token: &str) -> Self {
+        self.hidden = Some(token.to_owned());
+        self
+    }
+
+    /// Everything that it sends, in order.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &Request> {
+        std::iter::once(&self.request).chain(&self.then)
+    }
+
     /// What the outcome proves.
     pub(crate) fn read(&self, calibration: &Calibration, outcome: &Outcome) -> Reading {
         let answer = match outcome {
@@ -142,16 +184,22 @@ impl Probe {
             };
         }
         let standing = calibration.standing(answer);
+        if let Expect::Ask(question) = &self.expect {
+            return match (standing, (question.0)(answer)) {
+                (Standing::Throttled, _) => throttled(),
+                (Standing::Failed, _) => failed(answer),
+                (_, Some(why)) => Reading::Fault(why),
+                (_, None) => Reading::Held,
+            };
+        }
         let slow = matches!(self.expect, Expect::RefusedAtOnce) && answer.elapsed >= PAUSE;
-        match (standing, self.expect) {
+        match (standing, &self.expect) {
             _ if slow => Reading::Fault(format!(
                 "the answer took {} s: the pause inside was carried out",
                 answer.elapsed.as_secs()
             )),
             (Standing::Failed, _) => failed(answer),
-            (Standing::Throttled, _) => {
-                Reading::Unclear("the target asks to come back later (429)".to_owned())
-            }
+            (Standing::Throttled, _) => throttled(),
             (Standing::LetIn, Expect::Refused | Expect::RefusedAtOnce) => Reading::Fault(format!(
                 "answered {} as it answers the valid token",
                 answer.status
@@ -160,7 +208,7 @@ impl Probe {
                 "answered {}: the valid token is taken in another spelling too",
                 answer.status
             )),
-            (Standing::LetIn, Expect::Either(note)) => Reading::Noted(note.to_owned()),
+            (Standing::LetIn, Expect::Either(note)) => Reading::Noted((*note).to_owned()),
             (Standing::Known, Expect::Refused | Expect::RefusedAtOnce) if self.is_forged => {
                 Reading::Odd(
                     "answered 403 where a bad token gets 401: something believed it".to_owned(),
@@ -175,6 +223,10 @@ impl Probe {
             _ => Reading::Held,
         }
     }
+}
+
+fn throttled() -> Reading {
+    Reading::Unclear("the target asks to come back later (429)".to_owned())
 }
 
 /// Whether a SETTINGS frame on stream 0 came first (RFC 9113 section 3.4).
@@ -218,6 +270,9 @@ impl Target {
             )
             .with("Accept", "*/*")
             .with("Connection", "close");
+        if let Some(body) = &self.body {
+            request = request.with_body("application/json", body.clone());
+        }
         let Some(token) = token else {
             return request;
         };

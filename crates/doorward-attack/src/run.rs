@@ -22,7 +22,7 @@ use crate::{
     forge::Forgery,
     likeness::Shown,
     mint::Mint,
-    plan::{Observation, Plan, Planner},
+    plan::{Branch, Observation, Plan, Planner},
     probe::{Probe, Reading},
     report::{End, Report},
     target::Target,
@@ -41,6 +41,31 @@ pub struct Listening {
     pub visits: Arc<AtomicU32>,
 }
 
+/// What belongs to the caller of the second token.
+#[derive(Clone, Debug, Default)]
+pub struct SecondCaller {
+    /// A route that shows what is theirs, and not the first caller's.
+    pub route: Option<String>,
+    /// The name by which their tenant is served at the same address.
+    pub host: Option<String>,
+    /// What ends one of the first caller's sessions or tokens; `{token}` and
+    /// `{CLAIM}` stand for what is in [`Extras::another_token`].
+    pub revoke: Option<Operation>,
+    /// Routes that the first caller's console calls and theirs does not.
+    pub console_routes: Vec<String>,
+}
+
+/// A request that changes something, named by whoever runs the attack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its method.
+    pub method: String,
+    /// Path and query on the target.
+    pub path: String,
+    /// Its body; JSON if it begins with a brace or bracket, else a form.
+    pub body: String,
+}
+
 /// What there is beyond one valid token.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
@@ -54,6 +79,12 @@ pub struct Extras {
     pub other_tokens: Vec<String>,
     /// A token whose caller must not see what this route shows.
     pub second_token: Option<String>,
+    /// Another token of the same issuer and caller, which may be lost.
+    pub another_token: Option<String>,
+    /// What else is known of the second caller.
+    pub second: SecondCaller,
+    /// Names of other issuers that the target trusts.
+    pub other_issuers: Vec<String>,
     /// Path of a route that shows the header fields it received.
     pub echo_route: Option<String>,
     /// Where forged tokens point to.
@@ -152,11 +183,9 @@ impl Attack {
         let planner = Planner::new(self, &calibration);
         let mut requests = Vec::new();
         for case in case::all().iter().filter(|case| self.is_wanted(case)) {
-            if let Plan::Probes(probes) = planner.plan(case) {
-                for probe in probes {
-                    let shown = evidence::shown(&probe);
-                    requests.push((case, probe.what, shown));
-                }
+            for probe in planner.plan(case).imagined(&planner) {
+                let shown = evidence::shown(&probe);
+                requests.push((case, probe.what, shown));
             }
         }
         requests
@@ -175,6 +204,8 @@ struct Judge<'j, 'r, 'l> {
     /// Whether the target lets in what the staging key signs.
     mint_works: bool,
 }
+
+const NOTHING_TO_SEND: &str = "there is nothing to send for this target";
 
 /// What one probe came to.
 enum Judged {
@@ -205,7 +236,7 @@ impl Judge<'_, '_, '_> {
         for (done, case) in wanted.iter().enumerate() {
             (self.listener)(Event::Trying(case));
             let plan = planner.plan(case);
-            let result = match self.judged(case, plan).await {
+            let result = match self.judged(case, plan, &planner).await {
                 Ok(result) => result,
                 Err(stop) => {
                     if matches!(stop, Stop::Void(_)) {
@@ -249,9 +280,14 @@ impl Judge<'_, '_, '_> {
         Ok(standing == Some(Standing::LetIn))
     }
 
-    async fn judged(&mut self, case: &'static Case, plan: Plan) -> Result<CaseResult, Stop> {
+    async fn judged(
+        &mut self,
+        case: &'static Case,
+        plan: Plan,
+        planner: &Planner<'_>,
+    ) -> Result<CaseResult, Stop> {
         match plan {
-            Plan::Probes(_) if case.tier == Tier::Three && !self.mint_works => {
+            Plan::Probes(_) | Plan::Given(_) if case.tier == Tier::Three && !self.mint_works => {
                 Ok(CaseResult::untried(
                     case,
                     Verdict::Inconclusive,
@@ -262,9 +298,10 @@ impl Judge<'_, '_, '_> {
             Plan::Probes(probes) if probes.is_empty() => Ok(CaseResult::untried(
                 case,
                 Verdict::NotApplicable,
-                "there is nothing to send for this target",
+                NOTHING_TO_SEND,
             )),
             Plan::Probes(probes) => self.probed(case, probes).await,
+            Plan::Given(branches) => self.given(case, branches, planner).await,
             Plan::Known(observations) => Ok(known(case, observations)),
             Plan::NotApplicable(why) => Ok(CaseResult::untried(case, Verdict::NotApplicable, why)),
             Plan::Skipped(why) => {
@@ -274,6 +311,38 @@ impl Judge<'_, '_, '_> {
             }
             Plan::Crack => Ok(self.crack(case)),
         }
+    }
+
+    /// The probes of every branch whose premise holds; if none does, the last
+    /// one says why there is nothing to learn.
+    async fn given(
+        &mut self,
+        case: &'static Case,
+        branches: Vec<Branch>,
+        planner: &Planner<'_>,
+    ) -> Result<CaseResult, Stop> {
+        let before = self.session.sent();
+        let (mut probes, mut otherwise) = (Vec::new(), None);
+        for branch in branches {
+            let premise = &branch.premise;
+            let outcome = self.session.play(&premise.probe, self.calibration).await?;
+            match premise.met(self.calibration, &outcome) {
+                Some(answer) => probes.extend((branch.follow)(planner, answer)),
+                None => {
+                    let why = format!("{} ({})", premise.otherwise.1, outcome.shown());
+                    otherwise = Some((premise.otherwise.0, why));
+                }
+            }
+        }
+        // What had to be so is nothing that a log should hold as refused.
+        self.session.take_traces();
+        let mut result = match (probes.is_empty(), otherwise) {
+            (true, Some((verdict, why))) => CaseResult::untried(case, verdict, why),
+            (true, None) => CaseResult::untried(case, Verdict::NotApplicable, NOTHING_TO_SEND),
+            (false, _) => self.probed(case, probes).await?,
+        };
+        result.requests = self.session.sent() - before;
+        Ok(result)
     }
 
     async fn probed(
@@ -331,7 +400,7 @@ impl Judge<'_, '_, '_> {
     /// Sends a probe; what looks like a success is sent again, and then its
     /// controls: nothing but all of them together is a proof.
     async fn tried(&mut self, case: &'static Case, probe: &Probe) -> Result<Judged, Stop> {
-        let outcome = self.session.send(&probe.request, self.calibration).await?;
+        let outcome = self.session.play(probe, self.calibration).await?;
         let trace = self.session.last_trace();
         match probe.read(self.calibration, &outcome) {
             Reading::Held => {
@@ -346,7 +415,7 @@ impl Judge<'_, '_, '_> {
                 outcome
                     .answer()
                     .inspect(|answer| self.calibration.remember(answer));
-                let again = self.session.send(&probe.request, self.calibration).await?;
+                let again = self.session.play(probe, self.calibration).await?;
                 let second = probe.read(self.calibration, &again);
                 if std::mem::discriminant(&first) != std::mem::discriminant(&second) {
                     return Ok(Judged::Unclear(format!(

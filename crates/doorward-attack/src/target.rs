@@ -19,6 +19,8 @@ pub struct Target {
     pub query: Option<String>,
     /// Request method.
     pub method: String,
+    /// JSON that the route takes as its body.
+    pub body: Option<Vec<u8>>,
     /// Where the token goes.
     pub place: TokenPlace,
 }
@@ -108,6 +110,7 @@ impl Target {
             path: if path.is_empty() { "/" } else { path }.to_owned(),
             query,
             method: "GET".to_owned(),
+            body: None,
             place: TokenPlace::Authorization,
         })
     }

@@ -22,7 +22,7 @@ pub(super) fn plan(planner: &Planner<'_>, id: &str) -> Option<Plan> {
     match id {
         "CLM-001" => Some(Plan::Probes(old(planner))),
         "CLM-011" | "CLM-012" | "CLM-013" => Some(others(planner, id)),
-        "AUZ-003" | "AUZ-004" | "PAR-016" => second(planner, id),
+        "PAR-016" => Some(Plan::Probes(two_places(planner))),
         "KEY-001" | "KEY-003" => Some(Plan::Known(keys(planner, id))),
         "HDR-005" => Some(Plan::Probes(foreign_certificate(planner))),
         "GWY-012" => Some(Plan::Probes(identity_headers(planner))),
@@ -86,41 +86,9 @@ fn others(planner: &Planner<'_>, id: &str) -> Plan {
     }
 }
 
-/// The second token must not see what the first one sees here.
-fn second(planner: &Planner<'_>, id: &str) -> Option<Plan> {
-    let second = planner.extras.second_token.as_deref()?;
-    if id == "PAR-016" {
-        return Some(Plan::Probes(two_places(planner, second)));
-    }
-    let tenant = |token: &str| {
-        let jws = Inspected::parse(token).ok()?;
-        ["tenant", "tid", "org_id", "tenant_id"]
-            .into_iter()
-            .find_map(|name| jws.payload.get(name).cloned())
-    };
-    let is_other_tenant = tenant(planner.token) != tenant(second);
-    if is_other_tenant != (id == "AUZ-004") {
-        return Some(Plan::NotApplicable(
-            "the second token is of the other kind".to_owned(),
-        ));
-    }
-    let probe = Probe::forged(
-        planner.target,
-        "the second caller asks for the first one's route",
-        second,
-        Expect::Tell(is_the_same_content),
-    );
-    Some(Plan::Probes(vec![probe]))
-}
-
-fn is_the_same_content(calibration: &Calibration, answer: &Answer) -> Option<String> {
-    let is_same = answer.is_success()
-        && answer.body == calibration.answers[0].body
-        && !answer.body.is_empty();
-    is_same.then(|| "the second caller got the first one's content, byte for byte".to_owned())
-}
-
-fn two_places(planner: &Planner<'_>, second: &str) -> Vec<Probe> {
+/// A second credential, in another place than the first.
+fn two_places(planner: &Planner<'_>) -> Vec<Probe> {
+    let second = planner.extras.second_token.as_deref().unwrap_or_default();
     if planner.target.place != TokenPlace::Authorization {
         return Vec::new();
     }
@@ -148,10 +116,7 @@ fn two_places(planner: &Planner<'_>, second: &str) -> Vec<Probe> {
                 planner.token,
             )
         })
-        .map(|mut probe| {
-            probe.hidden = Some(second.to_owned());
-            probe
-        })
+        .map(|probe| probe.hiding(second))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! Well-signed tokens that say what should not be believed (the third tier).
 
+mod rights;
+
 use doorward_jose::{
     algorithm::Algorithm,
     base64url,
@@ -23,6 +25,9 @@ pub(super) fn plan(planner: &Planner<'_>, id: &str) -> Option<Plan> {
         mint,
         now: planner.started,
     };
+    if let Some(plan) = rights::plan(&bench, id) {
+        return Some(plan);
+    }
     let probes = match id {
         "SIG-013" => bench.family(),
         "SIG-015" => bench.out_of_range(),

@@ -7,6 +7,7 @@ use super::{Attack, pace::Pace};
 use crate::{
     calibration::{Calibration, Standing},
     forge,
+    probe::Probe,
     report::End,
     verdict::Trace,
     wire::{Answer, Network, Outcome, Request},
@@ -120,7 +121,23 @@ impl<'r> Session<'r> {
         }
     }
 
-    /// Sends a probe. Every so many of them the valid token is tried first.
+    /// Sends all that a probe consists of; the last outcome counts, and so does
+    /// its trace alone: what comes before may well be fine.
+    pub(super) async fn play(
+        &mut self,
+        probe: &Probe,
+        calibration: &Calibration,
+    ) -> Result<Outcome, Stop> {
+        let mut outcome = self.send(&probe.request, calibration).await?;
+        for request in &probe.then {
+            self.traces.pop();
+            outcome = self.send(request, calibration).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Sends a probe's request. Every so many of them the valid token is tried
+    /// first.
     pub(super) async fn send(
         &mut self,
         request: &Request,

@@ -13,15 +13,19 @@ use std::{
 
 use doorward_attack::{
     report::{End, Report},
+    run::Attack,
     target::TokenPlace,
     verdict::Verdict,
 };
 
-use crate::harness::{Twin, Twins, why};
+use crate::{
+    given,
+    harness::{Twin, Twins, why},
+};
 
 /// What the attack has beyond the token.
 #[derive(Clone, Copy)]
-enum With {
+pub(crate) enum With {
     Token,
     Jwks,
     Key,
@@ -31,12 +35,14 @@ enum With {
     Echo,
     /// The token, in the query.
     Query,
+    /// Whatever the function gives it.
+    Given(fn(&Twin, &mut Attack)),
 }
-use With::{Echo, Jwks, Key, Old, Other, Query, Second, Token};
+use With::{Echo, Given, Jwks, Key, Old, Other, Query, Second, Token};
 
 /// What must come of it.
 #[derive(Clone, Copy)]
-enum Must {
+pub(crate) enum Must {
     /// This case is proven.
     Prove(&'static str),
     /// This case is suspect.
@@ -52,7 +58,7 @@ use Must::{Doubt, Hold, Note, Prove, Suspect};
 
 /// Name of the twin, what the attack has, what must be found, and which other
 /// cases the same fault makes true: they may be found as well, nothing else may.
-type Row = (&'static str, With, Must, &'static [&'static str]);
+pub(crate) type Row = (&'static str, With, Must, &'static [&'static str]);
 
 const ROWS: &[Row] = &[
     ("sound_hs256", Token, Suspect("LNT-003"), &[]),
@@ -291,7 +297,8 @@ const ROWS: &[Row] = &[
 #[test]
 fn every_fault_is_found_by_its_case_and_by_no_other() {
     let Some(twins) = Twins::start() else { return };
-    let in_table: BTreeSet<&str> = ROWS.iter().map(|row| row.0).collect();
+    let rows: Vec<&Row> = ROWS.iter().chain(given::ROWS).collect();
+    let in_table: BTreeSet<&str> = rows.iter().map(|row| row.0).collect();
     let missing: Vec<&str> = twins
         .names()
         .filter(|name| !in_table.contains(name))
@@ -303,7 +310,7 @@ fn every_fault_is_found_by_its_case_and_by_no_other() {
         // Two work, two wait for the twins.
         for _ in 0..4 {
             scope.spawn(|| {
-                while let Some(row) = ROWS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let twin = twins.twin(row.0);
                     let complaint = twin.and_then(|twin| complaint(row, &attacked(&twin, row.1)));
                     failures.lock().unwrap().extend(complaint);
@@ -323,7 +330,7 @@ fn attacked(twin: &Twin, with: With) -> Report {
         Key => twin.fetch("/key"),
         Old => twin.fetch("/old"),
         Other(path) | Second(path) => twin.fetch(path),
-        Token | Echo | Query => String::new(),
+        Token | Echo | Query | Given(_) => String::new(),
     };
     twin.attack_with(|attack| {
         attack.extras.crack_for = short;
@@ -334,6 +341,7 @@ fn attacked(twin: &Twin, with: With) -> Report {
             Old => attack.extras.old_token = Some(fetched),
             Other(_) => attack.extras.other_tokens = vec![fetched],
             Second(_) => attack.extras.second_token = Some(fetched),
+            Given(give) => give(twin, attack),
             Echo => attack.extras.echo_route = Some("/echo".to_owned()),
             Query => attack.target.place = TokenPlace::Query("access_token".to_owned()),
         }

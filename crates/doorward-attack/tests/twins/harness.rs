@@ -314,6 +314,9 @@ impl Twins {
         let parts = [
             include_str!("python/base.py"),
             include_str!("python/faults.py"),
+            include_str!("python/rights.py"),
+            include_str!("python/callers.py"),
+            "\n\nserve_all()\n",
         ];
         fs::write(&file, parts.concat()).unwrap();
         let log = place.path().join("log");

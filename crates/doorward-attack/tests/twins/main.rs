@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod faults;
+mod given;
 mod harness;
 mod kinds;
 mod stacks;

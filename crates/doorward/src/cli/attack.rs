@@ -9,6 +9,7 @@ mod files;
 mod listener;
 mod observed;
 mod outputs;
+mod second;
 
 use std::{
     net::SocketAddr,
@@ -111,6 +112,9 @@ struct Bounds {
     /// Methods other than GET, HEAD and OPTIONS are fine
     #[arg(long)]
     unsafe_methods: bool,
+    /// JSON that the route takes as its body, with -X POST and the like
+    #[arg(long, value_name = "FILE", requires = "unsafe_methods")]
+    body: Option<PathBuf>,
     /// Who answers for attacking a public address: a TOML file with host,
     /// owner and until
     #[arg(long, value_name = "FILE")]
@@ -149,6 +153,8 @@ struct More {
     /// secret of an HMAC
     #[arg(long, value_name = "FILE")]
     staging_key: Option<PathBuf>,
+    #[command(flatten)]
+    second: second::Second,
     /// Words to try as the secret of an HMAC, one a line
     #[arg(long, value_name = "FILE")]
     wordlist: Option<PathBuf>,
@@ -285,6 +291,9 @@ impl Attack {
             ))
             .hint("attack a GET route, or say --unsafe-methods"));
         }
+        if let Some(file) = &self.limits.body {
+            target.body = Some(files::json(file)?);
+        }
         if let Some(place) = &self.token_in {
             target.place = token_place(place)?;
         }
@@ -329,14 +338,7 @@ impl Attack {
     fn extras(&self, token: &str) -> Result<Extras, Failure> {
         let more = &self.more;
         let token_of = |file: &PathBuf| secret::token_of_file(file);
-        let echo_route = more.echo_route.clone();
-        if echo_route
-            .as_ref()
-            .is_some_and(|path| !path.starts_with('/'))
-        {
-            return Err(Failure::usage("--echo-route is no path")
-                .hint("only the target is spoken to; write it like /debug/headers"));
-        }
+        let echo_route = second::of_the_target("--echo-route", more.echo_route.as_deref())?;
         let staging = more.staging_key.as_deref().map(|file| {
             let key = files::read(file)?;
             Mint::new(token, &key).map_err(|error| {
@@ -353,6 +355,14 @@ impl Attack {
                 .map(token_of)
                 .collect::<Result<_, _>>()?,
             second_token: more.second_token.as_ref().map(token_of).transpose()?,
+            another_token: more
+                .second
+                .another_token
+                .as_ref()
+                .map(token_of)
+                .transpose()?,
+            second: more.second.caller()?,
+            other_issuers: more.second.other_issuers.clone(),
             echo_route,
             listening: None,
             staging: staging.transpose()?,

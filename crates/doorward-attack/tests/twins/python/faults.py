@@ -1,7 +1,7 @@
 """Every twin of one process, each on a port of its own. `Sound` is right in
 everything; a twin is a subclass that overrides one piece of it with a mistake
-that people make. Appended to base.py; prints the ports as JSON."""
-import hmac as hmac_module, posixpath, re, sqlite3, tempfile, threading, traceback, unicodedata, zlib
+that people make. Appended to base.py; the other files go on here. At the end `serve_all()` prints the ports as JSON."""
+import fnmatch, hmac as hmac_module, posixpath, re, sqlite3, tempfile, threading, traceback, unicodedata, zlib
 from urllib.parse import parse_qs, unquote, urlsplit
 
 try:
@@ -1389,6 +1389,3 @@ def serve_all():
     print(json.dumps(ports), flush=True)
     # Ends with the test that holds the other end.
     sys.stdin.read()
-
-
-serve_all()

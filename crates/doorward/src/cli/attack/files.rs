@@ -51,6 +51,18 @@ pub(super) fn words(file: &Path) -> Result<Vec<String>, Failure> {
     Ok(words.map(str::to_owned).collect())
 }
 
+/// A file with one JSON value.
+pub(super) fn json(file: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read(file)?;
+    match serde_json::from_slice::<serde_json::Value>(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Failure::configuration(format!(
+            "{} is not JSON: {error}",
+            file.display()
+        ))),
+    }
+}
+
 /// Root certificates of a PEM file.
 pub(super) fn roots(file: &Path) -> Result<Roots, Failure> {
     Roots::from_pem(&read(file)?).ok_or_else(|| {
