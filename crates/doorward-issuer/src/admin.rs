@@ -11,6 +11,7 @@ mod tokens;
 use doorward_verify::clock::Timestamp;
 use serde_json::json;
 use uuid::Builder;
+use zeroize::Zeroizing;
 
 pub use api_keys::{ApiKeyProblem, NewApiKey, NewKeyText, NewOwner};
 pub use clients::{NewClient, NewSecret};
@@ -26,7 +27,8 @@ use crate::{
     session::EndCause,
     store::Tx,
     tenant::{Tenant, TenantName},
-    user::{User, UserId, Username},
+    ticket::Purpose,
+    user::{Account, User, UserId, Username},
 };
 
 /// Changes to tenants, users, roles and keys, in the name of one actor.
@@ -190,6 +192,77 @@ impl Admin {
         self.end_all(&mut change, Action::UserPassword, EndCause::PasswordChanged)
             .await?;
         Ok(change.tx.commit().await?)
+    }
+
+    /// A token with which a user sets a password without knowing the old one:
+    /// once, and for `lifetime` seconds. The operator hands it over; nothing is
+    /// sent to anybody.
+    pub async fn issue_password_reset(
+        &self,
+        username: &str,
+        lifetime: u64,
+    ) -> Result<Zeroizing<String>, AdminError> {
+        let username = Username::parse(username)?;
+        let account = self.issuer.store().account_by_name(&username).await?;
+        let Some(account) = account else {
+            return Err(AdminError::NoSuchUser(username));
+        };
+        if account.disabled {
+            return Err(AdminError::UserDisabled(username));
+        }
+        let now = self.now();
+        let expires_at = now.unix().saturating_add(lifetime);
+        let (purpose, tenant) = (Purpose::PasswordReset, &account.home_tenant);
+        let token = self.issuer.ticket(purpose, &account, tenant, expires_at);
+        let token = token.await?;
+        let mut tx = self.issuer.store().begin().await?;
+        let detail = json!({ "expires_at": expires_at.as_secs() });
+        let object = Object::User(&account.id);
+        let entry = self.entry(now, Action::PasswordResetIssue, object);
+        tx.record(entry.tenant(tenant).detail(detail)).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Takes away the second factor of a user who lost it, and ends the
+    /// user's sessions. `false` if there was none.
+    pub async fn remove_second_factor(&self, username: &str) -> Result<bool, AdminError> {
+        let mut change = self.begin_for(username).await?;
+        if !change.tx.delete_second_factor(&change.user).await? {
+            return Ok(false);
+        }
+        let (action, cause) = (Action::SecondFactorRemove, EndCause::FactorChanged);
+        self.end_all(&mut change, action, cause).await?;
+        change.tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Sets the password of an account for which a reset token was shown, and
+    /// ends its sessions. `false` if the account changed since.
+    pub(crate) async fn reset_password(
+        &self,
+        account: &Account,
+        hash: &PasswordHash,
+    ) -> Result<bool, AdminError> {
+        let mut tx = self.issuer.store().begin().await?;
+        let state = tx.account_state(&account.id).await?;
+        let is_same = |version| version == account.version;
+        if !state.is_some_and(|state| !state.disabled && is_same(state.version)) {
+            return Ok(false);
+        }
+        // Not before the account is held: see `revocation`.
+        let now = self.now();
+        let user = account.id.clone();
+        let mut change = UserChange { tx, user, now };
+        change.tx.set_password_hash(&change.user, hash).await?;
+        self.end_all(
+            &mut change,
+            Action::PasswordReset,
+            EndCause::PasswordChanged,
+        )
+        .await?;
+        change.tx.commit().await?;
+        Ok(true)
     }
 
     /// Ends every session of a user and every access token ("log out

@@ -191,6 +191,18 @@ actions! {
     UserEndSessions = "user.end_sessions", "done";
     RoleGrant = "role.grant", "done";
     RoleRevoke = "role.revoke", "done";
+    /// An operator made a token with which a user sets a password.
+    PasswordResetIssue = "password_reset.issue", "done";
+    /// It was used.
+    PasswordReset = "password_reset.use", "done";
+    /// A secret was drawn that does not count yet.
+    SecondFactorBegin = "second_factor.begin", "done";
+    SecondFactorConfirm = "second_factor.confirm", "done";
+    SecondFactorRemove = "second_factor.remove", "done";
+    /// A wrong code, or one that was used before.
+    SecondFactorRefuse = "second_factor.refuse", "refused";
+    RecoveryCodesRenew = "recovery_codes.renew", "done";
+    RecoveryCodeUse = "recovery_code.use", "done";
     SessionStart = "session.start", "done";
     SessionEnd = "session.end", "done";
     /// A used refresh token came back; the session was ended.

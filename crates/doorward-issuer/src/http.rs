@@ -31,10 +31,12 @@ mod introspect;
 mod jwks;
 mod me;
 mod openid_configuration;
+mod password;
 mod reason;
 mod refresh;
 mod revocations;
 mod revoke;
+mod second_factor;
 mod sign_in;
 mod sign_out;
 mod token;
@@ -62,6 +64,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         method: Method::POST,
+        path: "/auth/sign-in/second-factor",
+        access: Access::Public,
+        handler: |method| on(method, sign_in::second_factor),
+    },
+    Endpoint {
+        method: Method::POST,
         path: "/auth/refresh",
         access: Access::Public,
         handler: |method| on(method, refresh::post),
@@ -77,6 +85,48 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/auth/me",
         access: Access::Token,
         handler: |method| on(method, me::get),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/password",
+        access: Access::Token,
+        handler: |method| on(method, password::post),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/password/reset",
+        access: Access::Public,
+        handler: |method| on(method, password::reset),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/auth/second-factor",
+        access: Access::Token,
+        handler: |method| on(method, second_factor::get),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/second-factor",
+        access: Access::Token,
+        handler: |method| on(method, second_factor::begin),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/second-factor/confirm",
+        access: Access::Token,
+        handler: |method| on(method, second_factor::confirm),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/second-factor/recovery-codes",
+        access: Access::Token,
+        handler: |method| on(method, second_factor::renew),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/auth/second-factor/remove",
+        access: Access::Token,
+        handler: |method| on(method, second_factor::remove),
     },
     Endpoint {
         method: Method::POST,

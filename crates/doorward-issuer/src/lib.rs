@@ -28,13 +28,16 @@ pub mod issuer;
 pub mod key_ring;
 pub mod master_key;
 pub mod password;
+mod password_change;
 pub mod refresh_token;
 pub mod revocation;
 pub mod role_grant;
+pub mod second_factor;
 pub mod session;
 mod sign_in;
 mod store;
 pub mod tenant;
+mod ticket;
 pub mod user;
 
 pub use admin::Admin;

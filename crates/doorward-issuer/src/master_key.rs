@@ -40,6 +40,10 @@ pub(crate) struct DerivedKeys {
     pub(crate) refresh_outer: hmac::Key,
     /// MACs of API keys and client secrets.
     pub(crate) credentials: CredentialKeys,
+    /// MACs of tickets.
+    pub(crate) tickets: hmac::Key,
+    /// MACs of recovery codes at rest.
+    pub(crate) recovery_codes: hmac::Key,
     /// Stored in the database to recognise the master key; tells nothing
     /// about it.
     pub(crate) check: [u8; 32],
@@ -126,6 +130,11 @@ impl MasterKey {
             credentials: CredentialKeys::new(
                 &expand(&master, b"credential tag"),
                 &expand(&master, b"credential at rest"),
+            ),
+            tickets: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"ticket")),
+            recovery_codes: hmac::Key::new(
+                hmac::HMAC_SHA256,
+                &*expand(&master, b"recovery code at rest"),
             ),
             check: *expand(&master, b"check"),
         }

@@ -122,6 +122,8 @@ pub enum EndCause {
     Administrator,
     /// The password changed.
     PasswordChanged,
+    /// A second factor was set up or removed.
+    FactorChanged,
     /// The user was disabled.
     UserDisabled,
     /// A used refresh token came back.
@@ -139,6 +141,7 @@ impl EndCause {
             Self::SignOut => "sign_out",
             Self::Administrator => "administrator",
             Self::PasswordChanged => "password_changed",
+            Self::FactorChanged => "factor_changed",
             Self::UserDisabled => "user_disabled",
             Self::RefreshReused => "refresh_reused",
             Self::MembershipLost => "membership_lost",
@@ -149,7 +152,7 @@ impl EndCause {
     /// Who ends it so.
     fn actor(self, user: &UserId) -> Actor {
         match self {
-            Self::SignOut => Actor::user(user),
+            Self::SignOut | Self::FactorChanged | Self::PasswordChanged => Actor::user(user),
             Self::Administrator => Actor::operator("local"),
             _ => Actor::system(),
         }
@@ -289,6 +292,23 @@ async fn end(
         .detail(json!({ "cause": cause.name(), "user": user.as_str() }));
     tx.record(entry).await?;
     Ok(true)
+}
+
+/// Ends every session of a user but `kept`; how many there were. The account is
+/// held by the transaction.
+pub(crate) async fn end_others(
+    tx: &mut Tx,
+    user: &UserId,
+    kept: Option<SessionId>,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut others = tx.live_sessions(user).await?;
+    others.retain(|session| Some(*session) != kept);
+    for session in &others {
+        end(tx, *session, cause, now).await?;
+    }
+    Ok(others.len())
 }
 
 async fn record_start(tx: &mut Tx, new: &NewSession<'_>) -> Result<(), StoreError> {

@@ -62,6 +62,7 @@ mod keys;
 mod migrations;
 mod postgres;
 mod revocations;
+mod second_factors;
 mod sessions;
 mod sqlite;
 mod statement;
@@ -86,6 +87,7 @@ pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
+pub(crate) use second_factors::TotpRow;
 pub(crate) use sessions::{NewSession, Rotation, SessionRow};
 pub(crate) use transaction::Tx;
 

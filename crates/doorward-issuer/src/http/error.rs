@@ -279,7 +279,11 @@ pub(super) async fn method_not_allowed() -> Refusal {
 /// RFC 9110 section 15.5.2: every 401 names a way in.
 fn challenge_of(decision: &Decision) -> Option<HeaderValue> {
     match decision.reason {
-        Reason::WrongCredentials => Some(HeaderValue::from_static("Bearer")),
+        Reason::WrongCredentials | Reason::SignInExpired => {
+            Some(HeaderValue::from_static("Bearer"))
+        }
+        // Another scope would not help.
+        Reason::WrongPassword | Reason::WrongCode => None,
         // RFC 6749 section 5.2.
         Reason::InvalidClient => Some(HeaderValue::from_static("Basic realm=\"doorward\"")),
         _ => challenge::www_authenticate(decision, None),

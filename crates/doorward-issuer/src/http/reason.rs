@@ -77,6 +77,17 @@ fn advice(reason: Reason) -> &'static str {
         Reason::TokenExpired | Reason::UserChanged => {
             "Refresh (POST /auth/refresh) and try again with the new access token.\n"
         }
+        Reason::SignInExpired => "Begin again: POST /auth/sign-in.\n",
+        Reason::ResetRefused => {
+            "Ask whoever runs this server for another reset token; each works once, and not for long.\n"
+        }
+        Reason::WrongCode => {
+            "Wait for the next code of the authenticator, or use one of the recovery codes.\n"
+        }
+        Reason::WeakPassword => {
+            "Choose 15 characters or more that are not made of common words, names or patterns; a few \
+             unrelated words do well.\n"
+        }
         Reason::SessionRevoked
         | Reason::TokenRevoked
         | Reason::InvalidGrant

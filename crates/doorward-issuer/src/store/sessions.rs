@@ -152,6 +152,22 @@ impl Tx {
         .transpose()
     }
 
+    /// The sessions of a user that have not ended.
+    pub(crate) async fn live_sessions(
+        &mut self,
+        user: &UserId,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let rows: Vec<(String,)> =
+            sql("SELECT id FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id")
+                .bind(user.as_str())
+                .fetch_all(self.connection())
+                .await?;
+        let read = |(id,): (String,)| SessionId::parse(&id).ok_or(id);
+        rows.into_iter()
+            .map(|row| parsed(read(row), "session.id"))
+            .collect()
+    }
+
     /// Ends every session of a user; how many there were.
     pub(crate) async fn end_sessions_of(
         &mut self,

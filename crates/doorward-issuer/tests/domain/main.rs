@@ -10,6 +10,7 @@ mod clock;
 mod feed;
 mod harness;
 mod keys;
+mod people;
 mod postgres_server;
 mod proof_at_rest;
 mod races;

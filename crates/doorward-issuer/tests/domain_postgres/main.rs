@@ -16,6 +16,8 @@ mod harness;
 #[path = "../domain/keys.rs"]
 mod keys;
 mod nodes;
+#[path = "../domain/people.rs"]
+mod people;
 #[path = "../domain/postgres_server.rs"]
 mod postgres_server;
 #[path = "../domain/proof_at_rest.rs"]

@@ -44,6 +44,46 @@ const ROWS: &[Row] = &[
         statuses: [401, 401, 401, 401],
     },
     Row {
+        operation: "POST /auth/sign-in/second-factor",
+        access: Access::Public,
+        statuses: [415, 415, 415, 415],
+    },
+    Row {
+        operation: "POST /auth/password",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
+        operation: "POST /auth/password/reset",
+        access: Access::Public,
+        statuses: [415, 415, 415, 415],
+    },
+    Row {
+        operation: "GET /auth/second-factor",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
+        operation: "POST /auth/second-factor",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
+        operation: "POST /auth/second-factor/confirm",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
+        operation: "POST /auth/second-factor/recovery-codes",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
+        operation: "POST /auth/second-factor/remove",
+        access: Access::Token,
+        statuses: [401, 401, 401, 401],
+    },
+    Row {
         operation: "POST /oauth2/token",
         access: Access::Public,
         statuses: [415, 415, 415, 415],

@@ -73,6 +73,12 @@ reasons! {
     RefreshRepeated = "refresh_repeated", 200, Anyone, "a repeated refresh got the same answer";
     /// A client got a token for its own secret.
     ClientSignedIn = "client_signed_in", 200, Anyone, "the client got a token";
+    /// The password was right; who set a second factor up shows that, too.
+    SecondFactorRequired = "second_factor_required", 200, Anyone, "the password was right; a second factor is asked for";
+    /// The password is another one now.
+    PasswordChanged = "password_changed", 200, Anyone, "the password was changed";
+    /// A second factor was begun, set up, renewed or removed.
+    SecondFactorChanged = "second_factor_changed", 200, Anyone, "the second factor was changed";
     /// The session ended.
     SignedOut = "signed_out", 200, Anyone, "signed out";
     /// A document or resource of Doorward itself was served.
@@ -191,6 +197,18 @@ reasons! {
     // Accounts.
     /// Unknown user, wrong password or disabled account: one word for all.
     WrongCredentials = "wrong_credentials", 401, Anyone, "user name or password is wrong";
+    /// A caller who is signed in did not know their own password.
+    WrongPassword = "wrong_password", 403, Anyone, "the current password is wrong";
+    /// Wrong, too old, or used before: one word for all.
+    WrongCode = "wrong_code", 403, Anyone, "the code is wrong, or was used before";
+    /// The first step of a sign-in is too long ago, or was not made here.
+    SignInExpired = "sign_in_expired", 401, Anyone, "the sign-in has expired; begin again with the password";
+    /// Unknown, expired, used or foreign reset token: one word for all.
+    ResetRefused = "reset_refused", 400, Anyone, "the reset token is not valid";
+    /// Not a password that may be chosen.
+    WeakPassword = "weak_password", 400, Anyone, "the new password may not be chosen";
+    /// What is asked for does not fit how things stand.
+    Conflict = "conflict", 409, Anyone, "the request does not fit the present state";
     /// Unknown, expired, revoked or foreign refresh token: one word for all.
     InvalidGrant = "invalid_grant", 400, Anyone, "the refresh token is not valid";
     /// A refresh token that was already used: its family is revoked.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Place,
-    secret::PasswordSource,
+    secret::{self, PasswordSource},
     workplace::{DEFAULT_LISTEN, runtime},
 };
 use crate::{
@@ -49,6 +49,27 @@ pub(super) struct Session {
     expires_at: u64,
 }
 
+/// A server's yes.
+enum Answered {
+    Session(Session),
+    /// The password was right; the token goes with the second factor.
+    SecondStep(String),
+}
+
+impl Answered {
+    fn session(self) -> Result<Session, Refusal> {
+        match self {
+            Self::Session(session) => Ok(session),
+            Self::SecondStep(_) => Err(Refusal {
+                status: 401,
+                reason: "second_factor_required".to_owned(),
+                title: "the second factor is asked for again".to_owned(),
+                retry_after: None,
+            }),
+        }
+    }
+}
+
 /// A server's no.
 struct Refusal {
     status: u16,
@@ -65,6 +86,12 @@ struct TokenAnswer {
     expires_in: u64,
 }
 
+/// What the first step says when it is not the last.
+#[derive(Deserialize)]
+struct SecondStep {
+    second_factor_token: String,
+}
+
 impl Login {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
         let folder = DataFolder::planned(&place.data)?;
@@ -76,8 +103,20 @@ impl Login {
         if let Some(tenant) = self.tenant {
             body["tenant"] = tenant.into();
         }
-        let answer = runtime()?.block_on(ask(&url, "/auth/sign-in", &body, &self.username))?;
-        let session = match answer {
+        let runtime = runtime()?;
+        let mut answer = runtime.block_on(ask(&url, "/auth/sign-in", &body, &self.username))?;
+        if let Ok(Answered::SecondStep(token)) = answer {
+            let proof = secret::second_factor()?;
+            let member = if proof.contains('-') {
+                "recovery_code"
+            } else {
+                "code"
+            };
+            let body = json!({ "second_factor_token": token, member: proof.trim() });
+            let path = "/auth/sign-in/second-factor";
+            answer = runtime.block_on(ask(&url, path, &body, &self.username))?;
+        }
+        let session = match answer.and_then(Answered::session) {
             Ok(session) => session,
             Err(refusal) => {
                 refusal.tell();
@@ -126,7 +165,8 @@ impl Session {
             return Ok(Some(self.access_token));
         }
         let body = json!({ "refresh_token": self.refresh_token });
-        let session = match ask(&self.url, "/auth/refresh", &body, &self.username).await? {
+        let answer = ask(&self.url, "/auth/refresh", &body, &self.username).await?;
+        let session = match answer.and_then(Answered::session) {
             Ok(session) => session,
             Err(refusal) => {
                 refusal.tell();
@@ -171,7 +211,7 @@ async fn ask(
     path: &str,
     body: &serde_json::Value,
     username: &str,
-) -> Result<Result<Session, Refusal>, Failure> {
+) -> Result<Result<Answered, Refusal>, Failure> {
     let request = Request::post(format!("{url}{path}"))
         .header(header::CONTENT_TYPE, "application/json")
         .body(Bytes::from(body.to_string()))
@@ -191,15 +231,19 @@ async fn ask(
             );
         }
     }
-    let tokens: TokenAnswer = serde_json::from_slice(answer.body()).map_err(|error| {
+    let unlike = |error| {
         Failure::unreachable(format!("{url}{path} did not answer like Doorward: {error}"))
             .hint("check the address")
-    })?;
-    Ok(Ok(Session {
+    };
+    if let Ok(step) = serde_json::from_slice::<SecondStep>(answer.body()) {
+        return Ok(Ok(Answered::SecondStep(step.second_factor_token)));
+    }
+    let tokens: TokenAnswer = serde_json::from_slice(answer.body()).map_err(unlike)?;
+    Ok(Ok(Answered::Session(Session {
         url: url.to_owned(),
         username: username.to_owned(),
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
         expires_at: SystemClock.now().unix().as_secs() + tokens.expires_in,
-    }))
+    })))
 }

@@ -52,6 +52,20 @@ impl PasswordSource {
     }
 }
 
+/// The second factor of a sign-in: an authenticator's code or a recovery code.
+pub(super) fn second_factor() -> Result<String, Failure> {
+    if let Some(code) = from_environment("DOORWARD_CODE")? {
+        return Ok(code);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "a second factor is asked for, and there is no terminal to type it",
+        )
+        .hint("give the authenticator's code, or a recovery code, in DOORWARD_CODE"));
+    }
+    prompt("Code: ")
+}
+
 fn prompt(text: &str) -> Result<String, Failure> {
     rpassword::prompt_password(text)
         .map_err(|error| Failure::usage(format!("cannot ask for the password: {error}")))

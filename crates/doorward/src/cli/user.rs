@@ -48,7 +48,22 @@ pub(super) enum User {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Print a token with which a user sets a new password, once and within 15 minutes
+    Reset {
+        /// User name
+        #[arg(value_name = "USER")]
+        username: String,
+    },
+    /// Take away a user's second factor, and end every session
+    ResetSecondFactor {
+        /// User name
+        #[arg(value_name = "USER")]
+        username: String,
+    },
 }
+
+/// How long a reset token is good, seconds.
+const RESET_LIFETIME: u64 = 15 * 60;
 
 /// Add a user
 #[derive(Debug, Args)]
@@ -103,8 +118,53 @@ impl User {
                 let done = format!("set the password of {username}, and ended every session");
                 Ok(told(place, &username, true, done))
             }),
+            Self::Reset { username } => {
+                let gateway = workplace.last_up.gateway.clone();
+                workplace
+                    .with_issuer(async |issuer| reset(place, &issuer, &username, &gateway).await)
+            }
+            Self::ResetSecondFactor { username } => workplace.with_issuer(async |issuer| {
+                let changed = issuer.admin().remove_second_factor(&username).await?;
+                let done =
+                    format!("took away the second factor of {username}, and ended every session");
+                let otherwise = format!("nothing changed: {username} has no second factor");
+                Ok(told(
+                    place,
+                    &username,
+                    changed,
+                    if changed { done } else { otherwise },
+                ))
+            }),
         }
     }
+}
+
+/// Prints the token, and on the other stream what to do with it.
+async fn reset(
+    place: &Place,
+    issuer: &Issuer,
+    username: &str,
+    gateway: &str,
+) -> Result<Answer, CommandError> {
+    let admin = issuer.admin();
+    let token = admin.issue_password_reset(username, RESET_LIFETIME).await?;
+    let url = format!("{gateway}/auth/password/reset");
+    if place.json {
+        output::json(&json!({
+            "username": username, "reset_token": token.as_str(), "url": url,
+            "expires_in": RESET_LIFETIME,
+        }));
+        return Ok(Answer::Yes);
+    }
+    output::data(token.as_str());
+    output::note(shown(format!(
+        "hand it to {username}: it sets a new password once, within {} minutes",
+        RESET_LIFETIME / 60
+    )));
+    output::note(shown(format!(
+        "POST {url} with {{\"reset_token\": …, \"new_password\": …}} ends every session"
+    )));
+    Ok(Answer::Yes)
 }
 
 impl Add {

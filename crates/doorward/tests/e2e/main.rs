@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+mod accounts;
 mod attack;
 mod commands;
 mod core_cases;
