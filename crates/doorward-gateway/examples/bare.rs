@@ -101,6 +101,7 @@ fn routes() -> RouteTable {
         pattern: pattern.into(),
         requirement,
         conditions: Vec::new(),
+        demands: Default::default(),
         source: None,
     };
     let read = Permission::parse("orders:read").unwrap();

@@ -6,7 +6,7 @@
 use doorward_policy::{
     decision::{Decision, Reason, Step},
     permit::{Permitted, Subject, permit},
-    route::{Match, Requirement, RouteMatch},
+    route::{Match, Requirement, RouteMatch, demands::StepUp},
 };
 use doorward_verify::{
     bearer,
@@ -65,6 +65,8 @@ pub(crate) struct Refusal {
     pub(crate) scope: Option<String>,
     /// The methods that the path has.
     pub(crate) allow: Option<String>,
+    /// How the user must have signed in.
+    pub(crate) step_up: Option<StepUp>,
     /// What to bring instead, where that is a proof of possession.
     pub(crate) proof: Option<Box<WantedProof>>,
 }
@@ -128,6 +130,7 @@ fn guard<B>(
     let credential = Credential {
         request: &request,
         exchanged,
+        audience: route.route().demands().audience.as_deref(),
     };
     let principal = match authenticate(bench, &route, credential, now, decision) {
         Ok(principal) => principal,
@@ -230,8 +233,10 @@ impl Refusal {
             .requirement()
             .permission()
             .map(ToString::to_string);
+        let step_up = &route.route().demands().step_up;
         Self {
             scope,
+            step_up: (!step_up.is_empty()).then(|| step_up.clone()),
             ..Self::default()
         }
     }
@@ -303,14 +308,13 @@ fn authenticate<B>(
     if *route.route().requirement() == Requirement::Public {
         return Ok(None);
     }
-    let Credential { request, exchanged } = credential;
-    let presented = api_key::presented(request.headers()).map_err(|reason| {
+    let presented = api_key::presented(credential.request.headers()).map_err(|reason| {
         let (seen, wanted) = ("an API key beside another credential", "one credential");
         decision.fail(Step::Credential, reason, seen, wanted)
     })?;
     match presented {
-        Some(text) => by_api_key(bench, text, exchanged, now, decision).map(Some),
-        None => Ok(by_token(bench, request, now, decision)?),
+        Some(text) => by_api_key(bench, text, credential, now, decision).map(Some),
+        None => Ok(by_token(bench, &credential, now, decision)?),
     }
 }
 
@@ -319,6 +323,8 @@ struct Credential<'r, B> {
     request: &'r Request<B>,
     /// What its API key was exchanged for.
     exchanged: Option<Outcome>,
+    /// For whom its token must be, where that is not as usual.
+    audience: Option<&'r str>,
 }
 
 /// Why there is no caller.
@@ -337,10 +343,10 @@ impl From<Reason> for Stop {
 
 /// The owner of an API key, by the token that the key was exchanged for. Only
 /// the token is believed, so whatever ends tokens ends keys.
-fn by_api_key(
+fn by_api_key<B>(
     bench: &Bench<'_>,
     text: &str,
-    exchanged: Option<Outcome>,
+    credential: Credential<'_, B>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Principal, Stop> {
@@ -352,8 +358,8 @@ fn by_api_key(
         let reason = Reason::ApiKeyUnknown;
         return Err(decision.fail(Step::Credential, reason, seen, wanted).into());
     };
-    let is_fresh = exchanged.is_some();
-    let Some(outcome) = exchanged.or_else(|| exchanges.kept(&key, now)) else {
+    let is_fresh = credential.exchanged.is_some();
+    let Some(outcome) = credential.exchanged.or_else(|| exchanges.kept(&key, now)) else {
         return Err(Stop::Unexchanged(key));
     };
     let seen = format!("API key {}", key.id());
@@ -370,7 +376,12 @@ fn by_api_key(
     decision.pass(Step::Credential, seen);
     let before = decision.checks.len();
     let verifier = bench.shared.verifier.load();
-    match verifier.verify(&exchanged.access_token, now.unix(), decision) {
+    let verified = verifier.aimed_at(credential.audience).verify(
+        &exchanged.access_token,
+        now.unix(),
+        decision,
+    );
+    match verified {
         Ok(principal) => {
             from_an_allowed_network(exchanged, decision)?;
             Ok(principal)
@@ -410,11 +421,13 @@ fn from_an_allowed_network(
 /// The caller of a token that the request brings itself.
 fn by_token<B>(
     bench: &Bench<'_>,
-    request: &Request<B>,
+    credential: &Credential<'_, B>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Option<Principal>, Reason> {
     let verifier = bench.shared.verifier.load();
+    let verifier = verifier.aimed_at(credential.audience);
+    let request = credential.request;
     let headers = request.headers();
     match bearer::from_headers(headers) {
         // By far the most: no address to compare with.

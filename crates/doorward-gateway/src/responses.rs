@@ -35,10 +35,7 @@ pub(crate) fn refusal(decision: &Decision, refusal: &Refusal, closes: bool) -> R
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (challenge, nonce) = match &refusal.proof {
         Some(proof) => (proof.challenge.clone(), proof.nonce.clone()),
-        None => (
-            challenge::www_authenticate(decision, refusal.scope.as_deref()),
-            None,
-        ),
+        None => (challenge_of(decision, refusal), None),
     };
     if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
@@ -61,6 +58,13 @@ pub(crate) fn refusal(decision: &Decision, refusal: &Refusal, closes: bool) -> R
     }
     name(headers, decision.trace_id);
     response
+}
+
+fn challenge_of(decision: &Decision, refusal: &Refusal) -> Option<HeaderValue> {
+    let step_up = refusal.step_up.as_ref();
+    step_up
+        .and_then(|wanted| challenge::step_up(decision, wanted))
+        .or_else(|| challenge::www_authenticate(decision, refusal.scope.as_deref()))
 }
 
 /// Names the request in its answer.

@@ -124,6 +124,13 @@ impl Validation {
         self
     }
 
+    /// The same demands on tokens for another audience.
+    #[must_use]
+    pub fn for_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
     /// Longest accepted `exp` minus `iat` in seconds; unlimited by default.
     #[must_use]
     pub fn max_lifetime_seconds(mut self, seconds: u64) -> Self {

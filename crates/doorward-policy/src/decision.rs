@@ -61,6 +61,8 @@ pub enum Step {
     Permission,
     /// The route's `where` conditions hold.
     Condition,
+    /// The sign-in behind the token is strong and fresh enough for the route.
+    StepUp,
     /// The account: sign-in, refresh, sign-out.
     Account,
     /// The API behind the gateway.
@@ -82,6 +84,7 @@ impl Step {
             Self::Revocation => "revocation",
             Self::Permission => "permission",
             Self::Condition => "condition",
+            Self::StepUp => "step_up",
             Self::Account => "account",
             Self::Upstream => "upstream",
         }
@@ -356,6 +359,7 @@ mod tests {
             "revocation",
             "permission",
             "condition",
+            "step_up",
             "account",
             "upstream",
         ] {

@@ -34,6 +34,18 @@ pub trait Subject {
     /// it is absent or not a string.
     fn claim(&self, name: &str) -> Option<Cow<'_, str>>;
 
+    /// Whether the token is for `audience` (`aud`).
+    fn is_for(&self, audience: &str) -> bool {
+        let _ = audience;
+        false
+    }
+
+    /// `auth_time`: when the caller last proved who they are, in seconds since
+    /// 1970; `None` when the token does not say, or not in a way that counts.
+    fn auth_time(&self) -> Option<u64> {
+        None
+    }
+
     /// The caller's permissions as bits of `catalogue`, when they are at hand:
     /// the check is a bit test then. A set of another catalogue is ignored.
     fn permission_set(&self, catalogue: &Catalogue) -> Option<&PermissionSet> {
@@ -124,6 +136,8 @@ fn judge(
             "a valid token",
         ));
     };
+    let demands = route.route().demands();
+    demands.check_token(subject, decision)?;
     let reason = match requirement.permission() {
         None => Reason::Authenticated,
         Some(permission) => check_permission(route, permission, subject, decision)?,
@@ -131,6 +145,8 @@ fn judge(
     for condition in route.route().conditions() {
         check_condition(route, condition, subject, decision)?;
     }
+    // Last: nobody is sent to sign in again for what they may not do anyway.
+    demands.step_up.check(subject, decision)?;
     Ok(reason)
 }
 

@@ -6,6 +6,7 @@
 //! equally specific ones are refused here, when the table is built (tests
 //! `gwy_010_*`).
 
+pub mod demands;
 pub mod pattern;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use crate::decision::{RouteRef, SourceLine};
 use crate::matcher::{Hit, Tree};
 use crate::method::MethodSet;
 use crate::permission::Permission;
+use crate::route::demands::Demands;
 use crate::route::pattern::{Methods, Pattern, PatternError, Segment};
 
 /// What a route asks of its caller.
@@ -57,6 +59,8 @@ pub struct RouteSpec {
     pub requirement: Requirement,
     /// Conditions that must all hold too.
     pub conditions: Vec<Condition>,
+    /// What it asks of the token itself.
+    pub demands: Demands,
     /// Where it is written.
     pub source: Option<SourceLine>,
 }
@@ -69,6 +73,7 @@ pub struct Route {
     requirement: Requirement,
     permission_id: Option<PermissionId>,
     conditions: Vec<Condition>,
+    demands: Demands,
     source: Option<SourceLine>,
     parameters: Vec<Parameter>,
 }
@@ -99,6 +104,7 @@ impl Route {
             requirement: spec.requirement.clone(),
             permission_id: spec.requirement.permission().and_then(|p| catalogue.id(p)),
             conditions: spec.conditions.clone(),
+            demands: spec.demands.clone(),
             source: spec.source.clone(),
             parameters: pattern
                 .segments
@@ -145,6 +151,11 @@ impl Route {
         &self.conditions
     }
 
+    /// What it asks of the token itself.
+    pub fn demands(&self) -> &Demands {
+        &self.demands
+    }
+
     /// Where it is written.
     pub fn source(&self) -> Option<&SourceLine> {
         self.source.as_ref()
@@ -168,6 +179,7 @@ impl Route {
 ///     pattern: "GET /orders/{id}".to_owned(),
 ///     requirement: Requirement::Allow("orders:read".parse()?),
 ///     conditions: Vec::new(),
+///     demands: Default::default(),
 ///     source: None,
 /// }])
 /// .expect("the pattern is well formed");
@@ -373,6 +385,9 @@ pub enum RouteProblemKind {
     /// A public route has conditions, but nobody whose claims could be asked.
     #[error("a public route has no caller whose claims could be compared")]
     ConditionOnPublic,
+    /// A public route asks something of a token that nobody need bring.
+    #[error("a public route has no token of which anything could be asked")]
+    DemandsOnPublic,
     /// The catalogue is full.
     #[error("the routes ask for more than 65,536 permissions")]
     TooManyPermissions,
@@ -387,6 +402,8 @@ impl RouteProblemKind {
 fn condition_faults(spec: &RouteSpec, pattern: &Pattern) -> impl Iterator<Item = RouteProblemKind> {
     let on_public = (spec.requirement == Requirement::Public && !spec.conditions.is_empty())
         .then_some(RouteProblemKind::ConditionOnPublic);
+    let demanding = (spec.requirement == Requirement::Public && !spec.demands.is_empty())
+        .then_some(RouteProblemKind::DemandsOnPublic);
     let faults = spec
         .conditions
         .iter()
@@ -409,7 +426,7 @@ fn condition_faults(spec: &RouteSpec, pattern: &Pattern) -> impl Iterator<Item =
                 }),
             }
         });
-    on_public.into_iter().chain(faults)
+    on_public.into_iter().chain(demanding).chain(faults)
 }
 
 fn for_methods(methods: MethodSet) -> String {

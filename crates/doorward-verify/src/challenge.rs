@@ -1,7 +1,10 @@
 //! The `WWW-Authenticate` field of 401 and 403 answers (RFC 6750 section 3,
-//! RFC 9449 section 7.1).
+//! RFC 9449 section 7.1, RFC 9470 section 3).
 
-use doorward_policy::decision::{Decision, Reason};
+use doorward_policy::{
+    decision::{Decision, Reason},
+    route::demands::StepUp,
+};
 use http::HeaderValue;
 
 use crate::proof::Proofs;
@@ -26,6 +29,27 @@ pub fn www_authenticate_with(
     let names = proofs.accepted_algorithms().iter().map(|it| it.name());
     let names = names.collect::<Vec<_>>().join(" ");
     challenge(decision, scope, &format!(", algs=\"{names}\""))
+}
+
+/// The challenge of RFC 9470: how the user must sign in for what was asked.
+/// `None` unless that is why `decision` denies, and its caller may know.
+pub fn step_up(decision: &Decision, wanted: &StepUp) -> Option<HeaderValue> {
+    let reason = Reason::InsufficientUserAuthentication;
+    if decision.reason != reason || !decision.proven {
+        return None;
+    }
+    let mut text = format!(
+        "Bearer error=\"{}\", error_description=\"{}\"",
+        reason.code(),
+        reason.title()
+    );
+    if !wanted.acr.is_empty() {
+        text.push_str(&format!(", acr_values=\"{}\"", wanted.acr.join(" ")));
+    }
+    if let Some(max_age) = wanted.max_age {
+        text.push_str(&format!(", max_age=\"{max_age}\""));
+    }
+    HeaderValue::try_from(text).ok()
 }
 
 fn challenge(decision: &Decision, scope: Option<&str>, algorithms: &str) -> Option<HeaderValue> {
@@ -79,9 +103,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
     use doorward_jose::algorithm::Algorithm;
-    use doorward_policy::decision::{Decision, Reason, Step, TraceId};
+    use doorward_policy::{
+        decision::{Decision, Reason, Step, TraceId},
+        route::demands::StepUp,
+    };
 
-    use super::{www_authenticate, www_authenticate_with};
+    use super::{step_up, www_authenticate, www_authenticate_with};
     use crate::proof::Proofs;
 
     fn denied(reason: Reason, proven: bool) -> Decision {
@@ -151,6 +178,34 @@ mod tests {
     fn a_proven_caller_hears_the_missing_scope() {
         let text = challenge(Reason::MissingPermission, true, Some("orders:delete"));
         assert!(text.contains("insufficient_scope") && text.contains("scope=\"orders:delete\""));
+    }
+
+    /// CLM-023, RFC 9470 section 3.
+    #[test]
+    fn clm_023_a_weak_sign_in_is_told_what_is_wanted() {
+        let wanted = StepUp {
+            acr: vec!["aal2".to_owned(), "aal3".to_owned()],
+            max_age: Some(300),
+        };
+        let weak = denied(Reason::InsufficientUserAuthentication, true);
+        let told = step_up(&weak, &wanted).unwrap();
+        assert_eq!(
+            told,
+            "Bearer error=\"insufficient_user_authentication\", \
+             error_description=\"a stronger or more recent sign-in is needed\", \
+             acr_values=\"aal2 aal3\", max_age=\"300\""
+        );
+        let lately = step_up(
+            &weak,
+            &StepUp {
+                max_age: Some(60),
+                ..StepUp::default()
+            },
+        );
+        assert!(!lately.unwrap().to_str().unwrap().contains("acr_values"));
+        let stranger = denied(Reason::InsufficientUserAuthentication, false);
+        assert_eq!(step_up(&stranger, &wanted), None);
+        assert_eq!(step_up(&denied(Reason::TokenExpired, true), &wanted), None);
     }
 
     #[test]

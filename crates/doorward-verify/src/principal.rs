@@ -172,6 +172,17 @@ impl Subject for Principal {
         known.map(Cow::Borrowed)
     }
 
+    fn is_for(&self, audience: &str) -> bool {
+        self.claims().audience().iter().any(|one| one == audience)
+    }
+
+    fn auth_time(&self) -> Option<u64> {
+        match &self.0.mapping {
+            Some(mapping) if !mapping.compares("auth_time") => None,
+            _ => self.claims().auth_time().map(UnixTime::as_secs),
+        }
+    }
+
     fn held(&self) -> Text {
         if self.0.mapping.is_none() {
             return Text::Owned(self.claims().permissions().join(", "));

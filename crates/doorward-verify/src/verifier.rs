@@ -4,6 +4,7 @@
 //! against the issuer that it names and no other, so a key of one issuer can
 //! never vouch for another (RFC 8725 section 3.8).
 
+mod aimed;
 #[cfg(feature = "fetch")]
 mod refresh;
 mod working_memory;
@@ -18,13 +19,18 @@ use doorward_jose::{
     token::{UnverifiedToken, VerifiedToken},
     validation::Validation,
 };
-use doorward_policy::decision::{Decision, Reason, Step};
+use doorward_policy::{
+    decision::{Decision, Reason, Step},
+    permit::Subject as _,
+};
+
+pub use aimed::Aimed;
 
 use crate::{
     claim_mapping::ClaimMapping,
     key_source::KeySource,
     principal::Principal,
-    proof::{self, Presented, Proofs},
+    proof::{Presented, Proofs},
     revocation::{
         RevocationSet,
         feed::{Admission, FeedView, StalePolicy},
@@ -198,6 +204,15 @@ impl Verifier {
         &self.proofs
     }
 
+    /// This verifier, of tokens for `audience` in place of the one that is usual
+    /// for their issuer; `None` for that one.
+    pub const fn aimed_at<'v>(&'v self, audience: Option<&'v str>) -> Aimed<'v> {
+        Aimed {
+            verifier: self,
+            audience,
+        }
+    }
+
     /// Checks `bearer` at `now`, writing each check into `decision`.
     ///
     /// Never waits: a token that names an unknown key is refused, and newer
@@ -215,12 +230,7 @@ impl Verifier {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let possession = |claims: &Claims, decision: &mut Decision| match proof::is_bound(claims) {
-            // Worth nothing without its proof: refuse rather than downgrade.
-            true => Err(proof::proof_missing(decision)),
-            false => Ok(()),
-        };
-        self.verify_with(bearer, possession, now, decision)
+        self.aimed_at(None).verify(bearer, now, decision)
     }
 
     /// As [`Self::verify`], for a request that may bring a proof of possession.
@@ -235,20 +245,22 @@ impl Verifier {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let possession = |claims: &Claims, decision: &mut Decision| {
-            self.proofs.check(claims, presented, now, decision)
-        };
-        self.verify_with(presented.token(), possession, now, decision)
+        self.aimed_at(None)
+            .verify_presented(presented, now, decision)
     }
 
     fn verify_with(
         &self,
-        bearer: &str,
+        (bearer, audience): (&str, Option<&str>),
         possession: impl FnOnce(&Claims, &mut Decision) -> Result<(), Reason>,
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        if let Some((principal, issuer)) = self.recall(bearer, now) {
+        // What was remembered may have been verified for another audience.
+        let is_meant = |(principal, issuer): &(Principal, &TrustedIssuer)| {
+            principal.is_for(audience.unwrap_or(issuer.validation.wanted_audience()))
+        };
+        if let Some((principal, issuer)) = self.recall(bearer, now).filter(is_meant) {
             for (step, seen) in VERIFIED_BEFORE {
                 decision.pass(step, seen);
             }
@@ -267,7 +279,12 @@ impl Verifier {
                 keys: issuer.keys.generation(now),
                 epoch: self.revocations_of(issuer).epoch(),
             };
-            let verified = check_with_keys(&token, issuer, now, scratch, decision)?;
+            let demands = match audience {
+                Some(audience) => Cow::Owned(issuer.validation.clone().for_audience(audience)),
+                None => Cow::Borrowed(&issuer.validation),
+            };
+            let trusted = (&issuer.keys, demands.as_ref());
+            let verified = check_with_keys(&token, trusted, now, scratch, decision)?;
             Ok((verified, issuer, before))
         })?;
         let revocations = self.revocations_of(issuer);
@@ -395,14 +412,14 @@ impl Verifier {
 /// handful.
 fn check_with_keys(
     token: &UnverifiedToken<'_>,
-    issuer: &TrustedIssuer,
+    (keys, demands): (&KeySource, &Validation),
     now: UnixTime,
     scratch: &mut Scratch,
     decision: &mut Decision,
 ) -> Result<VerifiedToken, Reason> {
-    let snapshot = issuer.keys.snapshot();
+    let snapshot = keys.snapshot();
     if !snapshot.holds(now) {
-        issuer.keys.missed(token.key_id(), now);
+        keys.missed(token.key_id(), now);
         return Err(decision.fail(
             Step::Signature,
             Reason::KeysUnavailable,
@@ -412,7 +429,7 @@ fn check_with_keys(
     }
     let mut last = None;
     for key in snapshot.keys.candidates(token.algorithm(), token.key_id()) {
-        let verified = token.verify_in(key, &issuer.validation, now, scratch);
+        let verified = token.verify_in(key, demands, now, scratch);
         match verified.and_then(|verified| verified.to_owned()) {
             Ok(verified) => {
                 decision.pass(
@@ -431,7 +448,7 @@ fn check_with_keys(
     Err(match last {
         Some(error) => refuse(decision, &error),
         None => {
-            issuer.keys.missed(token.key_id(), now);
+            keys.missed(token.key_id(), now);
             decision.fail(
                 Step::Signature,
                 Reason::UnknownKey,

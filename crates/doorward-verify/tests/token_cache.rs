@@ -111,6 +111,30 @@ fn is_hit(decision: &Decision) -> bool {
         .any(|check| check.seen.contains("verified before"))
 }
 
+/// What was verified for one audience is not remembered for another.
+#[test]
+fn clm_011_a_hit_is_for_the_audience_that_the_token_names() {
+    let house = house();
+    let ask = |token: &str, audience| {
+        let mut decision = Decision::new(TraceId::from_bytes([1; 16]), NOW * 1000, "GET", "/");
+        let verifier = house.verifier.aimed_at(audience);
+        let verdict = verifier.verify(token, UnixTime::from_secs(NOW), &mut decision);
+        (verdict.err(), is_hit(&decision))
+    };
+    let usual = house.remembered(1);
+    let mut others = serde_json::to_value(claims(2)).unwrap();
+    others["aud"] = "https://reports.example".into();
+    let other = house.key.sign("at+jwt", &others).unwrap();
+    let reports = Some("https://reports.example");
+    for _ in 0..2 {
+        assert_eq!(ask(&usual, reports), (Some(Reason::WrongAudience), false));
+        assert_eq!(ask(&other, None), (Some(Reason::WrongAudience), false));
+        assert_eq!(ask(&usual, Some(AUDIENCE)), (None, true));
+        assert_eq!(ask(&other, reports).0, None);
+    }
+    assert_eq!(ask(&other, reports), (None, true));
+}
+
 #[test]
 fn a_hit_gives_the_same_caller_and_the_same_steps() {
     let house = house();

@@ -201,6 +201,9 @@ pub(crate) fn fix(
             "refresh: POST /auth/refresh with the refresh token".to_owned()
         }
         Reason::SessionRevoked | Reason::TokenRevoked => "sign in again".to_owned(),
+        Reason::InsufficientUserAuthentication => {
+            "sign in again in the way that the check wants, and use the new token".to_owned()
+        }
         Reason::MissingPermission => grant_command(decision, granting, caller?)?,
         Reason::NoRoute | Reason::MethodNotAllowed => format!(
             "open it in the configuration: [[route]] match = \"{} {}\" and allow = \"RESOURCE:ACTION\"",

@@ -8,6 +8,7 @@ mod api_key;
 mod authorization;
 mod bearer;
 mod bodies;
+mod demands;
 mod fail_closed;
 mod framing;
 #[path = "../harness/mod.rs"]

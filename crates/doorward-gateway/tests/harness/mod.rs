@@ -141,6 +141,7 @@ pub(crate) fn route(pattern: &str, requirement: Requirement) -> RouteSpec {
         pattern: pattern.into(),
         requirement,
         conditions: Vec::new(),
+        demands: Default::default(),
         source: None,
     }
 }

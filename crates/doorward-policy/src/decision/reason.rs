@@ -193,6 +193,8 @@ reasons! {
     WrongTenant = "wrong_tenant", 403, ProvenCaller, "the resource belongs to another tenant";
     /// Another `where` condition of the route does not hold.
     ConditionFailed = "condition_failed", 403, ProvenCaller, "a condition of the route does not hold";
+    /// Signed in too weakly or too long ago for the route (RFC 9470).
+    InsufficientUserAuthentication = "insufficient_user_authentication", 401, ProvenCaller, "a stronger or more recent sign-in is needed";
 
     // Accounts.
     /// Unknown user, wrong password or disabled account: one word for all.

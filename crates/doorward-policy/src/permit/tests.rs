@@ -11,6 +11,7 @@ use super::{Subject, permit, require_claim, require_permission};
 use crate::catalogue::{Catalogue, PermissionSet};
 use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
 use crate::permission::{Permission, PermissionPattern};
+use crate::route::demands::{Demands, StepUp};
 use crate::route::{Condition, Match, Requirement, RouteSpec, RouteTable};
 
 #[derive(Default)]
@@ -18,6 +19,9 @@ struct Caller {
     held: BTreeSet<PermissionPattern>,
     tenant: Option<&'static str>,
     bits: Option<PermissionSet>,
+    audience: Option<&'static str>,
+    acr: Option<&'static str>,
+    auth_time: Option<u64>,
 }
 
 impl Caller {
@@ -38,8 +42,18 @@ impl Subject for Caller {
         match name {
             "tenant" => self.tenant.map(Cow::Borrowed),
             "sub" => Some(Cow::Borrowed("u1")),
+            "iss" => Some(Cow::Borrowed("https://id.example")),
+            "acr" => self.acr.map(Cow::Borrowed),
             _ => None,
         }
+    }
+
+    fn is_for(&self, audience: &str) -> bool {
+        self.audience == Some(audience)
+    }
+
+    fn auth_time(&self) -> Option<u64> {
+        self.auth_time
     }
 
     fn permission_set(&self, _: &Catalogue) -> Option<&PermissionSet> {
@@ -58,6 +72,7 @@ fn table() -> RouteTable {
                 parameter: (*parameter).to_owned(),
             })
             .collect(),
+        demands: Demands::default(),
         source: None,
     };
     let allow = |permission: &str| Requirement::Allow(permission.parse().unwrap());
@@ -228,6 +243,82 @@ fn bits_decide_only_when_they_are_of_this_tables_catalogue() {
         ask(&table, "GET /orders", Some(&caller)).0,
         Reason::MissingPermission
     );
+}
+
+/// A table of one route, `GET /x`, for any valid token that meets `demands`.
+fn demanding(demands: Demands) -> RouteTable {
+    RouteTable::build(vec![RouteSpec {
+        pattern: "GET /x".to_owned(),
+        requirement: Requirement::Authenticated,
+        conditions: Vec::new(),
+        demands,
+        source: None,
+    }])
+    .unwrap()
+}
+
+#[test]
+fn a_token_for_the_usual_audience_does_not_open_a_route_with_its_own() {
+    let reports = demanding(Demands {
+        audience: Some("reports".to_owned()),
+        ..Demands::default()
+    });
+    let mut caller = Caller::default();
+    let ask = |caller: &Caller| ask(&reports, "GET /x", Some(caller)).0;
+    assert_eq!(ask(&caller), Reason::WrongAudience);
+    caller.audience = Some("orders");
+    assert_eq!(ask(&caller), Reason::WrongAudience);
+    caller.audience = Some("reports");
+    assert_eq!(ask(&caller), Reason::Authenticated);
+}
+
+#[test]
+fn clm_009_a_route_may_name_the_one_issuer_that_it_takes() {
+    for (issuer, expected) in [
+        ("https://id.example", Reason::Authenticated),
+        ("https://id.example/", Reason::WrongIssuer),
+        ("https://id.exampl", Reason::WrongIssuer),
+    ] {
+        let table = demanding(Demands {
+            issuer: Some(issuer.to_owned()),
+            ..Demands::default()
+        });
+        let reason = ask(&table, "GET /x", Some(&Caller::default())).0;
+        assert_eq!(reason, expected, "{issuer}");
+    }
+}
+
+#[test]
+fn clm_023_each_part_of_a_step_up_is_asked_for() {
+    // The decision is made in the first second of 1970.
+    let demands = |acr: &[&str], max_age| {
+        demanding(Demands {
+            step_up: StepUp {
+                acr: acr.iter().map(ToString::to_string).collect(),
+                max_age,
+            },
+            ..Demands::default()
+        })
+    };
+    let both = demands(&["aal2"], Some(60));
+    let mut caller = Caller::default();
+    let ask = |table: &RouteTable, caller: &Caller| ask(table, "GET /x", Some(caller)).0;
+    let weak = Reason::InsufficientUserAuthentication;
+    assert_eq!(ask(&both, &caller), weak);
+    caller.acr = Some("aal2");
+    assert_eq!(ask(&both, &caller), weak);
+    assert_eq!(
+        ask(&demands(&["aal2"], None), &caller),
+        Reason::Authenticated
+    );
+    caller.auth_time = Some(0);
+    assert_eq!(ask(&both, &caller), Reason::Authenticated);
+    caller.auth_time = Some(31);
+    assert_eq!(ask(&both, &caller), weak);
+    caller.acr = None;
+    caller.auth_time = Some(0);
+    assert_eq!(ask(&both, &caller), weak);
+    assert_eq!(ask(&demands(&[], Some(60)), &caller), Reason::Authenticated);
 }
 
 proptest! {

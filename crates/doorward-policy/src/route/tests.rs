@@ -7,6 +7,7 @@ use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
 use crate::decision::SourceLine;
 use crate::method::MethodSet;
 
+use super::demands::{Demands, StepUp};
 use super::{Condition, Match, Requirement, RouteProblem, RouteSpec, RouteTable};
 
 fn spec(pattern: &str) -> RouteSpec {
@@ -14,6 +15,7 @@ fn spec(pattern: &str) -> RouteSpec {
         pattern: pattern.to_owned(),
         requirement: Requirement::Authenticated,
         conditions: Vec::new(),
+        demands: Demands::default(),
         source: None,
     }
 }
@@ -270,6 +272,13 @@ fn conditions_need_a_caller_and_one_segment() {
     let public = RouteSpec {
         requirement: Requirement::Public,
         conditions: vec![condition("tenant")],
+        demands: Demands {
+            step_up: StepUp {
+                max_age: Some(60),
+                ..StepUp::default()
+            },
+            ..Demands::default()
+        },
         ..spec("GET /p/{tenant}")
     };
     assert_eq!(
@@ -279,6 +288,7 @@ fn conditions_need_a_caller_and_one_segment() {
             "route 1: `{*rest}` can be several segments; a claim is compared with exactly one",
             "route 2: an empty segment never matches; write one `/`",
             "route 3: a public route has no caller whose claims could be compared",
+            "route 3: a public route has no token of which anything could be asked",
         ]
     );
 }

@@ -1,5 +1,7 @@
 //! `[[route]]`.
 
+mod demands;
+
 use std::ops::Range;
 
 use doorward_policy::method::MethodSet;
@@ -14,6 +16,7 @@ use super::document::{Reader, Value, Word, wrong_type};
 use super::problem::Fault;
 use super::roles::Grants;
 use super::{own_path, suggest};
+use demands::Issuers;
 
 /// Claims that our tokens carry as one string.
 const CLAIMS: &[&str] = &["tenant", "sub", "sid", "client_id", "iss", "jti", "acr"];
@@ -23,12 +26,25 @@ const SHAPE: &str = "write `[[route]]`, with two brackets, above each route";
 const REQUIREMENTS: &str =
     "add `allow = \"RESOURCE:ACTION\"`, `authenticated = true` or `public = true`";
 
+const KEYS: [&str; 9] = [
+    "match",
+    "allow",
+    "public",
+    "authenticated",
+    "where",
+    demands::KEYS[0],
+    demands::KEYS[1],
+    demands::KEYS[2],
+    demands::KEYS[3],
+];
+
 /// A route, and where its parts are written.
 struct Written<'d> {
     spec: RouteSpec,
     pattern: Word<'d>,
     allow: Option<Range<usize>>,
     conditions: Vec<Range<usize>>,
+    demands: Option<Range<usize>>,
 }
 
 /// The table of routes; empty, if one of them is wrong.
@@ -41,9 +57,10 @@ pub(super) fn routes(reader: &mut Reader<'_>, table: &DeTable<'_>, grants: &Gran
         reader.fault(wrong.help(SHAPE));
         return RouteTable::default();
     };
+    let issuers = Issuers::of(table);
     let mut written = Vec::with_capacity(items.len());
     for item in items.iter() {
-        written.extend(route(reader, item));
+        written.extend(route(reader, item, &issuers));
     }
     if grants.complete {
         permissions_exist(reader, grants, &written);
@@ -58,10 +75,13 @@ pub(super) fn routes(reader: &mut Reader<'_>, table: &DeTable<'_>, grants: &Gran
     })
 }
 
-fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>> {
+fn route<'d>(
+    reader: &mut Reader<'_>,
+    item: &'d Value<'_>,
+    issuers: &Issuers<'_>,
+) -> Option<Written<'d>> {
     let table = reader.table(item, "route", SHAPE)?;
-    let known = ["match", "allow", "public", "authenticated", "where"];
-    reader.unknown_keys(table, "[[route]]", &known);
+    reader.unknown_keys(table, "[[route]]", &KEYS);
     let pattern = match table.get("match") {
         Some(value) => reader.string(value, "match", "GET /orders/{id}"),
         None => {
@@ -75,6 +95,7 @@ fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>
         .map_or(item.span(), |word| word.span.clone());
     let (requirement, allow) = requirement(reader, table, place);
     let conditions = conditions(reader, table);
+    let (demands, demanded) = demands::demands(reader, table, issuers);
     let pattern = pattern?;
     is_not_our_own(reader, &pattern);
     let (conditions, places) = conditions.into_iter().unzip();
@@ -84,11 +105,13 @@ fn route<'d>(reader: &mut Reader<'_>, item: &'d Value<'_>) -> Option<Written<'d>
             // A route without one is refused already; this one is not used.
             requirement: requirement.unwrap_or(Requirement::Authenticated),
             conditions,
+            demands,
             source: Some(reader.source_line(pattern.span.start)),
         },
         pattern,
         allow,
         conditions: places,
+        demands: demanded,
     })
 }
 
@@ -310,6 +333,15 @@ fn fault(reader: &Reader<'_>, problem: &RouteProblem, written: &[Written<'_>]) -
             Fault::at(place.clone(), "a public route with `where`")
                 .label(problem.kind.to_string())
                 .help("write `authenticated = true` or `allow = …` instead of `public = true`")
+        }
+        RouteProblemKind::DemandsOnPublic => {
+            let place = route.demands.as_ref().unwrap_or(&route.pattern.span);
+            Fault::at(
+                place.clone(),
+                "a public route that asks something of a token",
+            )
+            .label(problem.kind.to_string())
+            .help("write `authenticated = true` or `allow = …` instead of `public = true`")
         }
         other => Fault::at(route.pattern.span.clone(), other.to_string()),
     }

@@ -1,7 +1,7 @@
 //! `doorward route list`.
 
 use clap::Args;
-use doorward_policy::route::{Requirement, Route};
+use doorward_policy::route::{Requirement, Route, demands::Demands};
 use serde_json::{Value, json};
 
 use super::{Place, config};
@@ -26,7 +26,7 @@ impl List {
         }
         let rows: Vec<_> = routes.iter().map(row).collect();
         let empty = "no routes, so every path is closed; add a [[route]] to the configuration";
-        table::print(["ROUTE", "OPEN TO", "WHERE", "AT"], &rows, empty);
+        table::print(["ROUTE", "OPEN TO", "IF", "AT"], &rows, empty);
         Ok(Answer::Yes)
     }
 }
@@ -38,9 +38,31 @@ fn row(route: &Route) -> [String; 4] {
     [
         route.pattern().to_owned(),
         open_to(route.requirement()),
-        conditions.collect::<Vec<_>>().join(", "),
+        conditions
+            .chain(demanded(route.demands()))
+            .collect::<Vec<_>>()
+            .join(", "),
         route.source().map(ToString::to_string).unwrap_or_default(),
     ]
+}
+
+/// What is asked of the token, in few words.
+fn demanded(demands: &Demands) -> impl Iterator<Item = String> {
+    let Demands {
+        audience,
+        issuer,
+        step_up,
+    } = demands;
+    let acr = (!step_up.acr.is_empty()).then(|| format!("acr {}", step_up.acr.join(" or ")));
+    let age = step_up.max_age;
+    [
+        audience.as_ref().map(|audience| format!("for {audience}")),
+        issuer.as_ref().map(|issuer| format!("by {issuer}")),
+        acr,
+        age.map(|age| format!("signed in at most {age} s ago")),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Who may call a route, in few words.
@@ -58,6 +80,7 @@ fn as_json(route: &Route) -> Value {
         Requirement::Authenticated => ("authenticated", None),
         Requirement::Allow(permission) => ("permission", Some(permission.as_str())),
     };
+    let demands = route.demands();
     let conditions = route.conditions().iter();
     let conditions = conditions.map(|condition| {
         let parameter = format!("{{{}}}", condition.parameter);
@@ -68,6 +91,10 @@ fn as_json(route: &Route) -> Value {
         "requirement": requirement,
         "permission": permission,
         "where": conditions.collect::<serde_json::Map<_, _>>(),
+        "audience": demands.audience,
+        "issuer": demands.issuer,
+        "acr": demands.step_up.acr,
+        "max_age": demands.step_up.max_age,
         "source": route.source(),
     })
 }

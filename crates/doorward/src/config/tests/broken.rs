@@ -25,6 +25,62 @@ error: `tls` is either two files or one word
 "#,
     },
     Broken {
+        name: "clm_023 demands that nobody could meet",
+        text: r#"issuer = "https://id.example.com"
+[[route]]
+match = "GET /a"
+authenticated = true
+acr = ["AAL2", "a b"]
+max_age = "1s"
+issuer = "https://id.example.org"
+[[route]]
+match = "GET /b"
+public = true
+max_age = "5m"
+"#,
+        shown: r#"
+error: no token carries the `acr` `AAL2`
+ --> doorward.toml:5:8
+  |
+5 | acr = ["AAL2", "a b"]
+  |        ^^^^^^
+  |
+  = help: did you mean `aal2`?
+
+error: an `acr` is 1 to 255 plain characters without blanks and quotes
+ --> doorward.toml:5:16
+  |
+5 | acr = ["AAL2", "a b"]
+  |                ^^^^^
+  |
+  = help: write it as it stands in the tokens, like `aal2`
+
+error: `max_age` must be from 10 s to 30 d
+ --> doorward.toml:6:11
+  |
+6 | max_age = "1s"
+  |           ^^^^
+  |
+  = help: write it like `5m`, `1h` or `7d`: how long ago the sign-in may be
+
+error: no issuer `https://id.example.org` is trusted
+ --> doorward.toml:7:10
+  |
+7 | issuer = "https://id.example.org"
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^ nobody could call this route
+  |
+  = help: did you mean `https://id.example.com`?
+
+error: a public route that asks something of a token
+  --> doorward.toml:11:11
+   |
+11 | max_age = "5m"
+   |           ^^^^ a public route has no token of which anything could be asked
+   |
+   = help: write `authenticated = true` or `allow = …` instead of `public = true`
+"#,
+    },
+    Broken {
         name: "upgrades that are none",
         text: r#"upgrade = ["websocket", "h2c", "a b"]
 "#,

@@ -27,7 +27,7 @@ fn the_list_says_what_is_open_to_whom() {
     place.write("doorward.toml", ORDERS);
     place.run(&["route", "list"]).shows(
         "
-        ROUTE                         OPEN TO          WHERE              AT
+        ROUTE                         OPEN TO          IF                 AT
         GET /health                   everybody                           doorward.toml:5
         * /me                         any valid token                     doorward.toml:9
         GET /tenants/{tenant}/orders  orders:read      tenant = {tenant}  doorward.toml:13
@@ -41,6 +41,10 @@ fn the_list_says_what_is_open_to_whom() {
             "requirement": "permission",
             "permission": "orders:read",
             "where": { "tenant": "{tenant}" },
+            "audience": null,
+            "issuer": null,
+            "acr": [],
+            "max_age": null,
             "source": { "file": "doorward.toml", "line": 13 },
         })
     );
