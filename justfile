@@ -47,6 +47,10 @@ bench-gateway *OPTIONS:
     cargo build --release --package doorward-gateway --example bare
     bench/gateway/run.py --bare --binary target/release/examples/bare {{ OPTIONS }}
 
+# an honest caller beside every fault at once, with thousands of slow connections (docs/performance.md)
+soak SECONDS='600' CONNECTIONS='4000':
+    ulimit -n 20000 && DOORWARD_SOAK_SECONDS={{ SECONDS }} DOORWARD_SOAK_CONNECTIONS={{ CONNECTIONS }} cargo test --release --package doorward-gateway --test load soak -- --nocapture
+
 # whether the time of refusing an HMAC tells where it is wrong; wants a quiet machine
 constant-time:
     cargo test --release --package doorward-jose --test constant_time -- --ignored --nocapture

@@ -118,6 +118,11 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a caller may leave an answer unread.
     pub write_timeout: Duration,
+    /// Bytes a second that a caller has to send of a body, and to take of an
+    /// answer, while it is waited for; what it is slower uses up the two limits
+    /// above. A body whose answer has begun may come slower: it may be one half
+    /// of a conversation. 0 for no such limit.
+    pub slowest: usize,
     /// How long a closed connection is still read, so that the caller can read
     /// why.
     pub linger_timeout: Duration,
@@ -165,6 +170,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
+            slowest: 500,
             linger_timeout: Duration::from_secs(2),
             linger_bytes: 1024 * 1024,
             connections: 16 * 1024,

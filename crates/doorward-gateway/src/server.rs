@@ -281,7 +281,8 @@ impl Worker {
             // The wire's own watch bounds heads in time and size.
             .header_read_timeout(None)
             .max_headers(limits.fields)
-            .max_buf_size(limits.head_bytes.max(MIN_BUFFER) * 2)
+            // A head, and as much of an answer, wait at most.
+            .max_buf_size(limits.head_bytes + MIN_BUFFER)
             .serve_connection(TokioIo::new(watched), service);
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,

@@ -208,7 +208,7 @@ impl Upstream {
             let upload = Upload::new(incoming, sending.clone(), exchange, Arc::clone(&self.names));
             Outgoing::Upload(match head.version {
                 // The wire watches the only body of an HTTP/1.1 connection.
-                Version::HTTP_2 => upload.watched(self.limits.body_timeout),
+                Version::HTTP_2 => upload.watched(Arc::clone(&self.limits)),
                 _ => upload,
             })
         };
@@ -373,6 +373,7 @@ impl Upstream {
         let lease = pool.lease(connection, trip.sending, is_kept);
         hop::to_caller(&mut head.headers);
         head.version = Version::HTTP_11;
+        trip.exchange.begin_answer();
         let stall = self.limits.answer_stall_timeout;
         Response::from_parts(head, Relayed::new(body, Some(lease), stall, trip.exchange))
     }

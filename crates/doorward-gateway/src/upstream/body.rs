@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use super::{Sending, UploadState, pool::Lease};
 use crate::{
+    config::Limits,
     identity::Names,
     trailers::Way,
-    wire::{Fault, exchange::Exchange, stall::Stall},
+    wire::{Fault, exchange::Exchange, pace::Pace, stall::Stall},
 };
 
 /// The body of a request to the upstream.
@@ -71,8 +72,8 @@ pub(crate) struct Upload {
     sending: Sending,
     exchange: Rc<Exchange>,
     names: Arc<Names>,
-    timeout: Option<Duration>,
-    waiting_since: Option<Instant>,
+    limits: Option<Arc<Limits>>,
+    pace: Pace,
     stall: Stall,
 }
 
@@ -100,15 +101,15 @@ impl Upload {
             sending,
             exchange,
             names,
-            timeout: None,
-            waiting_since: None,
+            limits: None,
+            pace: Pace::default(),
             stall: Stall::default(),
         }
     }
 
-    /// Ends when nothing comes for `timeout`.
-    pub(super) fn watched(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+    /// Ends when nothing, or too little, comes.
+    pub(super) fn watched(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = Some(limits);
         self
     }
 
@@ -116,16 +117,20 @@ impl Upload {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 self.sending.set(UploadState::Waiting);
-                let Some(timeout) = self.timeout else {
+                let Some(limits) = &self.limits else {
                     return Poll::Pending;
                 };
-                let since = *self.waiting_since.get_or_insert_with(Instant::now);
-                ready!(self.stall.poll(cx, since + timeout));
+                let deadline = self.pace.deadline(limits.body_timeout, Instant::now());
+                ready!(self.stall.poll(cx, deadline));
                 self.exchange.refuse_body(Fault::BodyTimeout);
                 self.sending.set(UploadState::Failed);
                 return Poll::Ready(Some(Err(UploadCut::Stalled)));
             };
-            self.waiting_since = None;
+            if let (Some(limits), Some(Ok(frame))) = (&self.limits, &frame) {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let rate = self.exchange.wanted_rate(limits);
+                self.pace.moved(bytes, rate, Instant::now());
+            }
             let frame = match frame {
                 Some(Ok(frame)) => match passing(frame, Way::ToUpstream(&self.names)) {
                     Some(frame) => Some(Ok(frame)),

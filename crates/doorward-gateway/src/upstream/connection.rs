@@ -30,8 +30,9 @@ use tokio::{
 use super::{Sending, body::Outgoing, member::Load, overheard::Overheard};
 use crate::{config::Limits, http2::Here, wire::stall::Stall};
 
-/// Largest head of an answer.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Largest head of an answer, and the largest piece of one that is read at
+/// once: for a caller that reads slowly several of them wait.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Requests at a time on one HTTP/2 connection: what RFC 9113 section 6.5.2
 /// asks servers to allow.

@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
     waiting: RefCell<Option<Waker>>,
     idle_since: Cell<Instant>,
     aborted: Cell<bool>,
+    /// The answer has begun.
+    answering: Cell<bool>,
     /// Since when a piece of the answer waits for the caller. Told only where
     /// several answers share a connection.
     unread_since: Cell<Option<Instant>>,
@@ -45,6 +47,7 @@ impl Exchange {
             waiting: RefCell::new(None),
             idle_since: Cell::new(Instant::now()),
             aborted: Cell::new(false),
+            answering: Cell::new(false),
             unread_since: Cell::new(None),
             tunnel: RefCell::new(None),
         }
@@ -101,8 +104,23 @@ impl Exchange {
         self.body_fault.get()
     }
 
+    /// The answer begins, perhaps before the request has ended.
+    pub(crate) fn begin_answer(&self) {
+        self.answering.set(true);
+    }
+
+    /// Bytes a second that are wanted of the present request's body.
+    pub(crate) fn wanted_rate(&self, limits: &Limits) -> usize {
+        if self.answering.get() {
+            0
+        } else {
+            limits.slowest
+        }
+    }
+
     /// An answer has been given whole.
     pub(crate) fn answered(&self) {
+        self.answering.set(false);
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
         self.idle_since.set(Instant::now());
         if let Some(reader) = self.waiting.take() {

@@ -23,7 +23,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{stall::Stall, transport::Transport};
+use super::{pace::Pace, stall::Stall, transport::Transport};
 use crate::config::Limits;
 
 /// Length of the connection preface (RFC 9113 section 3.4).
@@ -45,7 +45,7 @@ pub(crate) struct Framed {
     limits: Arc<Limits>,
     frames: Frames,
     read_stall: Stall,
-    write_since: Option<Instant>,
+    write_pace: Pace,
     write_stall: Stall,
 }
 
@@ -56,23 +56,28 @@ impl Framed {
             limits,
             frames: Frames::new(Instant::now()),
             read_stall: Stall::default(),
-            write_since: None,
+            write_pace: Pace::default(),
             write_stall: Stall::default(),
         }
     }
 
     /// Bounds how long the caller may leave our bytes unread.
-    fn bound_write<T>(
+    fn bound_write(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.write_since = None;
-            return written;
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if !self.write_pace.is_unspent() {
+                let bytes = *written.as_ref().unwrap_or(&0);
+                self.write_pace
+                    .moved(bytes, self.limits.slowest, Instant::now());
+            }
+            return Poll::Ready(written);
         }
-        let since = *self.write_since.get_or_insert_with(Instant::now);
-        ready!(self.write_stall.poll(cx, since + self.limits.write_timeout));
+        let limit = self.limits.write_timeout;
+        let deadline = self.write_pace.deadline(limit, Instant::now());
+        ready!(self.write_stall.poll(cx, deadline));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -139,7 +144,7 @@ impl AsyncWrite for Framed {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.transport).poll_flush(cx);
-        self.bound_write(cx, flushed)
+        self.bound_write(cx, flushed.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

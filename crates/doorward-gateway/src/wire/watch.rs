@@ -30,6 +30,7 @@ use super::{
     Fault,
     exchange::Exchange,
     framing::{Framing, Scan},
+    pace::Pace,
     stall::Stall,
     transport::Transport,
 };
@@ -54,14 +55,14 @@ pub(crate) struct Watched {
     cleared: VecDeque<u8>,
     /// A fault in the body, told when hyper has had all that stands before it.
     broken: Option<Fault>,
-    body_since: Option<Instant>,
+    body_pace: Pace,
     has_spoken: bool,
     /// Nothing more is read: only an answer is still to be written.
     deaf: bool,
     /// The last read found nothing: closing now loses nothing.
     is_drained: bool,
     read_stall: Stall,
-    write_since: Option<Instant>,
+    write_pace: Pace,
     write_stall: Stall,
     linger: Option<Linger>,
 }
@@ -89,12 +90,12 @@ impl Watched {
             held_since: None,
             cleared: VecDeque::new(),
             broken: None,
-            body_since: None,
+            body_pace: Pace::default(),
             has_spoken: false,
             deaf: false,
             is_drained: true,
             read_stall: Stall::default(),
-            write_since: None,
+            write_pace: Pace::default(),
             write_stall: Stall::default(),
             linger: None,
         };
@@ -118,7 +119,13 @@ impl Watched {
     /// what hyper may have.
     fn admit(&mut self, buf: &mut ReadBuf<'_>, start: usize) {
         self.has_spoken = true;
-        self.body_since = None;
+        if self.framing.in_body() {
+            let rate = self.exchange.wanted_rate(&self.limits);
+            let bytes = buf.filled().len() - start;
+            self.body_pace.moved(bytes, rate, Instant::now());
+        } else if !self.body_pace.is_unspent() {
+            self.body_pace = Pace::default();
+        }
         if self.exchange.is_unanswered() && !self.framing.in_body() {
             self.early.extend_from_slice(&buf.filled()[start..]);
             buf.set_filled(start);
@@ -200,7 +207,7 @@ impl Watched {
         let waiting = Waiting::of(self);
         let deadline = match waiting {
             Waiting::Head(since) => since + self.limits.head_timeout,
-            Waiting::Body => *self.body_since.get_or_insert(now) + self.limits.body_timeout,
+            Waiting::Body => self.body_pace.deadline(self.limits.body_timeout, now),
             Waiting::Idle => self.exchange.idle_since() + self.limits.idle_timeout,
             // Ours to answer. Looked at again later, because hyper does not
             // ask again when the answer is out.
@@ -243,17 +250,22 @@ impl Watched {
     }
 
     /// Bounds how long the caller may leave our bytes unread.
-    fn bound_write<T>(
+    fn bound_write(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.write_since = None;
-            return written;
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if !self.write_pace.is_unspent() {
+                let bytes = *written.as_ref().unwrap_or(&0);
+                self.write_pace
+                    .moved(bytes, self.limits.slowest, Instant::now());
+            }
+            return Poll::Ready(written);
         }
-        let since = *self.write_since.get_or_insert_with(Instant::now);
-        ready!(self.write_stall.poll(cx, since + self.limits.write_timeout));
+        let limit = self.limits.write_timeout;
+        let deadline = self.write_pace.deadline(limit, Instant::now());
+        ready!(self.write_stall.poll(cx, deadline));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -368,7 +380,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Under TLS this is where bytes wait that the caller does not read.
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.bound_write(cx, flushed)
+        self.bound_write(cx, flushed.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

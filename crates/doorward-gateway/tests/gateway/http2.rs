@@ -5,17 +5,14 @@ use std::time::{Duration, Instant};
 
 use doorward_gateway::{Config, Limits};
 
-use crate::harness::{Client, House, PATIENCE, Plan, Recorder, part::part};
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+use crate::harness::{
+    Client, House, PATIENCE, Plan, Recorder,
+    frames::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM,
+        SETTINGS, block, fields, frame,
+    },
+    part::part,
+};
 
 fn plan(limits: Limits) -> Plan {
     Plan {
@@ -55,7 +52,7 @@ struct Framer {
 impl Framer {
     fn to(house: &House) -> Self {
         let mut client = house.client();
-        client.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        client.write(PREFACE);
         let mut framer = Self {
             client,
             rest: Vec::new(),
@@ -123,38 +120,6 @@ impl Framer {
         }
         code
     }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// A field block without compression (RFC 7541 section 6.2.2).
-fn block(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    let pseudo = [
-        (":method", method),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "api.test"),
-    ];
-    fields(pseudo.iter().chain(more))
-}
-
-fn fields<'f>(all: impl IntoIterator<Item = &'f (&'f str, &'f str)>) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in all {
-        block.push(0);
-        for text in [name, value] {
-            assert!(text.len() < 127, "one byte tells the length");
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend(text.as_bytes());
-        }
-    }
-    block
 }
 
 /// curl without TLS, HTTP/2 from the first byte.

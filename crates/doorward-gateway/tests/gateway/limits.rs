@@ -1,11 +1,11 @@
 //! Every wait and every size has an end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use doorward_gateway::Limits;
 use doorward_policy::decision::Reason;
 
-use crate::harness::{House, request};
+use crate::harness::{House, PATIENCE, request};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -125,6 +125,29 @@ fn a_body_that_stops_is_answered_408() {
             .iter()
             .all(|seen| seen.body.is_empty())
     );
+}
+
+#[test]
+fn dos_003_a_body_that_trickles_is_answered_408() {
+    let house = House::with_limits(Limits {
+        body_timeout: Duration::from_millis(300),
+        slowest: 1_000_000,
+        ..Limits::default()
+    });
+    let mut client = house.client();
+    client.write("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    let drip = client.twin();
+    drip.set_read_timeout(Some(Duration::from_millis(5)))
+        .unwrap();
+    // A byte every few milliseconds: never silent, and never done.
+    let began = Instant::now();
+    while drip.peek(&mut [0]).is_err() {
+        assert!(began.elapsed() < PATIENCE, "it trickles on");
+        client.write("x");
+    }
+    drip.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(client.reply().status, 408);
+    assert!(client.is_closed());
 }
 
 #[test]

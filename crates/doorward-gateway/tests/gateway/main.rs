@@ -12,6 +12,7 @@ mod demands;
 mod fail_closed;
 mod framing;
 #[path = "../harness/mod.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod harness;
 mod http2;
 mod identity;

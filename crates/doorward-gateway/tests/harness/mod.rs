@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod part;
 pub(crate) mod recorder;
 pub(crate) mod tokens;

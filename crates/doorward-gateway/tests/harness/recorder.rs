@@ -1,6 +1,7 @@
 //! An upstream that records every byte that reaches it.
 
 use std::{
+    collections::HashMap,
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
@@ -52,22 +53,15 @@ pub(crate) struct Recorder {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Recorded>>>,
     connections: Arc<AtomicUsize>,
+    open: Arc<Mutex<HashMap<usize, TcpStream>>>,
     stopped: Arc<AtomicBool>,
+    is_forgetful: Arc<AtomicBool>,
 }
 
 impl Recorder {
     /// Answers every request with `200` and its target.
     pub(crate) fn usual() -> Self {
-        Self::with(|recorded, stream| {
-            let body = recorded.line().to_owned();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-            let body = if recorded.line().starts_with("HEAD ") {
-                String::new()
-            } else {
-                body
-            };
-            stream.write_all(format!("{head}{body}").as_bytes()).is_ok()
-        })
+        Self::with(echo)
     }
 
     /// Answers every request with these bytes, and then hangs up.
@@ -99,13 +93,27 @@ impl Recorder {
         behaviour: impl Fn(&Recorded, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(listener, reads_body, behaviour)
+    }
+
+    fn on(
+        listener: TcpListener,
+        reads_body: bool,
+        behaviour: impl Fn(&Recorded, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let recorder = Self {
             address,
             seen: Arc::default(),
             connections: Arc::default(),
+            open: Arc::default(),
             stopped: Arc::default(),
+            is_forgetful: Arc::default(),
         };
+        let (open, is_forgetful) = (
+            Arc::clone(&recorder.open),
+            Arc::clone(&recorder.is_forgetful),
+        );
         let behaviour: Arc<Behaviour> = Arc::new(behaviour);
         let (seen, connections) = (
             Arc::clone(&recorder.seen),
@@ -120,8 +128,18 @@ impl Recorder {
                 let (behaviour, seen) = (Arc::clone(&behaviour), Arc::clone(&seen));
                 let connection = connections.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
+                let (open, is_forgetful) = (Arc::clone(&open), Arc::clone(&is_forgetful));
+                open.lock()
+                    .unwrap()
+                    .insert(connection, stream.try_clone().unwrap());
                 std::thread::spawn(move || {
-                    follow(stream, connection, reads_body, &seen, behaviour.as_ref());
+                    let record = |recorded: &Recorded| {
+                        if !is_forgetful.load(Ordering::SeqCst) {
+                            seen.lock().unwrap().push(recorded.clone());
+                        }
+                    };
+                    follow(stream, connection, reads_body, record, behaviour.as_ref());
+                    open.lock().unwrap().remove(&connection);
                 });
             }
         });
@@ -130,6 +148,27 @@ impl Recorder {
 
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Records no more: for long runs.
+    pub(crate) fn keep_nothing(&self) {
+        self.is_forgetful.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends at once, with all its connections. Returns where it was.
+    pub(crate) fn kill(&self) -> SocketAddr {
+        self.stopped.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address));
+        for stream in self.open.lock().unwrap().values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.address
+    }
+
+    /// A usual one, where another was.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        Self::on(listener, true, echo)
     }
 
     /// Everything that arrived.
@@ -162,11 +201,23 @@ impl Drop for Recorder {
     }
 }
 
+/// `200`, and the request line.
+fn echo(recorded: &Recorded, stream: &mut TcpStream) -> bool {
+    let body = recorded.line().to_owned();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let body = if recorded.line().starts_with("HEAD ") {
+        String::new()
+    } else {
+        body
+    };
+    stream.write_all(format!("{head}{body}").as_bytes()).is_ok()
+}
+
 fn follow(
     mut stream: TcpStream,
     connection: usize,
     reads_body: bool,
-    seen: &Mutex<Vec<Recorded>>,
+    record: impl Fn(&Recorded),
     behaviour: &Behaviour,
 ) {
     let mut rest = Vec::new();
@@ -187,7 +238,7 @@ fn follow(
             body: body.unwrap_or_default(),
             connection,
         };
-        seen.lock().unwrap().push(recorded.clone());
+        record(&recorded);
         if !is_whole || !behaviour(&recorded, &mut stream) {
             let _ = stream.shutdown(Shutdown::Both);
             return;

@@ -35,8 +35,9 @@ const TIMEOUTS: [Wait; 11] = [
 const PER_ADDRESS: &str = "connections_per_address";
 
 /// What `[limits]` sets besides.
-const COUNTS: [Count; 2] = [
+const COUNTS: [Count; 3] = [
     ("connections", |limits| &mut limits.connections),
+    ("slowest", |limits| &mut limits.slowest),
     ("upstream_requests", |limits| &mut limits.upstream_requests),
 ];
 
@@ -50,7 +51,7 @@ pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Limits {
             }
         }
     }
-    let keys = ["connections", "upstream_requests", PER_ADDRESS];
+    let keys = ["connections", "upstream_requests", "slowest", PER_ADDRESS];
     if let Some(counts) = section(reader, table, "limits", &keys) {
         limits.connections_per_address = count(reader, counts, PER_ADDRESS);
         for (key, field) in COUNTS {
