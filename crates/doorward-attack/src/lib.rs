@@ -11,12 +11,14 @@
 pub mod calibration;
 pub mod case;
 mod der;
+pub mod description;
 mod evidence;
 pub mod forge;
 pub mod likeness;
 pub mod mint;
 mod plan;
 pub mod probe;
+pub mod proof;
 pub mod report;
 pub mod run;
 pub mod target;

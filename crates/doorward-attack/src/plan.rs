@@ -1,13 +1,17 @@
 //! Which requests a case consists of, for this target and this token.
 
+mod api_key;
 mod browser;
 mod credentials;
+mod described;
+mod echo;
 mod extra;
 mod guesses;
 mod headers;
 mod inner;
 mod passive;
 mod paths;
+mod proofs;
 mod second;
 mod secret;
 mod staging;
@@ -230,6 +234,10 @@ impl<'r> Planner<'r> {
             guesses::plan,
             passive::plan,
             second::plan,
+            described::plan,
+            proofs::plan,
+            api_key::plan,
+            echo::plan,
             secret::plan,
             staging::plan,
             extra::plan,
@@ -313,15 +321,19 @@ fn is_about_the_token(id: &str) -> bool {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use doorward_jose::{algorithm::Algorithm, base64url, dangerous, time::UnixTime};
+    use doorward_jose::{
+        algorithm::Algorithm, base64url, dangerous, signing_key::SigningKey, time::UnixTime,
+    };
 
     use super::{Plan, Planner};
     use crate::{
         calibration::Calibration,
         case::{self, Tier},
+        description::Description,
         mint::Mint,
-        run::{Attack, Extras, Limits, Listening, Operation, SecondCaller},
-        target::Target,
+        proof::Prover,
+        run::{ApiKeys, Attack, Extras, Limits, Listening, Operation, SecondCaller},
+        target::{Target, TokenPlace},
     };
 
     fn token() -> String {
@@ -335,6 +347,24 @@ mod tests {
         );
         let tag = dangerous::hmac(Algorithm::Hs256, b"secret", input.as_bytes());
         format!("{input}.{}", base64url::encode(tag.expect("an HMAC")))
+    }
+
+    fn operation() -> Operation {
+        Operation {
+            method: "POST".to_owned(),
+            path: "/revoke".to_owned(),
+            body: "token={token}".to_owned(),
+        }
+    }
+
+    fn prover() -> Prover {
+        let key = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let pkcs8 = base64url::encode(&*key.to_pkcs8().expect("its bytes"));
+        let text = pkcs8.replace('-', "+").replace('_', "/");
+        let padding = "=".repeat((4 - text.len() % 4) % 4);
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{text}{padding}\n-----END PRIVATE KEY-----");
+        Prover::new(pem.as_bytes()).expect("a key that signs")
     }
 
     fn attack(extras: Extras) -> Attack {
@@ -365,13 +395,27 @@ mod tests {
             second: SecondCaller {
                 route: Some("/orders/8".to_owned()),
                 console_routes: vec!["/console".to_owned()],
-                revoke: Some(Operation {
-                    method: "POST".to_owned(),
-                    path: "/revoke".to_owned(),
-                    body: "token={token}".to_owned(),
-                }),
+                revoke: Some(operation()),
                 ..SecondCaller::default()
             },
+            description: Description::parse(
+                r#"{"security":[{"t":[]}],"paths":{"/me":{"get":{},"patch":{}}}}"#,
+            )
+            .ok(),
+            prover: Some(prover()),
+            unsafe_methods: true,
+            api_keys: Some(ApiKeys {
+                key: "key".to_owned(),
+                place: TokenPlace::Authorization,
+                expired: vec!["over".to_owned()],
+                elsewhere: Some("bound".to_owned()),
+                address: None,
+                other_host: Some("other.example".to_owned()),
+                management: vec!["/console".to_owned()],
+                wider: Some(operation()),
+                spare: Some("spare".to_owned()),
+                revoke: Some(operation()),
+            }),
             other_issuers: vec!["https://other.example".to_owned()],
             echo_route: Some("/echo".to_owned()),
             listening: crate::forge::lure(&token(), "http://127.0.0.1:9").map(|lure| Listening {

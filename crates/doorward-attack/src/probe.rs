@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     calibration::{Calibration, Standing},
+    proof::Flaw,
     target::{Target, TokenPlace},
     wire::{Answer, Outcome, Request},
 };
@@ -23,6 +24,11 @@ pub struct Probe {
     pub token: Option<String>,
     /// A second token in it, masked as well.
     pub(crate) hidden: Option<String>,
+    /// What is wrong with its proofs of possession; none for right ones where
+    /// the token asks for them.
+    pub(crate) flaw: Option<Flaw>,
+    /// How long to wait before the last request.
+    pub(crate) pause: Option<Duration>,
     /// Whether that token is forged; otherwise it is the valid one.
     pub is_forged: bool,
 }
@@ -106,6 +112,8 @@ impl Probe {
             expect,
             token: None,
             hidden: None,
+            flaw: None,
+            pause: None,
             is_forged: false,
         }
     }
@@ -278,6 +286,7 @@ impl Target {
         };
         match &self.place {
             TokenPlace::Authorization => request.with("Authorization", format!("Bearer {token}")),
+            TokenPlace::Dpop => request.with("Authorization", format!("DPoP {token}")),
             TokenPlace::Header(name) => request.with(name, token),
             TokenPlace::Cookie(name) => request.with("Cookie", format!("{name}={token}")),
             TokenPlace::Query(name) => {

@@ -4,6 +4,7 @@ mod pace;
 mod session;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -18,14 +19,16 @@ pub use self::{pace::Limits, session::Stop};
 use crate::{
     calibration::{Calibration, Standing},
     case::{self, Case, Extra, Severity, Tier},
+    description::Description,
     evidence,
     forge::Forgery,
     likeness::Shown,
     mint::Mint,
     plan::{Branch, Observation, Plan, Planner},
     probe::{Probe, Reading},
+    proof::Prover,
     report::{End, Report},
-    target::Target,
+    target::{Target, TokenPlace},
     verdict::{CaseResult, Finding, Verdict},
     weak_secret,
     wire::{Network, Outcome},
@@ -53,6 +56,39 @@ pub struct SecondCaller {
     pub revoke: Option<Operation>,
     /// Routes that the first caller's console calls and theirs does not.
     pub console_routes: Vec<String>,
+}
+
+/// Keys for programs, and what is known of them.
+#[derive(Clone)]
+pub struct ApiKeys {
+    /// A good one.
+    pub key: String,
+    /// Where it goes.
+    pub place: TokenPlace,
+    /// Keys that are over, or not good yet.
+    pub expired: Vec<String>,
+    /// A key that is bound to a network that this machine is not of.
+    pub elsewhere: Option<String>,
+    /// An address of that network.
+    pub address: Option<String>,
+    /// The host of another tenant at the same address.
+    pub other_host: Option<String>,
+    /// Routes for people that the token reaches and a key must not.
+    pub management: Vec<String>,
+    /// What would make a key that may more than its owner.
+    pub wider: Option<Operation>,
+    /// A key that may be lost.
+    pub spare: Option<String>,
+    /// What revokes it; `{key}` stands for it.
+    pub revoke: Option<Operation>,
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request that changes something, named by whoever runs the attack.
@@ -85,6 +121,12 @@ pub struct Extras {
     pub second: SecondCaller,
     /// Names of other issuers that the target trusts.
     pub other_issuers: Vec<String>,
+    /// What the API says of itself.
+    pub description: Option<Description>,
+    /// Signs proofs for a token that is bound to a key.
+    pub prover: Option<Prover>,
+    /// Keys for programs.
+    pub api_keys: Option<ApiKeys>,
     /// Path of a route that shows the header fields it received.
     pub echo_route: Option<String>,
     /// Where forged tokens point to.
@@ -109,6 +151,9 @@ impl Extras {
             Extra::SecondToken => self.second_token.is_some(),
             Extra::Listener => self.listening.is_some(),
             Extra::EchoRoute => self.echo_route.is_some(),
+            Extra::Openapi => self.description.is_some(),
+            Extra::Dpop => self.prover.is_some(),
+            Extra::ApiKey => self.api_keys.is_some(),
             _ => false,
         }
     }

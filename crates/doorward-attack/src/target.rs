@@ -30,6 +30,8 @@ pub struct Target {
 pub enum TokenPlace {
     /// `Authorization: Bearer TOKEN`.
     Authorization,
+    /// `Authorization: DPoP TOKEN`, and a proof beside it.
+    Dpop,
     /// A header field of its own.
     Header(String),
     /// A cookie.
@@ -42,6 +44,7 @@ impl fmt::Display for TokenPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Authorization => f.write_str("Authorization: Bearer"),
+            Self::Dpop => f.write_str("Authorization: DPoP"),
             Self::Header(name) => write!(f, "header {name}"),
             Self::Cookie(name) => write!(f, "cookie {name}"),
             Self::Query(name) => write!(f, "query parameter {name}"),

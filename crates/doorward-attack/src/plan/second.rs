@@ -8,14 +8,12 @@ mod cursor;
 mod theirs;
 
 use doorward_jose::{json::Value, token::Inspected};
-use serde_json::json;
 
 use self::theirs::Theirs;
 use super::{Branch, Must, Plan, Planner, Premise};
 use crate::{
     calibration::Calibration,
     probe::{Expect, Probe, Question},
-    run::Operation,
     verdict::Verdict,
     wire::{Answer, Request},
 };
@@ -270,7 +268,9 @@ impl Pair<'_> {
                 "the token that may be lost is not let in to begin with",
             ),
         };
-        let request = operation.request(planner, self.second, lost);
+        let request = operation.by(planner, self.second, |text, encode| {
+            about(lost, text, encode)
+        });
         let probe = Probe::with_valid(
             "the second caller ends a session of the first one's",
             request,
@@ -518,39 +518,19 @@ fn cached(planner: &Planner<'_>, second: &str, is_refused: bool) -> Vec<Probe> {
     probes
 }
 
-impl Operation {
-    /// The request, by `caller`, about what `about` holds.
-    fn request(&self, planner: &Planner<'_>, caller: &str, about: &str) -> Request {
-        let filled = |text: &str, encode: fn(&str) -> String| {
-            let mut text = text.replace("{token}", &encode(about));
-            let claims = Inspected::parse(about)
-                .map(|jws| jws.payload)
-                .unwrap_or_default();
-            for (name, value) in &claims {
-                let value = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned);
-                text = text.replace(&format!("{{{name}}}"), &encode(&value));
-            }
-            text
-        };
-        let percent: fn(&str) -> String = crate::probe::percent_encoded;
-        let mut request = planner.at(&filled(&self.path, percent), Some(caller));
-        self.method.clone_into(&mut request.method);
-        if self.body.is_empty() {
-            return request;
-        }
-        match self.body.starts_with(['{', '[']) {
-            true => {
-                let escaped = |text: &str| json!(text).to_string().trim_matches('"').to_owned();
-                request.with_body("application/json", filled(&self.body, escaped))
-            }
-            false => request.with_body(
-                "application/x-www-form-urlencoded",
-                filled(&self.body, percent),
-            ),
-        }
+/// Placeholders filled with the token that may be lost and its claims.
+fn about(lost: &str, text: &str, encode: fn(&str) -> String) -> String {
+    let mut text = text.replace("{token}", &encode(lost));
+    let claims = Inspected::parse(lost)
+        .map(|jws| jws.payload)
+        .unwrap_or_default();
+    for (name, value) in &claims {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        text = text.replace(&format!("{{{name}}}"), &encode(&value));
     }
+    text
 }
 
 #[cfg(test)]

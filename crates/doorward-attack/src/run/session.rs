@@ -8,6 +8,7 @@ use crate::{
     calibration::{Calibration, Standing},
     forge,
     probe::Probe,
+    proof::{Facts, Flaw},
     report::End,
     verdict::Trace,
     wire::{Answer, Network, Outcome, Request},
@@ -47,6 +48,10 @@ pub(super) struct Session<'r> {
     sent: u32,
     since_alive: u32,
     traces: Vec<Trace>,
+    /// What is wrong with the proof of the next probe.
+    flaw: Option<Flaw>,
+    /// What the target wants to see in the next proof.
+    nonce: Option<String>,
 }
 
 impl<'r> Session<'r> {
@@ -59,6 +64,8 @@ impl<'r> Session<'r> {
             sent: 0,
             since_alive: 0,
             traces: Vec::new(),
+            flaw: None,
+            nonce: None,
         }
     }
 
@@ -88,6 +95,11 @@ impl<'r> Session<'r> {
     /// The valid token, none, garbage and a damaged one, twice each.
     pub(super) async fn calibrate(&mut self) -> Result<Calibration, Stop> {
         let token = self.attack.token.as_str();
+        if self.attack.extras.prover.is_some() {
+            // The first proof may only bring the nonce for the next ones.
+            let request = self.attack.target.request(Some(token));
+            self.exchange(&request, Flaw::Sound).await?;
+        }
         let damaged = forge::damaged(token);
         let tokens = [
             Some(token),
@@ -111,7 +123,7 @@ impl<'r> Session<'r> {
     }
 
     async fn answered(&mut self, request: &Request) -> Result<Answer, Stop> {
-        match self.exchange(request).await? {
+        match self.exchange(request, Flaw::Sound).await? {
             (Outcome::Answered(answer), _) => Ok(answer),
             (outcome, _) => Err(Stop::Void(format!(
                 "{} cannot be calibrated: {}",
@@ -128,12 +140,32 @@ impl<'r> Session<'r> {
         probe: &Probe,
         calibration: &Calibration,
     ) -> Result<Outcome, Stop> {
+        if probe.flaw == Some(Flaw::Replayed) {
+            return self.replay(&probe.request, calibration).await;
+        }
+        self.flaw = probe.flaw;
         let mut outcome = self.send(&probe.request, calibration).await?;
-        for request in &probe.then {
+        for (number, request) in probe.then.iter().enumerate() {
             self.traces.pop();
+            if let (Some(pause), true) = (probe.pause, number + 1 == probe.then.len()) {
+                tokio::time::sleep(pause).await;
+            }
+            self.flaw = probe.flaw;
             outcome = self.send(request, calibration).await?;
         }
         Ok(outcome)
+    }
+
+    /// The same bytes twice, with the same right proof.
+    async fn replay(
+        &mut self,
+        request: &Request,
+        calibration: &Calibration,
+    ) -> Result<Outcome, Stop> {
+        let proven = self.proven(request, Flaw::Replayed);
+        self.send(&proven, calibration).await?;
+        self.traces.pop();
+        self.send(&proven, calibration).await
     }
 
     /// Sends a probe's request. Every so many of them the valid token is tried
@@ -143,13 +175,47 @@ impl<'r> Session<'r> {
         request: &Request,
         calibration: &Calibration,
     ) -> Result<Outcome, Stop> {
+        let flaw = self.flaw.take().unwrap_or(Flaw::Sound);
         if self.since_alive >= PROBES_BETWEEN {
             self.check_alive(calibration).await?;
         }
         self.since_alive += 1;
-        let (outcome, trace) = self.exchange(request).await?;
+        let (outcome, trace) = self.exchange(request, flaw).await?;
         self.traces.push(trace);
         Ok(outcome)
+    }
+
+    /// The request with the proofs that its token asks for.
+    fn proven(&self, request: &Request, flaw: Flaw) -> Request {
+        let has = |wanted: &str| {
+            let mut fields = request.headers.iter();
+            fields
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value)
+        };
+        let (Some(prover), Some(credential), None) = (
+            &self.attack.extras.prover,
+            has("Authorization"),
+            has("DPoP"),
+        ) else {
+            return request.clone();
+        };
+        let credential = String::from_utf8_lossy(credential);
+        let token = credential.split_once(' ').map_or("", |(_, token)| token);
+        let target = String::from_utf8_lossy(&request.target);
+        let path = target.split('?').next().unwrap_or_default();
+        let facts = Facts {
+            method: &request.method,
+            uri: &format!("{}{path}", self.attack.target.origin()),
+            token,
+            now: self.attack.started.as_secs() + self.begun.elapsed().as_secs(),
+            id: &self.trace_id(),
+            nonce: self.nonce.as_deref(),
+        };
+        let fields = prover.fields(flaw, &facts);
+        fields.into_iter().fold(request.clone(), |request, proof| {
+            request.with("DPoP", proof)
+        })
     }
 
     /// Asks whether the valid token is still let in.
@@ -157,7 +223,7 @@ impl<'r> Session<'r> {
         let request = self.attack.target.request(Some(&self.attack.token));
         let mut last = String::new();
         for _ in 0..2 {
-            let (outcome, _) = self.exchange(&request).await?;
+            let (outcome, _) = self.exchange(&request, Flaw::Sound).await?;
             let standing = outcome.answer().map(|answer| calibration.standing(answer));
             if standing == Some(Standing::LetIn) {
                 self.since_alive = 0;
@@ -189,7 +255,7 @@ impl<'r> Session<'r> {
             ),
         ] {
             let request = self.attack.target.request(token);
-            let (outcome, _) = self.exchange(&request).await?;
+            let (outcome, _) = self.exchange(&request, Flaw::Sound).await?;
             let standing = outcome.answer().map(|answer| calibration.standing(answer));
             if standing == Some(Standing::LetIn) && !is_expected {
                 return Ok(Err(format!("the control failed: {what} was let in too")));
@@ -199,7 +265,7 @@ impl<'r> Session<'r> {
     }
 
     /// One exchange within budget; a target that is busy is given time.
-    async fn exchange(&mut self, request: &Request) -> Result<(Outcome, Trace), Stop> {
+    async fn exchange(&mut self, request: &Request, flaw: Flaw) -> Result<(Outcome, Trace), Stop> {
         let mut tries = 0;
         loop {
             self.within_budget()?;
@@ -210,6 +276,7 @@ impl<'r> Session<'r> {
                 answered: None,
             };
             let parent = format!("00-{}-{:016x}-01", trace.sent, u64::from(self.sent));
+            let request = &self.proven(request, flaw);
             let traced = match request.headers.is_empty() {
                 true => request.clone(),
                 false => request.clone().with("traceparent", parent),
@@ -217,6 +284,8 @@ impl<'r> Session<'r> {
             let outcome = self.network.send(&traced).await;
             if let Some(answer) = outcome.answer() {
                 trace.answered = answer.header("x-request-id").map(str::to_owned);
+                let nonce = answer.header("dpop-nonce").map(str::to_owned);
+                self.nonce = nonce.or(self.nonce.take());
             }
             tries += 1;
             let pause = match &outcome {

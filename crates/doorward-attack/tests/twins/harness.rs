@@ -316,6 +316,9 @@ impl Twins {
             include_str!("python/faults.py"),
             include_str!("python/rights.py"),
             include_str!("python/callers.py"),
+            include_str!("python/described.py"),
+            include_str!("python/keys.py"),
+            include_str!("python/proofs.py"),
             "\n\nserve_all()\n",
         ];
         fs::write(&file, parts.concat()).unwrap();
@@ -399,7 +402,7 @@ async fn network(target: &Target) -> Network {
     clippy::disallowed_methods,
     reason = "the twins look at the real clock"
 )]
-fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     UnixTime::from_secs(since.unwrap().as_secs())
 }

@@ -5,6 +5,7 @@
 //! terminal, and no token is an argument.
 
 mod allowed;
+mod api_key;
 mod files;
 mod listener;
 mod observed;
@@ -149,6 +150,16 @@ struct More {
     /// Path of a route on the target that shows the headers it received
     #[arg(long, value_name = "/PATH")]
     echo_route: Option<String>,
+    /// The API's description, OpenAPI as JSON: a file, or a path on the target
+    #[arg(long, value_name = "FILE|/PATH")]
+    openapi: Option<String>,
+    /// The private key that the token is bound to (DPoP), PKCS #8 PEM: every
+    /// request then carries a proof
+    #[arg(long, value_name = "FILE", conflicts_with = "token_in")]
+    dpop_key: Option<PathBuf>,
+    /// A key for programs: alone, or TOML with what is known of such keys
+    #[arg(long, value_name = "FILE")]
+    api_key: Option<PathBuf>,
     /// The key that signs the tokens of a staging system: PKCS #8 PEM, or the
     /// secret of an HMAC
     #[arg(long, value_name = "FILE")]
@@ -219,6 +230,14 @@ impl Attack {
             Some(self.method.clone()).filter(|method| method != "GET"),
         );
         add("--jwks", self.more.jwks.clone());
+        add("--openapi", self.more.openapi.clone());
+        add(
+            "--dpop-key",
+            self.more
+                .dpop_key
+                .as_ref()
+                .map(|file| file.display().to_string()),
+        );
         let quoted = words
             .iter()
             .map(|word| invocation::shell_word(Path::new(word)));
@@ -236,7 +255,12 @@ impl Attack {
             }),
         };
         if let Some(source) = &self.more.jwks {
-            run.extras.jwks = Some(files::jwks(source, &run.target, &network).await?);
+            run.extras.jwks =
+                Some(files::of_the_target(source, "key set", &run.target, &network).await?);
+        }
+        if let Some(source) = &self.more.openapi {
+            let text = files::of_the_target(source, "description", &run.target, &network).await?;
+            run.extras.description = Some(files::description(source, &text)?);
         }
         if let Some(address) = self.more.listener {
             run.extras.listening = Some(listener::open(address, &run.token).await?);
@@ -293,6 +317,9 @@ impl Attack {
         }
         if let Some(file) = &self.limits.body {
             target.body = Some(files::json(file)?);
+        }
+        if self.more.dpop_key.is_some() {
+            target.place = TokenPlace::Dpop;
         }
         if let Some(place) = &self.token_in {
             target.place = token_place(place)?;
@@ -363,6 +390,9 @@ impl Attack {
                 .transpose()?,
             second: more.second.caller()?,
             other_issuers: more.second.other_issuers.clone(),
+            description: None,
+            prover: more.dpop_key.as_deref().map(files::prover).transpose()?,
+            api_keys: more.api_key.as_deref().map(api_key::read).transpose()?,
             echo_route,
             listening: None,
             staging: staging.transpose()?,

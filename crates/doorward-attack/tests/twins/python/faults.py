@@ -1373,7 +1373,7 @@ def handler(kind):
                 return False
             return super().parse_request()
 
-        do_GET = do_HEAD = do_OPTIONS = do_POST = do_DELETE = route
+        do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = route
 
     return TwinHandler
 

@@ -3,6 +3,8 @@
 use std::{io::Read as _, path::Path};
 
 use doorward_attack::{
+    description::Description,
+    proof::Prover,
     target::Target,
     wire::{Network, Roots},
 };
@@ -12,32 +14,36 @@ use crate::{exit::Failure, paint::safe};
 /// Far more than any of these files should have.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// The key set of a file, or of a path on the target: no other host is asked.
-pub(super) async fn jwks(
+/// The text of a file, or of a path on the target: no other host is asked.
+/// `what` it is, for people.
+pub(super) async fn of_the_target(
     source: &str,
+    what: &str,
     target: &Target,
     network: &Network,
 ) -> Result<String, Failure> {
     let path = source.strip_prefix(&target.origin()).unwrap_or(source);
     if path.starts_with('/') && !Path::new(path).exists() {
-        let mut request = target.request(None);
-        "GET".clone_into(&mut request.method);
+        let mut plain = target.clone();
+        "GET".clone_into(&mut plain.method);
+        plain.body = None;
+        let mut request = plain.request(None);
         request.target = path.as_bytes().to_vec();
         let outcome = network.send(&request).await;
         return match outcome.answer() {
             Some(answer) if answer.is_success() => Ok(answer.text()),
             _ => Err(Failure::unreachable(format!(
-                "{}{} gave no key set: {}",
+                "{}{} gave no {what}: {}",
                 target.origin(),
                 safe(path),
                 outcome.shown()
             ))
-            .hint("check the path, or save the set and name the file")),
+            .hint("check the path, or save it and name the file")),
         };
     }
     if path.contains("://") {
         return Err(Failure::usage("only the target is spoken to")
-            .hint("save the key set to a file and name that"));
+            .hint(format!("save the {what} to a file and name that")));
     }
     let bytes = read(Path::new(path))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -49,6 +55,22 @@ pub(super) fn words(file: &Path) -> Result<Vec<String>, Failure> {
     let text = String::from_utf8_lossy(&bytes);
     let words = text.lines().filter(|line| !line.is_empty());
     Ok(words.map(str::to_owned).collect())
+}
+
+/// What a description says.
+pub(super) fn description(source: &str, text: &str) -> Result<Description, Failure> {
+    Description::parse(text).map_err(|error| {
+        Failure::configuration(format!("{} is no description: {error}", safe(source)))
+            .hint("name an OpenAPI 3 document as JSON, with examples for its parameters")
+    })
+}
+
+/// The key of a bound token.
+pub(super) fn prover(file: &Path) -> Result<Prover, Failure> {
+    let key = read(file)?;
+    Prover::new(&key).map_err(|error| {
+        Failure::configuration(format!("{} signs no proof: {error}", file.display()))
+    })
 }
 
 /// A file with one JSON value.

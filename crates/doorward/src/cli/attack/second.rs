@@ -63,7 +63,7 @@ pub(super) fn of_the_target(flag: &str, route: Option<&str>) -> Result<Option<St
     route.map(|route| path(flag, route)).transpose()
 }
 
-fn path(flag: &str, text: &str) -> Result<String, Failure> {
+pub(super) fn path(flag: &str, text: &str) -> Result<String, Failure> {
     let is_plain = text
         .bytes()
         .all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'#');
