@@ -71,3 +71,7 @@ differential TOKENS='1000000' SEED='1':
 # the JOSE vectors of Wycheproof; FOLDER is `testvectors_v1` of the repository C2SP/wycheproof
 wycheproof FOLDER:
     WYCHEPROOF='{{ absolute_path(FOLDER) }}' cargo test --package doorward-jose --test vectors -- --ignored --nocapture
+
+# write docs/openapi.json, the description of the administration, from the code
+openapi:
+    cargo run --package doorward-issuer --example openapi > docs/openapi.json

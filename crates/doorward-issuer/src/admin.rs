@@ -24,7 +24,7 @@ use crate::{
     password::{NewPassword, Password, PasswordHash, Salt},
     revocation::revoke_user_tokens,
     role_grant::{RoleGrant, UnknownRole},
-    session::EndCause,
+    session::{EndCause, SessionId, end},
     store::Tx,
     tenant::{Tenant, TenantName},
     ticket::Purpose,
@@ -158,28 +158,53 @@ impl Admin {
     /// Disables a user: refused in every flow, sessions ended, access tokens
     /// refused. `false` if it was so already.
     pub async fn disable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let mut change = self.begin_for(username).await?;
-        if !change
-            .tx
-            .set_disabled(&change.user, Some(change.now))
-            .await?
-        {
-            return Ok(false);
-        }
-        self.end_all(&mut change, Action::UserDisable, EndCause::UserDisabled)
-            .await?;
-        change.tx.commit().await?;
-        Ok(true)
+        self.set_disabled(username, true, None).await
     }
 
     /// Lets a disabled user sign in again. `false` if it was so already.
     pub async fn enable_user(&self, username: &str) -> Result<bool, AdminError> {
-        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
-        if !tx.set_disabled(&user, None).await? {
+        self.set_disabled(username, false, None).await
+    }
+
+    /// One of the two, of an account that still has the version `expected`.
+    pub(crate) async fn set_disabled(
+        &self,
+        username: &str,
+        disabled: bool,
+        expected: Option<i64>,
+    ) -> Result<bool, AdminError> {
+        let mut change = self.begin_for(username).await?;
+        if let Some(expected) = expected {
+            let state = change.tx.account_state(&change.user).await?;
+            if state.is_none_or(|state| state.version != expected) {
+                return Err(AdminError::Changed);
+            }
+        }
+        let since = disabled.then_some(change.now);
+        if !change.tx.set_disabled(&change.user, since).await? {
             return Ok(false);
         }
-        tx.record(self.entry(now, Action::UserEnable, Object::User(&user)))
-            .await?;
+        if disabled {
+            self.end_all(&mut change, Action::UserDisable, EndCause::UserDisabled)
+                .await?;
+        } else {
+            let object = Object::User(&change.user);
+            let entry = self.entry(change.now, Action::UserEnable, object);
+            change.tx.record(entry).await?;
+        }
+        change.tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends one session: its refresh token and access tokens are refused.
+    /// `false` if there is none alive.
+    pub(crate) async fn end_session(&self, session: SessionId) -> Result<bool, AdminError> {
+        let now = self.now();
+        let mut tx = self.issuer.store().begin().await?;
+        let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
+        if !end(&mut tx, session, cause, actor, now).await? {
+            return Ok(false);
+        }
         tx.commit().await?;
         Ok(true)
     }

@@ -34,8 +34,10 @@ pub enum ActorKind {
     System,
     /// Somebody at the command line of this machine.
     Operator,
-    /// A user, on their own account.
+    /// A user: on their own account, or as an administrator.
     User,
+    /// A service client.
+    Client,
 }
 
 impl Actor {
@@ -69,6 +71,16 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// A service client, by its `client_id`.
+    pub(crate) fn client(id: &str) -> Self {
+        Self {
+            kind: ActorKind::Client,
+            id: id.to_owned(),
+        }
+    }
+}
+
 impl ActorKind {
     /// Stable name.
     pub const fn name(self) -> &'static str {
@@ -76,6 +88,7 @@ impl ActorKind {
             Self::System => "system",
             Self::Operator => "operator",
             Self::User => "user",
+            Self::Client => "client",
         }
     }
 }
@@ -178,6 +191,10 @@ macro_rules! actions {
 }
 
 actions! {
+    /// The database was copied to a file.
+    InstallationBackUp = "installation.back_up", "done";
+    /// A backup was put back, and a new epoch begun.
+    InstallationRestore = "installation.restore", "done";
     InstallationCreate = "installation.create", "done";
     /// The store was found in an older state; every session was ended.
     InstallationRolledBack = "installation.rolled_back", "done";

@@ -219,6 +219,12 @@ pub enum AdminError {
     /// The user is disabled.
     #[error("user {0} is disabled")]
     UserDisabled(Username),
+    /// The database is copied by its server's own tools.
+    #[error("a PostgreSQL database is backed up with pg_dump")]
+    BackedUpElsewhere,
+    /// It is not any more what the change was meant for.
+    #[error("it changed since it was read; nothing was changed")]
+    Changed,
     /// The password may not be chosen.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),

@@ -20,6 +20,7 @@
 //! [`Decision`]: doorward_policy::decision::Decision
 //! [`Caller`]: doorward_policy::decision::Caller
 
+pub mod admin;
 mod answer;
 mod authenticate;
 mod authorization_server;

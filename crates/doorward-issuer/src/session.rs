@@ -219,7 +219,7 @@ impl Issuer {
     ) -> Result<bool, StoreError> {
         let now = self.clock().now();
         let mut tx = self.store().begin().await?;
-        if !end(&mut tx, session, cause, now).await? {
+        if !end(&mut tx, session, cause, None, now).await? {
             return Ok(false);
         }
         tx.commit().await?;
@@ -266,12 +266,14 @@ struct Genuine {
     row: SessionRow,
 }
 
-/// Ends a session, revokes its access tokens and writes it down. `false` if
-/// there is no such session alive.
-async fn end(
+/// Ends a session, revokes its access tokens and writes it down, in the name of
+/// `actor`, or of whoever ends sessions for this cause. `false` if there is no
+/// such session alive.
+pub(crate) async fn end(
     tx: &mut Tx,
     session: SessionId,
     cause: EndCause,
+    actor: Option<&Actor>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some((user, tenant)) = tx.end_session(session, cause, now).await? else {
@@ -285,7 +287,8 @@ async fn end(
         now,
     )
     .await?;
-    let actor = cause.actor(&user);
+    let usual = cause.actor(&user);
+    let actor = actor.unwrap_or(&usual);
     let entry = AuditEntry::new(actor.at(now), Action::SessionEnd, Object::Session(&sid))
         .tenant(&tenant)
         .session(session)
@@ -306,7 +309,7 @@ pub(crate) async fn end_others(
     let mut others = tx.live_sessions(user).await?;
     others.retain(|session| Some(*session) != kept);
     for session in &others {
-        end(tx, *session, cause, now).await?;
+        end(tx, *session, cause, None, now).await?;
     }
     Ok(others.len())
 }

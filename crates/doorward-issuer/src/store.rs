@@ -50,6 +50,7 @@
 mod accounts;
 mod api_keys;
 mod audit_log;
+mod backup;
 mod clients;
 pub(crate) mod contention;
 mod database;
@@ -57,6 +58,7 @@ mod failure;
 mod feed;
 mod grants;
 mod group_commit;
+mod idempotency;
 mod installation;
 mod keys;
 mod migrations;

@@ -3,7 +3,8 @@
 //! Loopback by default. Everything but health asks for the operator's token,
 //! which lies in the data folder: whoever can read that file is the operator.
 //! What a decision shows here is whole; strangers and callers get only the
-//! problem document of their own request.
+//! problem document of their own request. Administration (`/api/users` and the
+//! like) is the issuer's: it takes access tokens too.
 
 pub(crate) mod connections;
 
@@ -17,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
+use doorward_issuer::http::admin::Operator;
 use doorward_policy::decision::{Decision, TraceId};
 use doorward_verify::bearer;
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,8 @@ pub(crate) struct Admin {
     pub(crate) ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// Judges a request that is not sent.
     pub(crate) judge: Box<dyn Fn(Explain) -> Judged + Send + Sync>,
+    /// Administration, where the issuer is in this process.
+    pub(crate) api: Router,
     /// Fills in what only the operator's side knows: names and fixes.
     pub(crate) annotate: Box<dyn Fn(Decision) -> Annotated + Send + Sync>,
 }
@@ -185,11 +189,31 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         };
         router.route(endpoint.path, handler)
     });
+    let known = middleware::from_fn_with_state(Arc::clone(&admin), know_operator);
+    let api = admin.api.clone().layer(known);
     endpoints
         .fallback(|| async { refused(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(64 * 1024))
-        .layer(middleware::from_fn(same_machine_names))
         .with_state(admin)
+        .merge(api)
+        .layer(middleware::from_fn(same_machine_names))
+}
+
+/// Tells the administration that the operator asks, by the token of the data
+/// folder. Whoever else asks shows an access token there.
+async fn know_operator(
+    State(admin): State<Arc<Admin>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let is_operator = matches!(
+        bearer::from_headers(request.headers()),
+        Ok(token) if admin.operator_token.matches(token)
+    );
+    if is_operator {
+        request.extensions_mut().insert(Operator);
+    }
+    next.run(request).await
 }
 
 /// A browser that was talked into calling loopback by another name (DNS
@@ -357,6 +381,7 @@ mod unauthorized {
             operator_token: OperatorToken::generate([0x0f; 32]),
             ready: Box::new(super::Readiness::always),
             judge: Box::new(move |_| Box::pin(async move { decision() })),
+            api: axum::Router::new(),
             annotate: Box::new(|decision| {
                 Box::pin(async {
                     Explained {

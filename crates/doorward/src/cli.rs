@@ -6,6 +6,7 @@
 
 mod apikey;
 mod attack;
+mod backup;
 mod client;
 mod config;
 mod curl;
@@ -13,6 +14,7 @@ mod explain;
 mod init;
 mod key;
 mod login;
+mod restore;
 mod role;
 mod route;
 mod secret;
@@ -121,6 +123,10 @@ enum Command {
     /// Manage signing keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Copy the state into a file, while a server runs
+    Backup(backup::Backup),
+    /// Put a backup back; whatever was revoked since stays revoked
+    Restore(restore::Restore),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),
     /// Mint, look at and check tokens
@@ -150,6 +156,8 @@ impl Cli {
             Command::Client(client) => client.run(&place),
             Command::ApiKey(key) => key.run(&place),
             Command::Key(key) => key.run(&place),
+            Command::Backup(backup) => backup.run(&place),
+            Command::Restore(restore) => restore.run(&place),
             Command::Login(login) => login.run(&place),
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),

@@ -303,6 +303,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         operator_token: operator_token(&settings.folder)?,
         ready: home.readiness(),
         judge: wiring::judge(gateway.gateway()),
+        api: issuer
+            .as_ref()
+            .map_or_else(Default::default, Issuer::admin_router),
         annotate: annotator.boxed(),
     };
     serve_admin(admin_listener, admin)?;

@@ -71,6 +71,25 @@ impl Admin {
         Ok(settled.await?)
     }
 
+    /// Copies the database as it is now into `file`, which must be empty; others
+    /// go on using it meanwhile. The master key is not in the copy, which is of
+    /// no use without it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::BackedUpElsewhere`] on PostgreSQL.
+    pub async fn back_up_to(&self, file: &str) -> Result<(), AdminError> {
+        let (now, action) = (self.now(), Action::InstallationBackUp);
+        let mut tx = self.issuer.store().begin().await?;
+        tx.record(self.entry(now, action, Object::Installation))
+            .await?;
+        tx.commit().await?;
+        match self.issuer.store().back_up_to(file).await? {
+            true => Ok(()),
+            false => Err(AdminError::BackedUpElsewhere),
+        }
+    }
+
     /// Publishes a new signing key, which signs as soon as every client must
     /// have seen it. Returns its kid; if one is waiting already, that one's.
     pub async fn rotate_key(&self) -> Result<String, AdminError> {

@@ -82,6 +82,11 @@ impl Refusal {
         }
     }
 
+    /// Whether we failed, rather than the caller: what was asked may be done.
+    pub(super) fn is_failure(&self) -> bool {
+        self.reason.is_failure()
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self {
             retry_after: Some(seconds),
@@ -283,7 +288,7 @@ fn challenge_of(decision: &Decision) -> Option<HeaderValue> {
             Some(HeaderValue::from_static("Bearer"))
         }
         // Another scope would not help.
-        Reason::WrongPassword | Reason::WrongCode => None,
+        Reason::WrongPassword | Reason::WrongCode | Reason::BeyondOwnRights => None,
         // RFC 6749 section 5.2.
         Reason::InvalidClient => Some(HeaderValue::from_static("Basic realm=\"doorward\"")),
         _ => challenge::www_authenticate(decision, None),

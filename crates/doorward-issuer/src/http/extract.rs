@@ -120,6 +120,53 @@ impl Members {
             Some(_) => Err(bad_body(format!("member `{name}` must be a string"))),
         }
     }
+
+    /// A list of strings that may be there.
+    pub(super) fn optional_texts(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        let wrong = || bad_body(format!("member `{name}` must be an array of strings"));
+        let items = match self.0.remove(name) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(wrong()),
+        };
+        let text = |item| match item {
+            Value::String(text) => Ok(text),
+            _ => Err(wrong()),
+        };
+        items
+            .into_iter()
+            .map(text)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// A whole number that may be there.
+    pub(super) fn optional_number(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+                bad_body(format!("member `{name}` must be a whole number, 0 or more"))
+            }),
+        }
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn number(&mut self, name: &'static str) -> Result<u64, Refusal> {
+        self.optional_number(name)?
+            .ok_or_else(|| bad_body(format!("member `{name}` is missing")))
+    }
+
+    /// `true` or `false`, which must be there.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
+        match self.0.remove(name) {
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(bad_body(format!("member `{name}` must be true or false"))),
+            None => Err(bad_body(format!("member `{name}` is missing"))),
+        }
+    }
 }
 
 impl<S: Sync> FromRequest<S> for JsonBody {
@@ -147,6 +194,20 @@ impl<S: Sync> FromRequest<S> for OptionalJsonBody {
         demand_json(&parts.headers)?;
         parse(&bytes).map(Some).map(Self)
     }
+}
+
+/// The members of a body that was read; none if the endpoint takes none or
+/// nothing was sent.
+pub(super) fn members_of(
+    headers: &HeaderMap,
+    body: &[u8],
+    known: &[&str],
+) -> Result<Members, Refusal> {
+    if body.is_empty() {
+        return Ok(Members(Object::new()));
+    }
+    demand_json(headers)?;
+    parse(body)?.only(known)
 }
 
 /// Bytes of the body, up to the bound; a longer one is not read to its end.

@@ -77,6 +77,12 @@ fn advice(reason: Reason) -> &'static str {
         Reason::TokenExpired | Reason::UserChanged => {
             "Refresh (POST /auth/refresh) and try again with the new access token.\n"
         }
+        Reason::PreconditionFailed => {
+            "Read it again and send the change with its new entity tag.\n"
+        }
+        Reason::BeyondOwnRights | Reason::ApiKeyNotAllowed => {
+            "Ask somebody who holds those permissions, or whoever runs this server.\n"
+        }
         Reason::SignInExpired => "Begin again: POST /auth/sign-in.\n",
         Reason::ResetRefused => {
             "Ask whoever runs this server for another reset token; each works once, and not for long.\n"

@@ -109,7 +109,8 @@ impl Issuer {
         let mut changes = Changes::default();
         let mut heads = store.heads().await?;
         if heads.epoch == seen.epoch && heads.revocation < seen.revocation {
-            self.begin_epoch(&seen).await?;
+            self.begin_epoch(&seen, Action::InstallationRolledBack)
+                .await?;
             changes.rolled_back = true;
             heads = store.heads().await?;
         }
@@ -161,6 +162,16 @@ impl Issuer {
         Ok(changes)
     }
 
+    /// For a database that was just put back from a backup: ends every session,
+    /// refuses every access token, replaces every signing key, and begins a new
+    /// epoch, so that nothing comes alive that was revoked since (KEY-021).
+    pub async fn begin_restored_epoch(&self) -> Result<(), StoreError> {
+        let seen = self.0.seen.lock().await;
+        self.begin_epoch(&seen, Action::InstallationRestore).await?;
+        drop(seen);
+        self.poll_changes().await.map(drop)
+    }
+
     async fn advance_keys(&self, now: Timestamp) -> Result<bool, StoreError> {
         let fresh = self.fresh_key(now).await?;
         let mut tx = self.0.store.begin().await?;
@@ -186,7 +197,7 @@ impl Issuer {
     }
 
     /// Ends everything, because the store forgot something.
-    async fn begin_epoch(&self, seen: &Seen) -> Result<(), StoreError> {
+    async fn begin_epoch(&self, seen: &Seen, action: Action) -> Result<(), StoreError> {
         let fresh = self.fresh_key(self.clock().now()).await?;
         let mut tx = self.0.store.begin().await?;
         tx.lock_installation().await?;
@@ -208,8 +219,8 @@ impl Issuer {
         key_ring::replace_all(&mut tx, fresh, stamp)
             .await
             .map_err(only_store)?;
-        let entry = AuditEntry::new(stamp, Action::InstallationRolledBack, object)
-            .detail(json!({ "sessions_ended": ended }));
+        let entry =
+            AuditEntry::new(stamp, action, object).detail(json!({ "sessions_ended": ended }));
         tx.record(entry).await?;
         tx.commit().await?;
         self.settle_everybody(watermark, cause.name()).await
@@ -223,8 +234,9 @@ impl Issuer {
         tx.advance_feed().await?;
         let revocations = tx.purge_revocations(before.unix()).await?;
         let sessions = tx.purge_sessions(before).await?;
+        let requests = tx.purge_idempotency(before).await?;
         tx.commit().await?;
-        Ok(revocations.max(sessions) < PURGE_ROWS)
+        Ok(revocations.max(sessions).max(requests) < PURGE_ROWS)
     }
 }
 

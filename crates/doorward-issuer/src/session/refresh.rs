@@ -146,11 +146,11 @@ impl Job for Exchange {
                     "generation": row.generation,
                 });
                 self.record(tx, &row, Action::RefreshReuse, detail).await?;
-                end(tx, self.session, EndCause::RefreshReused, self.now).await?;
+                end(tx, self.session, EndCause::RefreshReused, None, self.now).await?;
                 Ok(Exchanged::Reused(kind))
             }
             Judgement::Ahead => {
-                end(tx, self.session, EndCause::StoreRolledBack, self.now).await?;
+                end(tx, self.session, EndCause::StoreRolledBack, None, self.now).await?;
                 Ok(Exchanged::Refused)
             }
         }
@@ -171,7 +171,7 @@ impl Exchange {
             Entitlement::Disabled => EndCause::UserDisabled,
             Entitlement::NotAMember => EndCause::MembershipLost,
         };
-        end(tx, self.session, cause, self.now).await?;
+        end(tx, self.session, cause, None, self.now).await?;
         Ok(Exchanged::Refused)
     }
 

@@ -76,6 +76,27 @@ impl Store {
         rows.into_iter().map(user).collect()
     }
 
+    /// Users of a tenant, or of all of them, by name.
+    pub(crate) async fn users_of(
+        &self,
+        tenant: Option<&TenantName>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let Some(tenant) = tenant else {
+            return self.users(after, Some(limit)).await;
+        };
+        let rows: Vec<(String, String, String, Option<i64>, i64)> =
+            sql("SELECT id, username, home_tenant, disabled_at, created_at
+             FROM account WHERE home_tenant = $1 AND username > $2 ORDER BY username LIMIT $3")
+            .bind(tenant.as_str())
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        rows.into_iter().map(user).collect()
+    }
+
     pub(crate) async fn user(&self, username: &Username) -> Result<Option<User>, StoreError> {
         let row = sql("SELECT id, username, home_tenant, disabled_at, created_at
              FROM account WHERE username = $1")

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_clients.sql"),
     include_str!("../../migrations/0004_api_keys.sql"),
     include_str!("../../migrations/0005_second_factors.sql"),
+    include_str!("../../migrations/0006_idempotency.sql"),
 ];
 
 /// The newest migration that took something away: programs that do not know it

@@ -77,6 +77,31 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The sessions of a user that are alive at `now`, the oldest first.
+    pub(crate) async fn live_sessions_of(
+        &self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, SessionRow)>, StoreError> {
+        let ids: Vec<(String,)> = sql("SELECT id FROM session
+             WHERE account_id = $1 AND ended_at IS NULL AND idle_until > $2
+               AND absolute_until > $2 ORDER BY id LIMIT 1000")
+        .bind(user.as_str())
+        .bind(millis(now))
+        .fetch_all(self.readers())
+        .await?;
+        let mut sessions = Vec::with_capacity(ids.len());
+        for (id,) in ids {
+            let id = parsed(SessionId::parse(&id).ok_or(id), "session.id")?;
+            if let Some(row) = self.session(id).await? {
+                sessions.push((id, row));
+            }
+        }
+        Ok(sessions)
+    }
+}
+
 impl Tx {
     pub(crate) async fn session(
         &mut self,

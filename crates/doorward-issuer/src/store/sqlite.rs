@@ -80,6 +80,11 @@ impl File {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// The connection that writes, for what is no transaction.
+    pub(super) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
     /// Closes every connection. The last process to leave puts what is still in
     /// the write-ahead log into the database file.
     pub(super) async fn close(&self) {

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod accounts;
+mod administration;
 mod api_keys;
+mod backup;
 mod clients;
 mod clock;
 mod feed;

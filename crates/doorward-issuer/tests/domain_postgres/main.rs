@@ -4,6 +4,10 @@
 
 #[path = "../domain/accounts.rs"]
 mod accounts;
+#[path = "../domain/administration.rs"]
+mod administration;
+#[path = "../domain/backup.rs"]
+mod backup;
 #[path = "../domain/clients.rs"]
 mod clients;
 #[path = "../domain/clock.rs"]

@@ -81,6 +81,8 @@ reasons! {
     SecondFactorChanged = "second_factor_changed", 200, Anyone, "the second factor was changed";
     /// The session ended.
     SignedOut = "signed_out", 200, Anyone, "signed out";
+    /// Administration was asked and answered.
+    Administered = "administered", 200, Anyone, "administration answered";
     /// A document or resource of Doorward itself was served.
     Served = "served", 200, Anyone, "served by Doorward";
 
@@ -105,6 +107,8 @@ reasons! {
     // Routing.
     /// No route matches: what is not opened is closed.
     NoRoute = "no_route", 404, Anyone, "no route opens this path";
+    /// There is no such user, client, key or session, or not for this caller.
+    NotFound = "not_found", 404, Anyone, "there is nothing of this name";
     /// The path has routes, but none for this method.
     MethodNotAllowed = "method_not_allowed", 405, Anyone, "no route opens this method on this path";
     /// The place in the revocation feed is of another epoch, or too old.
@@ -189,6 +193,10 @@ reasons! {
     // Authorization.
     /// The permission of the route is missing.
     MissingPermission = "missing_permission", 403, ProvenCaller, "a permission is missing";
+    /// Administration by an API key.
+    ApiKeyNotAllowed = "api_key_not_allowed", 403, ProvenCaller, "API keys open no administration";
+    /// Handing out more than the caller holds.
+    BeyondOwnRights = "beyond_own_rights", 403, Anyone, "nobody hands out more than they hold";
     /// The tenant of the path is not the caller's.
     WrongTenant = "wrong_tenant", 403, ProvenCaller, "the resource belongs to another tenant";
     /// Another `where` condition of the route does not hold.
@@ -209,6 +217,8 @@ reasons! {
     ResetRefused = "reset_refused", 400, Anyone, "the reset token is not valid";
     /// Not a password that may be chosen.
     WeakPassword = "weak_password", 400, Anyone, "the new password may not be chosen";
+    /// It changed since the caller read it.
+    PreconditionFailed = "precondition_failed", 412, Anyone, "it changed since it was read";
     /// What is asked for does not fit how things stand.
     Conflict = "conflict", 409, Anyone, "the request does not fit the present state";
     /// Unknown, expired, revoked or foreign refresh token: one word for all.

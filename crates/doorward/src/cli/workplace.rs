@@ -293,6 +293,10 @@ fn admin_failure(error: &AdminError) -> Failure {
         AdminError::SecretsOverlap { .. } => {
             Failure::usage(message).hint("nothing was changed; --now ends every older secret")
         }
+        AdminError::BackedUpElsewhere => Failure::usage(message).hint(
+            "run pg_dump on it, and keep master.key of this folder beside the dump; after \
+             pg_restore, `doorward restore` begins a new epoch",
+        ),
         AdminError::TenantExists(_) => Failure::usage(message).hint("nothing was changed"),
         AdminError::UserDisabled(name) => Failure::usage(message)
             .hint(format!("`doorward user enable {name}` lets them in again")),

@@ -1,0 +1,529 @@
+//! Administration over HTTP, on whichever engine this is: who may call what,
+//! and what the operations have in common.
+
+use std::collections::BTreeSet;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use doorward_issuer::{
+    Issuer,
+    admin::{NewApiKey, NewClient, NewOwner, NewUser},
+    http::admin::{Needs, OPERATIONS, Operator, openapi},
+};
+use doorward_verify::clock::Clock;
+use http::{HeaderMap, Request, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::harness::{World, audit, new_user, roles, sign_in};
+
+/// A row for each operation: what it is sent, and what the administrator of
+/// another tenant and that of this tenant get. In an order in which all of them
+/// can succeed.
+const ROWS: &[(&str, &str, u16, u16)] = &[
+    ("listUsers", "", 200, 200),
+    (
+        "createUser",
+        r#"{"username":"dora","password":"seven slow herons at noon","tenant":"acme"}"#,
+        404,
+        201,
+    ),
+    ("getUser", "", 404, 200),
+    ("updateUser", r#"{"disabled":false}"#, 404, 200),
+    ("createPasswordReset", "", 404, 201),
+    ("deleteSecondFactor", "", 404, 204),
+    ("listGrants", "", 404, 200),
+    ("createGrant", "", 404, 204),
+    ("deleteGrant", "", 404, 204),
+    ("listSessions", "", 404, 200),
+    ("deleteSession", "", 404, 204),
+    ("deleteSessions", "", 404, 204),
+    ("listRoles", "", 200, 200),
+    ("listTenants", "", 403, 403),
+    ("createTenant", r#"{"name":"initech"}"#, 403, 403),
+    ("listClients", "", 200, 200),
+    (
+        "createClient",
+        r#"{"name":"nightly","tenant":"acme"}"#,
+        404,
+        201,
+    ),
+    ("getClient", "", 404, 200),
+    ("updateClient", r#"{"disabled":false}"#, 404, 200),
+    ("rotateClientSecret", r#"{"overlap_seconds":0}"#, 404, 201),
+    ("deleteClient", "", 404, 204),
+    ("listApiKeys", "", 200, 200),
+    (
+        "createApiKey",
+        r#"{"user":"alice","purpose":"a test","lifetime_seconds":60}"#,
+        404,
+        201,
+    ),
+    ("getApiKey", "", 404, 200),
+    ("rotateApiKey", r#"{"overlap_seconds":0}"#, 404, 201),
+    ("revokeApiKey", "", 404, 204),
+    ("listKeys", "", 403, 403),
+    ("rotateKey", "", 403, 403),
+    ("withdrawKey", "", 403, 403),
+];
+
+/// Alice of `acme` with a session, a key and a client beside her, `boss` who
+/// administers `acme`, and `mallory` who administers `globex`.
+struct Town {
+    world: World,
+    issuer: Issuer,
+    boss: String,
+    mallory: String,
+    alice: String,
+    /// A token that a key of `boss` was exchanged for.
+    key: String,
+    session: String,
+    api_key: String,
+}
+
+struct Said {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Said {
+    fn reason(&self) -> &str {
+        self.body["reason"].as_str().unwrap_or_default()
+    }
+}
+
+impl Town {
+    async fn new() -> Self {
+        let (world, issuer) = World::with_alice().await;
+        let known: &ArcSwap<_> = &world.roles;
+        known.store(std::sync::Arc::new(roles(&[
+            ("reader", &["orders:read"]),
+            ("editor", &["orders:read", "orders:create"]),
+            ("administrator", &["doorward:*", "orders:read"]),
+        ])));
+        let admin = issuer.admin();
+        admin.add_user(new_user("boss")).await.unwrap();
+        let mallory = NewUser {
+            tenant: "globex".to_owned(),
+            ..new_user("mallory")
+        };
+        admin.add_user(mallory).await.unwrap();
+        for (user, tenant) in [("boss", "acme"), ("mallory", "globex")] {
+            let granted = admin.grant_role(user, tenant, "administrator").await;
+            assert!(granted.unwrap());
+        }
+        let batch = NewClient {
+            name: "batch".to_owned(),
+            tenant: "acme".to_owned(),
+            ..NewClient::default()
+        };
+        admin.add_client(batch).await.unwrap();
+        world.clock.turn(5);
+        let new_key = |user: &str| NewApiKey {
+            owner: NewOwner::User(user.to_owned(), None),
+            purpose: "a test".to_owned(),
+            permissions: None,
+            networks: Vec::new(),
+            delay: 0,
+            lifetime: 3600,
+        };
+        let api_key = admin.add_api_key(new_key("alice")).await.unwrap();
+        let key = admin.add_api_key(new_key("boss")).await.unwrap();
+        let now = world.clock.now();
+        let key = issuer.exchange_api_key(key.text.reveal(), now).await;
+        let alice = sign_in(&issuer, "alice").await;
+        Self {
+            boss: sign_in(&issuer, "boss").await.access_token,
+            mallory: sign_in(&issuer, "mallory").await.access_token,
+            alice: alice.access_token,
+            key: key
+                .unwrap_or_else(|_| panic!("no token for the key"))
+                .access_token,
+            session: alice.session_id.to_string(),
+            api_key: api_key.key.id,
+            issuer,
+            world,
+        }
+    }
+
+    /// An operation on what is in `acme`.
+    async fn call(&self, id: &str, bearer: Option<&str>, body: &str) -> Said {
+        let operation = OPERATIONS.iter().find(|it| it.id == id).unwrap();
+        let kid = self.issuer.admin().signing_keys()[0].kid.clone();
+        let path = operation
+            .path
+            .replace("{username}", "alice")
+            .replace("{tenant}", "acme")
+            .replace("{role}", "reader")
+            .replace("{session}", &self.session)
+            .replace("{name}", "batch")
+            .replace("{id}", &self.api_key)
+            .replace("{kid}", &kid);
+        let request = Request::builder()
+            .method(&operation.method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request, bearer, body).await
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        bearer: Option<&str>,
+        body: &str,
+    ) -> Said {
+        let request = match bearer {
+            Some("operator") => request.extension(Operator),
+            Some(bearer) => request.header(header::AUTHORIZATION, format!("Bearer {bearer}")),
+            None => request,
+        };
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let answer = self.issuer.admin_router().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Said {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, bearer: &str, body: &str) -> Said {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.send(request, Some(bearer), body).await
+    }
+}
+
+#[test]
+fn every_operation_has_its_row() {
+    let rows: BTreeSet<_> = ROWS.iter().map(|row| row.0).collect();
+    let operations: BTreeSet<_> = OPERATIONS.iter().map(|operation| operation.id).collect();
+    assert_eq!(rows, operations);
+    assert_eq!(rows.len(), ROWS.len());
+}
+
+#[tokio::test]
+async fn nobody_else_reaches_anything_and_nothing_is_told_or_changed() {
+    let town = Town::new().await;
+    let before = audit(&town.issuer).await.len();
+    for (id, body, foreign, _) in ROWS {
+        for (caller, status, reason) in [
+            (None, 401, "no_token"),
+            (Some("a.b.c"), 401, "invalid_token"),
+            (Some(&*town.alice), 403, "missing_permission"),
+            (Some(&*town.key), 403, "api_key_not_allowed"),
+        ] {
+            let said = town.call(id, caller, body).await;
+            assert_eq!((said.status, said.reason()), (status, reason), "{id}");
+        }
+        let said = town.call(id, Some(&town.mallory), body).await;
+        assert_eq!(said.status, *foreign, "{id}: {}", said.body);
+        let told = said.body.to_string();
+        for secret in [
+            "alice",
+            "boss",
+            "batch",
+            "acme",
+            &town.api_key,
+            &town.session,
+        ] {
+            assert!(!told.contains(secret), "{id} tells {secret}: {told}");
+        }
+    }
+    assert_eq!(
+        audit(&town.issuer).await.len(),
+        before,
+        "something was changed"
+    );
+}
+
+/// What is refused for want of reach and what does not exist look the same.
+#[tokio::test]
+async fn another_tenants_things_are_like_things_that_do_not_exist() {
+    let town = Town::new().await;
+    for (foreign, nothing) in [
+        ("/api/users/alice", "/api/users/nobody"),
+        ("/api/clients/batch", "/api/clients/nothing"),
+        (
+            &*format!("/api/api-keys/{}", town.api_key),
+            "/api/api-keys/AAAAAAAAAAAAAAAA",
+        ),
+    ] {
+        let mut seen = Vec::new();
+        for path in [foreign, nothing] {
+            let mut said = town.ask("GET", path, &town.mallory, "").await;
+            said.body["trace_id"] = Value::Null;
+            seen.push((said.status, said.body));
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert_eq!(seen[0].0, 404);
+    }
+}
+
+#[tokio::test]
+async fn every_operation_works_is_audited_and_answers_as_described() {
+    let town = Town::new().await;
+    let described = openapi();
+    for (id, body, _, status) in ROWS {
+        let operation = OPERATIONS.iter().find(|it| it.id == *id).unwrap();
+        let caller = match operation.needs {
+            Needs::Tenant => &*town.boss,
+            Needs::Installation => {
+                let said = town.call(id, Some(&town.boss), body).await;
+                assert_eq!(said.status, *status, "{id}");
+                "operator"
+            }
+        };
+        // The rows before may have left the client or the key as it was.
+        let before = audit(&town.issuer).await;
+        let said = town.call(id, Some(caller), body).await;
+        assert!(said.status < 300, "{id}: {} {}", said.status, said.body);
+        let path = described["paths"][operation.path].clone();
+        let answer = &path[operation.method.as_str().to_ascii_lowercase()]["responses"];
+        let answer = &answer[said.status.to_string()];
+        assert!(answer.is_object(), "{id} answers {}", said.status);
+        if let Some(shape) = answer["content"]["application/json"]["schema"]["$ref"].as_str() {
+            let name = shape.rsplit('/').next().unwrap();
+            fits(&described, name, &said.body);
+        }
+        let after = audit(&town.issuer).await;
+        let entries = &after[before.len()..];
+        assert!(operation.method != "GET" || entries.is_empty(), "{id}");
+        for entry in entries {
+            assert_ne!(entry.actor_id, "local", "{id} in whose name?");
+        }
+    }
+    let done: BTreeSet<String> = audit(&town.issuer)
+        .await
+        .into_iter()
+        .filter(|entry| entry.actor_id != "local")
+        .map(|entry| entry.action)
+        .collect();
+    for action in [
+        "user.add",
+        "password_reset.issue",
+        "role.revoke",
+        "session.end",
+        "user.end_sessions",
+        "tenant.add",
+        "client.add",
+        "client.secret_rotate",
+        "client.remove",
+        "api_key.add",
+        "api_key.rotate",
+        "api_key.revoke",
+        "key.publish",
+        "key.withdraw",
+    ] {
+        assert!(done.contains(action), "{action} is not in {done:?}");
+    }
+}
+
+/// Whether `value` has the members of schema `name` and no others.
+fn fits(document: &Value, name: &str, value: &Value) {
+    let schema = &document["components"]["schemas"][name];
+    let members = value.as_object().unwrap();
+    let described = schema["properties"].as_object().unwrap();
+    assert!(members.keys().eq(described.keys()), "{name}: {value}");
+    for (member, value) in members {
+        let types = &described[member]["type"];
+        let is = |name: &str| match name {
+            "string" => value.is_string(),
+            "integer" => value.is_u64(),
+            "boolean" => value.is_boolean(),
+            "array" => value.is_array(),
+            _ => value.is_null(),
+        };
+        let fitting = match types {
+            Value::String(name) => is(name),
+            several => several
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|it| is(it.as_str().unwrap())),
+        };
+        assert!(fitting, "{name}.{member} is {value}, not {types}");
+        let items = described[member]["items"]["$ref"].as_str();
+        for item in value.as_array().into_iter().flatten() {
+            if let Some(shape) = items {
+                fits(document, shape.rsplit('/').next().unwrap(), item);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn auz_011_nobody_hands_out_more_than_they_hold() {
+    let town = Town::new().await;
+    let ask = async |method, path: &str, caller: &str, body| {
+        let said = town.ask(method, path, caller, body).await;
+        (said.status, said.reason().to_owned())
+    };
+    let refused = (403, "beyond_own_rights".to_owned());
+    let grant = "/api/users/alice/grants/acme/editor";
+    assert_eq!(ask("PUT", grant, &town.boss, "").await, refused);
+    let abroad = "/api/users/alice/grants/globex/reader";
+    assert_eq!(ask("PUT", abroad, &town.boss, "").await.0, 404);
+    let client = r#"{"name":"wide","permissions":["orders:create"]}"#;
+    assert_eq!(
+        ask("POST", "/api/clients", &town.boss, client).await,
+        refused
+    );
+    let client = r#"{"name":"wide","roles":["editor"]}"#;
+    assert_eq!(
+        ask("POST", "/api/clients", &town.boss, client).await,
+        refused
+    );
+
+    // Nor by becoming somebody who holds more, here or elsewhere.
+    for tenant in ["acme", "globex"] {
+        let admin = town.issuer.admin();
+        admin.grant_role("alice", tenant, "editor").await.unwrap();
+        for (method, path, body) in [
+            ("POST", "/api/users/alice/password-reset", ""),
+            ("DELETE", "/api/users/alice/second-factor", ""),
+            ("PATCH", "/api/users/alice", r#"{"disabled":true}"#),
+            (
+                "POST",
+                "/api/api-keys",
+                r#"{"user":"alice","purpose":"more","lifetime_seconds":60}"#,
+            ),
+            ("POST", &*format!("/api/api-keys/{}/text", town.api_key), ""),
+        ] {
+            assert_eq!(ask(method, path, &town.boss, body).await, refused, "{path}");
+        }
+        admin.revoke_role("alice", tenant, "editor").await.unwrap();
+    }
+    assert_eq!(ask("PUT", grant, "operator", "").await.0, 204);
+}
+
+#[tokio::test]
+async fn a_list_is_read_in_pages_that_belong_to_it() {
+    let town = Town::new().await;
+    let (mut names, mut path) = (Vec::new(), "/api/users?limit=1".to_owned());
+    let mut first = None;
+    loop {
+        let said = town.ask("GET", &path, &town.boss, "").await;
+        let items = said.body["items"].as_array().unwrap().clone();
+        names.extend(
+            items
+                .iter()
+                .map(|user| user["username"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = said.body["next"].as_str() else {
+            break;
+        };
+        first.get_or_insert_with(|| next.to_owned());
+        path = format!("/api/users?limit=1&cursor={next}");
+    }
+    assert_eq!(names, ["alice", "boss"]);
+    let first = first.unwrap();
+    for (path, caller) in [
+        (format!("/api/users?cursor={first}"), "operator"),
+        (format!("/api/users?cursor={first}"), &*town.mallory),
+        (format!("/api/clients?cursor={first}"), &*town.boss),
+        (format!("/api/users?cursor={}", &first[1..]), &*town.boss),
+        ("/api/users?limit=0".to_owned(), &*town.boss),
+        ("/api/users?limit=201".to_owned(), &*town.boss),
+        ("/api/users?offset=1".to_owned(), &*town.boss),
+        ("/api/users?limit=1&limit=2".to_owned(), &*town.boss),
+        ("/api/roles?limit=1".to_owned(), &*town.boss),
+    ] {
+        assert_eq!(
+            town.ask("GET", &path, caller, "").await.status,
+            400,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_what_was_read_before_another_change_is_refused() {
+    let town = Town::new().await;
+    let read = town.call("getUser", Some(&town.boss), "").await;
+    let tag = read.headers[header::ETAG].to_str().unwrap().to_owned();
+    let update = async |tag: &str, disabled: bool| {
+        let request = Request::patch("/api/users/alice")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, tag);
+        let body = json!({ "disabled": disabled }).to_string();
+        town.send(request, Some(&town.boss), &body).await
+    };
+    let changed = update(&tag, true).await;
+    assert_eq!(
+        (changed.status, &changed.body["disabled"]),
+        (200, &json!(true))
+    );
+    let late = update(&tag, false).await;
+    assert_eq!((late.status, late.reason()), (412, "precondition_failed"));
+    let fresh = changed.headers[header::ETAG].to_str().unwrap().to_owned();
+    assert_ne!(fresh, tag);
+    assert_eq!(update(&fresh, false).await.status, 200);
+    assert_eq!(update("v1", true).await.status, 400, "no entity tag");
+}
+
+#[tokio::test]
+async fn a_request_with_a_key_is_done_once_and_its_answer_rests_sealed() {
+    let town = Town::new().await;
+    let post = async |key: &str, caller: &str, body: &str| {
+        let request = Request::post("/api/clients")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key);
+        town.send(request, Some(caller), body).await
+    };
+    let body = r#"{"name":"nightly"}"#;
+    let first = post("k-1", &town.boss, body).await;
+    let again = post("k-1", &town.boss, body).await;
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(
+        first.body, again.body,
+        "the secret that was shown is shown again"
+    );
+    let other = post("k-1", &town.boss, r#"{"name":"hourly"}"#).await;
+    assert_eq!((other.status, other.reason()), (409, "conflict"));
+    let taken = post("k-2", &town.boss, body).await;
+    assert_eq!(taken.status, 409, "without the key it is a second one");
+    // A refusal is not kept, and another caller's key is another key.
+    let refused = post("k-3", &town.boss, r#"{"name":""}"#).await;
+    assert_eq!(refused.status, 400);
+    let mended = post("k-3", &town.boss, r#"{"name":"weekly"}"#).await;
+    assert_eq!(mended.status, 201);
+    let elsewhere = post("k-1", &town.mallory, r#"{"name":"theirs"}"#).await;
+    assert_eq!(elsewhere.status, 201);
+    assert_eq!(post("", &town.boss, body).await.status, 400);
+    let world = &town.world;
+    let sealed = world
+        .count("SELECT COUNT(*) FROM idempotency WHERE sealed_answer IS NOT NULL")
+        .await;
+    assert_eq!(sealed, 3);
+}
+
+#[tokio::test]
+async fn iss_001_a_body_has_no_member_that_was_not_asked_for() {
+    let town = Town::new().await;
+    for (method, path, body) in [
+        (
+            "POST",
+            "/api/users",
+            r#"{"username":"eve","password":"seven slow herons at noon","roles":["editor"]}"#,
+        ),
+        (
+            "PATCH",
+            "/api/users/alice",
+            r#"{"disabled":false,"tenant":"globex"}"#,
+        ),
+        ("PATCH", "/api/users/alice", r#"{"disabled":null}"#),
+        (
+            "POST",
+            "/api/users/alice/password-reset",
+            r#"{"user":"boss"}"#,
+        ),
+        ("GET", "/api/users", r#"{"limit":1}"#),
+    ] {
+        let said = town.ask(method, path, &town.boss, body).await;
+        assert_eq!((said.status, said.reason()), (400, "bad_body"), "{body}");
+    }
+}

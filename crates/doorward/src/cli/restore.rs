@@ -1,0 +1,246 @@
+//! `doorward restore`: a backup in the place of the present state.
+//!
+//! What was revoked since the backup was taken must stay so (KEY-021). Sessions
+//! and tokens: every session ends, every access token is refused and every
+//! signing key is replaced, because the backup knows too little of them. API
+//! keys, clients and disabled users: the present state is asked, if it can be
+//! read, and what it ended is ended in the restored one too.
+//!
+//! The backup is opened, and all of this done to it, beside the present
+//! database; only then do the two change places, and the present one is kept.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use clap::Args;
+use doorward_issuer::{AdminError, Database, Issuer};
+use doorward_policy::role::Roles;
+use doorward_verify::clock::Clock as _;
+use serde_json::json;
+
+use super::{
+    Place, Workplace,
+    backup::{cannot, kept, make},
+    workplace::{CommandError, open_issuer},
+};
+use crate::{
+    exit::{Answer, Failure},
+    output,
+    paint::safe,
+    system::SystemClock,
+};
+
+/// Put a backup back; whatever was revoked since stays revoked
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// What `doorward backup` wrote; without it, the state is taken as restored
+    /// by the database server's own tools
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What was ended since the backup, and is ended in it too.
+#[derive(Default)]
+struct Ended {
+    /// Whether the present state could be asked.
+    is_known: bool,
+    api_keys: Vec<String>,
+    clients: Vec<String>,
+    users: Vec<String>,
+}
+
+impl Restore {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let workplace = Workplace::open(place)?;
+        let is_server = workplace.last_up.database.is_some();
+        match self.file {
+            Some(_) if is_server => Err(Failure::usage(
+                "the state of this folder is on a PostgreSQL server",
+            )
+            .hint("put the dump back with pg_restore, then run `doorward restore` alone")),
+            Some(file) => restore(place, &workplace, &file),
+            None if is_server => workplace.with_issuer(async |issuer| {
+                begin_epoch(&issuer).await?;
+                told(place, None, &Ended::default());
+                Ok(Answer::Yes)
+            }),
+            None => Err(Failure::usage("a backup is missing")
+                .hint("name the file that `doorward backup` wrote")),
+        }
+    }
+}
+
+fn restore(place: &Place, workplace: &Workplace, file: &Path) -> Result<Answer, Failure> {
+    let present = workplace.folder.database();
+    let stamp = SystemClock.now().millis();
+    let fresh = present.with_extension(format!("restoring-{stamp}"));
+    let kept_as = present.with_extension(format!("before-restore-{stamp}"));
+    make(&fresh)?;
+    // The copy takes the mode of what it is copied from.
+    let copied = fs::copy(file, &fresh)
+        .and_then(|_| fs::set_permissions(&fresh, Permissions::from_mode(0o600)))
+        .and_then(|()| kept(&fresh));
+    let outcome = copied
+        .map_err(|error| cannot("copy", file, &error))
+        .and_then(|_| workplace.block_on(prepare(workplace, &present, &fresh)))
+        .and_then(|ended| {
+            exchange(&present, &fresh, &kept_as)?;
+            Ok(ended)
+        });
+    match outcome {
+        Ok(ended) => {
+            told(place, Some(&kept_as), &ended);
+            Ok(Answer::Yes)
+        }
+        Err(failure) => {
+            // Best effort: nothing was put in the place of the present state.
+            for left in files_of(&fresh) {
+                let _ = fs::remove_file(left);
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Ends in the copy what must not come alive.
+async fn prepare(workplace: &Workplace, present: &Path, fresh: &Path) -> Result<Ended, Failure> {
+    let roles: Arc<ArcSwap<Roles>> = Arc::new(ArcSwap::from_pointee(workplace.roles()?));
+    let open = |path: &Path| {
+        let database = Database::Sqlite(path.to_owned());
+        let (folder, last_up, roles) = (&workplace.folder, &workplace.last_up, roles.clone());
+        async move { open_issuer(folder, database, last_up, &roles).await }
+    };
+    let restored = open(fresh).await?;
+    let ended = match open(present).await {
+        Ok(issuer) => {
+            let ended = carry_over(&issuer, &restored).await;
+            issuer.close().await;
+            ended?
+        }
+        Err(_) => Ended::default(),
+    };
+    let begun = begin_epoch(&restored).await;
+    restored.close().await;
+    begun?;
+    Ok(ended)
+}
+
+/// Ends in `restored` what `present` ended.
+async fn carry_over(present: &Issuer, restored: &Issuer) -> Result<Ended, CommandError> {
+    let (present, admin) = (present.admin(), restored.admin());
+    let mut ended = Ended {
+        is_known: true,
+        ..Ended::default()
+    };
+    for key in present.api_keys().await? {
+        if key.revoked_at_ms.is_some() && there(admin.revoke_api_key(&key.id).await)? {
+            ended.api_keys.push(key.id);
+        }
+    }
+    let clients = present.clients().await?;
+    for client in admin.clients().await? {
+        let now = clients.iter().find(|now| now.id == client.id);
+        let name = client.name.as_str();
+        let is_ended = match now {
+            None => {
+                admin.remove_client(name).await?;
+                true
+            }
+            Some(now) if now.disabled_at_ms.is_some() => admin.disable_client(name).await?,
+            Some(_) => false,
+        };
+        if is_ended {
+            ended.clients.push(name.to_owned());
+        }
+    }
+    let mut page = doorward_issuer::admin::Page::default();
+    loop {
+        let users = present.users(page.clone()).await?;
+        let Some(last) = users.last() else { break };
+        page.after = Some(last.username.to_string());
+        for user in users.iter().filter(|user| user.disabled_at_ms.is_some()) {
+            let name = user.username.as_str();
+            if there(admin.disable_user(name).await)? {
+                ended.users.push(name.to_owned());
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// What came after the backup is not in it, and needs no end.
+fn there(outcome: Result<bool, AdminError>) -> Result<bool, AdminError> {
+    match outcome {
+        Err(AdminError::NoSuchApiKey(_) | AdminError::NoSuchUser(_)) => Ok(false),
+        outcome => outcome,
+    }
+}
+
+async fn begin_epoch(issuer: &Issuer) -> Result<(), CommandError> {
+    let begun = issuer.begin_restored_epoch().await;
+    Ok(begun.map_err(AdminError::from)?)
+}
+
+/// The copy takes the place of the present database, which is kept.
+fn exchange(present: &Path, fresh: &Path, kept_as: &Path) -> Result<(), Failure> {
+    for (from, to) in files_of(present).into_iter().zip(files_of(kept_as)) {
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(cannot("move", &from, &error));
+            }
+            _ => {}
+        }
+    }
+    fs::rename(fresh, present).map_err(|error| cannot("move", fresh, &error))?;
+    kept(present)
+        .map(drop)
+        .map_err(|error| cannot("write", present, &error))
+}
+
+/// A database and the side files that SQLite keeps beside it.
+fn files_of(database: &Path) -> [PathBuf; 3] {
+    ["-wal", "-shm", ""].map(|end| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
+}
+
+fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended) {
+    let kept = kept_as.map(|path| path.display().to_string());
+    if place.json {
+        output::json(&json!({
+            "restored": true, "kept": kept, "present_state_was_read": ended.is_known,
+            "ended": { "api_keys": ended.api_keys, "clients": ended.clients, "users": ended.users },
+        }));
+        return;
+    }
+    output::note("restored; every session ended, every access token is refused, and new keys sign");
+    for (what, names) in [
+        ("API keys", &ended.api_keys),
+        ("clients", &ended.clients),
+        ("users", &ended.users),
+    ] {
+        if !names.is_empty() {
+            let names = names.join(", ");
+            output::note(safe(&format!(
+                "ended since the backup, and here too: {what} {names}"
+            )));
+        }
+    }
+    if !ended.is_known {
+        output::note(
+            "the state before it could not be asked what it had revoked: look at \
+             `doorward apikey list`, `doorward client list` and `doorward user list`",
+        );
+    }
+    output::note("passwords and roles are those of the backup; start the server again");
+    if let Some(kept) = kept {
+        output::note(safe(&format!("the state before is in {kept}")));
+    }
+}
