@@ -29,10 +29,12 @@
 //! half of them. DOS-009: the tables are bounded too; the entry that was
 //! touched longest ago goes first.
 //!
-//! Not here yet: all of it is in memory, so a restart forgets the counters
-//! and several issuer nodes count apart (BRU-004).
+//! BRU-004: what changed is written to the store several times a second
+//! (`keeping`) and read at the start, so a restart forgets nothing. Several
+//! issuer nodes count apart while they run.
 
 mod counters;
+mod keeping;
 mod network;
 mod table;
 
@@ -41,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use doorward_verify::clock::Timestamp;
 
 use counters::{AccountKey, Counters, Outcome, Reservation, Who};
+pub(crate) use keeping::{Change, Kept};
 pub(crate) use network::Network;
 
 /// Counts tries and says which may go on. Clones are the same one.

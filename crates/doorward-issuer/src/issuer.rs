@@ -194,8 +194,10 @@ impl Issuer {
     /// unavailable. Nothing is lost without it, but the database may then be
     /// spread over two files.
     pub async fn close(&self) {
-        // What is lost is when keys were last used, and no right of anybody.
+        // What is lost is when keys were last used and who guessed last, and no
+        // right of anybody.
         let _ = self.write_last_uses().await;
+        let _ = self.keep_sign_in_failures().await;
         self.0.store.close().await;
     }
 

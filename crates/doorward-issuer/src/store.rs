@@ -66,6 +66,7 @@ mod postgres;
 mod revocations;
 mod second_factors;
 mod sessions;
+mod sign_in_failures;
 mod sqlite;
 mod statement;
 mod tenants;

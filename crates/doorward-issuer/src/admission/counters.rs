@@ -1,8 +1,10 @@
 //! The counters behind admission: what is bounded, forgotten and refused.
 
+use std::collections::HashSet;
+
 use aws_lc_rs::digest;
 
-use super::{Network, Refused, table::Table};
+use super::{Network, Refused, keeping::Key, table::Table};
 
 pub(super) const SECOND: u64 = 1_000;
 pub(super) const MINUTE: u64 = 60 * SECOND;
@@ -29,7 +31,7 @@ const TABLE_ENTRIES: usize = 65_536;
 /// The name that was claimed, folded, as 128 bits of its SHA-256: every entry
 /// has one size, however long the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct AccountKey([u8; 16]);
+pub(super) struct AccountKey(pub(super) [u8; 16]);
 
 impl AccountKey {
     /// BRU-003: letter case and blanks around a name make no second counter.
@@ -42,7 +44,7 @@ impl AccountKey {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Who {
     pub(super) account: AccountKey,
     pub(super) network: Network,
@@ -57,9 +59,9 @@ pub(super) struct Reservation {
 
 /// Failures since the last success or the last quiet [`WINDOW`].
 #[derive(Clone, Copy, Default)]
-struct Failures {
-    count: u32,
-    last: u64,
+pub(super) struct Failures {
+    pub(super) count: u32,
+    pub(super) last: u64,
 }
 
 impl Failures {
@@ -88,10 +90,10 @@ impl Failures {
 /// Failures that are forgotten one by one: a network with many people behind
 /// it always has a few.
 #[derive(Clone, Copy, Default)]
-struct Leaky {
-    count: u32,
+pub(super) struct Leaky {
+    pub(super) count: u32,
     /// Since when the oldest of them is being forgotten.
-    since: u64,
+    pub(super) since: u64,
 }
 
 impl Leaky {
@@ -131,11 +133,13 @@ pub(super) enum Outcome {
 }
 
 pub(super) struct Counters {
-    pairs: Table<Who, Failures>,
-    accounts: Table<AccountKey, Failures>,
-    networks: Table<Network, Leaky>,
+    pub(super) pairs: Table<Who, Failures>,
+    pub(super) accounts: Table<AccountKey, Failures>,
+    pub(super) networks: Table<Network, Leaky>,
     /// When an account last signed in from a network.
-    familiar: Table<Who, u64>,
+    pub(super) familiar: Table<Who, u64>,
+    /// What is not in the store as it is here.
+    pub(super) waiting: HashSet<Key>,
     /// Never more than the capacity, so looking through it is cheap.
     pub(super) under_way: Vec<Reservation>,
     pub(super) reservations: u64,
@@ -148,6 +152,7 @@ impl Default for Counters {
             accounts: Table::new(TABLE_ENTRIES),
             networks: Table::new(TABLE_ENTRIES),
             familiar: Table::new(TABLE_ENTRIES),
+            waiting: HashSet::new(),
             under_way: Vec::new(),
             reservations: 0,
         }
@@ -224,6 +229,9 @@ impl Counters {
                 self.pairs.remove(&who);
                 self.accounts.remove(&who.account);
                 self.familiar.insert(who, at);
+                self.changed(Key::Pair(who));
+                self.changed(Key::Account(who.account));
+                self.changed(Key::Familiar(who));
             }
             Outcome::Failed => {
                 let pair = self.pairs.get(&who).unwrap_or_default();
@@ -232,6 +240,9 @@ impl Counters {
                 self.accounts.insert(who.account, account.one_more(at));
                 let network = self.networks.get(&who.network).unwrap_or_default();
                 self.networks.insert(who.network, network.one_more(at));
+                self.changed(Key::Pair(who));
+                self.changed(Key::Account(who.account));
+                self.changed(Key::Network(who.network));
             }
         }
     }

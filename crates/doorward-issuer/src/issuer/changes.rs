@@ -142,6 +142,8 @@ impl Issuer {
             // After the keys: what is signed now is signed by the present one.
             self.feed().wake();
         }
+        // What could not be written waits, and is tried again at the next call.
+        _ = self.keep_sign_in_failures().await;
         if is_time(seen.polled_at, now, JUMP_MILLIS) {
             seen.hold_until = now.plus_millis(HOLD_MILLIS);
         }
@@ -234,9 +236,12 @@ impl Issuer {
         tx.advance_feed().await?;
         let revocations = tx.purge_revocations(before.unix()).await?;
         let sessions = tx.purge_sessions(before).await?;
+        let (failures, familiar) = Self::forgotten_sign_ins(now);
+        let counts = tx.purge_sign_in_failures(failures, familiar).await?;
         let requests = tx.purge_idempotency(before).await?;
         tx.commit().await?;
-        Ok(revocations.max(sessions).max(requests) < PURGE_ROWS)
+        let most = revocations.max(sessions).max(counts).max(requests);
+        Ok(most < PURGE_ROWS)
     }
 }
 

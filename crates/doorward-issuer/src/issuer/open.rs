@@ -52,6 +52,7 @@ impl Issuer {
             .await
             .map_err(not_loaded)?;
         let seen = load_revocations(&store, &revocations, &installation, now).await?;
+        let admission = Admission::restored(hasher.capacity(), &store, now).await?;
         let trusted = trusted(&config, &key_ring);
         let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations))
             .with_cache(CacheSize::default());
@@ -62,7 +63,7 @@ impl Issuer {
             last_uses: LastUses::default(),
             seen: tokio::sync::Mutex::new(seen),
             verifier: Arc::new(verifier),
-            admission: Admission::new(hasher.capacity()),
+            admission,
             config,
             surroundings,
             keys,

@@ -399,3 +399,27 @@ async fn a_secret_rests_sealed_and_in_its_place() {
     let standing = issuer.second_factor(&alice.id).await.unwrap();
     assert!(standing.enabled);
 }
+
+#[tokio::test]
+async fn bru_004_a_restart_forgets_no_failure() {
+    let (world, issuer) = World::with_alice().await;
+    for _ in 0..10 {
+        assert_eq!(first_step(&issuer, "not my password at all").await.0, 401);
+    }
+    assert_eq!(first_step(&issuer, PASSWORD).await.0, 429);
+    // As the server does several times a second; then it is killed.
+    issuer.poll_changes().await.unwrap();
+    let issuer = world.open().await;
+    assert_eq!(first_step(&issuer, PASSWORD).await.0, 429);
+    world.clock.turn(30);
+    assert_eq!(first_step(&issuer, PASSWORD).await.0, 200);
+    issuer.poll_changes().await.unwrap();
+    let left = world
+        .count("SELECT COUNT(*) FROM sign_in_failure WHERE kind IN ('pair', 'account')")
+        .await;
+    assert_eq!(left, 0, "a right password clears them");
+    let familiar = world
+        .count("SELECT COUNT(*) FROM sign_in_failure WHERE kind = 'familiar'")
+        .await;
+    assert_eq!(familiar, 1);
+}
