@@ -8,6 +8,8 @@
 //!
 //! The backup is opened, and all of this done to it, beside the present
 //! database; only then do the two change places, and the present one is kept.
+//! No server may run meanwhile: SQLite removes a database's side files by their
+//! names, and one that ends later would remove those of the restored one.
 
 use std::{
     fs::{self, Permissions},
@@ -17,10 +19,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use clap::Args;
 use doorward_issuer::{AdminError, Database, Issuer};
 use doorward_policy::role::Roles;
 use doorward_verify::clock::Clock as _;
+use http::{Request, StatusCode, header};
 use serde_json::json;
 
 use super::{
@@ -29,6 +33,8 @@ use super::{
     workplace::{CommandError, open_issuer},
 };
 use crate::{
+    admin_listener::OperatorToken,
+    client,
     exit::{Answer, Failure},
     output,
     paint::safe,
@@ -76,6 +82,7 @@ impl Restore {
 }
 
 fn restore(place: &Place, workplace: &Workplace, file: &Path) -> Result<Answer, Failure> {
+    workplace.block_on(refuse_beside_server(workplace))?;
     let present = workplace.folder.database();
     let stamp = SystemClock.now().millis();
     let fresh = present.with_extension(format!("restoring-{stamp}"));
@@ -104,6 +111,29 @@ fn restore(place: &Place, workplace: &Workplace, file: &Path) -> Result<Answer, 
             }
             Err(failure)
         }
+    }
+}
+
+/// Whether the server of this folder runs: it knows the token that lies there.
+async fn refuse_beside_server(workplace: &Workplace) -> Result<(), Failure> {
+    let folder = &workplace.folder;
+    let token = folder.read(&folder.operator_token())?;
+    let Some(token) = token.and_then(|text| OperatorToken::parse(text.trim())) else {
+        return Ok(());
+    };
+    let question = format!("{}/api/decisions/last", workplace.last_up.admin);
+    let request = Request::get(question)
+        .header(header::AUTHORIZATION, token.authorization())
+        .body(Bytes::new());
+    let Ok(request) = request else {
+        return Ok(());
+    };
+    match client::send(request).await {
+        Ok(answer) if answer.status() != StatusCode::UNAUTHORIZED => Err(Failure::usage(
+            "a server runs on the state that is to be replaced",
+        )
+        .hint("stop it, restore, and start it again; nothing was changed")),
+        _ => Ok(()),
     }
 }
 
@@ -186,7 +216,9 @@ async fn begin_epoch(issuer: &Issuer) -> Result<(), CommandError> {
     Ok(begun.map_err(AdminError::from)?)
 }
 
-/// The copy takes the place of the present database, which is kept.
+/// The copy takes the place of the present database, which is kept. The database
+/// goes first and its side files before the copy comes: whenever this is cut
+/// short, there is no database, and nothing starts.
 fn exchange(present: &Path, fresh: &Path, kept_as: &Path) -> Result<(), Failure> {
     for (from, to) in files_of(present).into_iter().zip(files_of(kept_as)) {
         match fs::rename(&from, &to) {
@@ -204,7 +236,7 @@ fn exchange(present: &Path, fresh: &Path, kept_as: &Path) -> Result<(), Failure>
 
 /// A database and the side files that SQLite keeps beside it.
 fn files_of(database: &Path) -> [PathBuf; 3] {
-    ["-wal", "-shm", ""].map(|end| {
+    ["", "-wal", "-shm"].map(|end| {
         let mut name = database.as_os_str().to_owned();
         name.push(end);
         PathBuf::from(name)
