@@ -1,10 +1,10 @@
 //! `/api/*`: administration over HTTP, for the admin listener.
 //!
 //! [`OPERATIONS`] is the only list: the router is made from it, the permission
-//! is asked from it, the OpenAPI document ([`openapi`]) is written from it, and
+//! is asked from it, the OpenAPI document ([`openapi()`]) is written from it, and
 //! the unauthorized matrix (`tests/http/admin.rs`) holds its rows against it.
 //!
-//! One function runs all of them ([`run`]): who asks (`administrator`), then
+//! One function runs all of them (`run`): who asks (`administrator`), then
 //! what (`call`), then the operation itself. Every change is one of
 //! [`Admin`](crate::Admin): one transaction with its audit entry, in the name of
 //! the caller. What other operations of the same issuer share holds here too:
