@@ -167,12 +167,28 @@ impl Gateway {
         }
         let origin = config.public_origin.clone();
         let scheme = config.tls.as_ref().map_or("http", |_| "https");
+        let origin = origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr()));
+        Ok(BoundGateway::new(
+            Self::of(config, shared, origin),
+            listeners,
+        ))
+    }
+
+    /// A gateway that listens nowhere and serves nobody: it can only
+    /// [explain](Self::explain). For commands and tests of a configuration.
+    pub fn unserved(config: Config, shared: Shared) -> Self {
+        let origin = config.public_origin.clone();
+        let origin = origin.unwrap_or_else(|| format!("http://{}", config.listen));
+        Self::of(config, shared, origin)
+    }
+
+    fn of(config: Config, shared: Shared, origin: String) -> Self {
         let members = config.upstreams().cloned().map(Member::new).collect();
         let inner = Inner {
             rates: Rates::new(config.rates.clone()),
             members,
             is_probed: AtomicBool::new(false),
-            origin: origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr())),
+            origin,
             names: Arc::new(Names::new(&config.identity_names)),
             exchanges: shared
                 .api_keys
@@ -186,7 +202,7 @@ impl Gateway {
             handshaking: Shares::default(),
             dropped_decisions: AtomicU64::new(0),
         };
-        Ok(BoundGateway::new(Self(Arc::new(inner)), listeners))
+        Self(Arc::new(inner))
     }
 
     /// Judges a request without forwarding it: the function that serves, not

@@ -144,6 +144,18 @@ pub struct Caller {
     /// Roles in that tenant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// What a token grants that names no roles which would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
+    /// `client_id` of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// `acr` of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// `auth_time` of the token, seconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<u64>,
     /// Session (`sid`) of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,

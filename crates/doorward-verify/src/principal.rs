@@ -45,7 +45,18 @@ impl Principal {
             subject: claims.subject().to_owned(),
             issuer: mapping.map(|_| claims.issuer().to_owned()),
             tenant: granted.tenant,
+            permissions: match granted.roles.is_empty() {
+                true => granted
+                    .permissions
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                false => Vec::new(),
+            },
             roles: granted.roles,
+            client: claims.client_id().map(str::to_owned),
+            acr: claims.acr().map(str::to_owned),
+            auth_time: claims.auth_time().map(UnixTime::as_secs),
             session: claims.session_id().map(str::to_owned),
             token_id: Some(claims.token_id().to_owned()),
             key_id: token.key_id().map(str::to_owned),

@@ -21,6 +21,7 @@ mod secret;
 mod serve;
 mod table;
 mod tenant;
+mod test;
 mod token;
 mod up;
 mod user;
@@ -31,7 +32,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use secret::from_environment;
-pub(crate) use workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN, Workplace, open_issuer, runtime};
+pub(crate) use workplace::{
+    DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN, Workplace, open_issuer, role_hint, runtime,
+};
 
 use crate::exit::{Answer, Failure};
 
@@ -108,7 +111,7 @@ enum Command {
     /// Grant and revoke roles
     #[command(subcommand)]
     Role(role::Role),
-    /// Look at the routes of the configuration
+    /// Look at the routes of the configuration, and open more
     #[command(subcommand)]
     Route(route::Route),
     /// Manage tenants
@@ -136,6 +139,8 @@ enum Command {
     Curl(curl::Curl),
     /// Say why a request was, or would be, let in or turned away
     Explain(explain::Explain),
+    /// Hold the configuration against decisions, recorded or written by hand
+    Test(test::Test),
     /// Attack a JWT-protected API of yours and give a verdict
     Attack(Box<attack::Attack>),
 }
@@ -162,6 +167,7 @@ impl Cli {
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),
             Command::Explain(explain) => explain.run(&place),
+            Command::Test(test) => test.run(&place),
             Command::Attack(attack) => attack.run(&place),
         }
     }

@@ -15,6 +15,7 @@ mod invocation;
 mod journal;
 mod output;
 mod paint;
+mod rehearsal;
 mod root_certificates;
 mod state_place;
 mod system;

@@ -34,6 +34,8 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
 };
+pub(crate) use verifiers::trust;
+pub(crate) use wiring::nothing_here;
 
 use crate::{
     admin_listener::{

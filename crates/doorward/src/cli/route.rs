@@ -2,6 +2,8 @@
 //!
 //! Read from the file, so it needs no server and no data folder.
 
+mod allow;
+mod check;
 mod list;
 
 use std::path::PathBuf;
@@ -14,23 +16,29 @@ use crate::{
     exit::{Answer, Failure},
 };
 
-/// Look at the routes of the configuration
+/// Look at the routes of the configuration, and open more
 #[derive(Debug, Subcommand)]
 pub(super) enum Route {
     /// List what is open, and to whom
     List(list::List),
+    /// Say what would become of a request, by the configuration alone
+    Check(check::Check),
+    /// Open a route: adds it to the configuration
+    Allow(allow::Allow),
 }
 
 impl Route {
     pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
         match self {
             Self::List(list) => list.run(place),
+            Self::Check(check) => check.run(place),
+            Self::Allow(allow) => allow.run(place),
         }
     }
 }
 
 /// The configuration that `place` means, and where it is written.
-fn config(place: &Place) -> Result<(PathBuf, Config), Failure> {
+pub(super) fn config(place: &Place) -> Result<(PathBuf, Config), Failure> {
     let file = Workplace::config_file(place)?.ok_or_else(|| {
         Failure::configuration("there is no configuration file, so every path is closed")
             .hint("write one with `doorward init`, or name it with --config")

@@ -108,7 +108,9 @@ impl Verifiers {
                     &started[started.len() - 1]
                 }
             };
-            trusted.push(trust(other, followed, &config.roles));
+            let revocations = Arc::clone(&followed.revocations);
+            let trust = trust(other, followed.source.clone(), &config.roles);
+            trusted.push(trust.with_revocations(revocations));
         }
         let verifier = Verifier::new(trusted, Arc::clone(&self.own_revocations))
             .with_cache(CacheSize::default())
@@ -150,7 +152,8 @@ impl Followed {
     }
 }
 
-fn trust(other: &OtherIssuer, followed: &Followed, roles: &Roles) -> TrustedIssuer {
+/// The trust in `other`, whose tokens are signed by `keys`.
+pub(crate) fn trust(other: &OtherIssuer, keys: KeySource, roles: &Roles) -> TrustedIssuer {
     let validation = Validation::issuer(&other.issuer)
         .audience(&other.audience)
         .algorithms(other.algorithms.iter().copied());
@@ -158,9 +161,7 @@ fn trust(other: &OtherIssuer, followed: &Followed, roles: &Roles) -> TrustedIssu
         Some(token_type) => validation.token_type(token_type),
         None => validation,
     };
-    TrustedIssuer::new(validation, followed.source.clone())
-        .with_revocations(Arc::clone(&followed.revocations))
-        .mapped(mapping(other, roles))
+    TrustedIssuer::new(validation, keys).mapped(mapping(other, roles))
 }
 
 fn mapping(other: &OtherIssuer, roles: &Roles) -> ClaimMapping {

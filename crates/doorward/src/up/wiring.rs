@@ -139,7 +139,7 @@ fn refused_key(error: &ApiKeyError) -> RefusedKey {
 
 /// The issuer's paths on a gateway that has none: nothing, rather than a way
 /// through for passwords and refresh tokens (`DESIGN.md`).
-pub(super) fn nothing_here() -> LocalService {
+pub(crate) fn nothing_here() -> LocalService {
     LocalService {
         matches: Arc::new(|path| own_path(path).is_some()),
         call: Arc::new(|request| {

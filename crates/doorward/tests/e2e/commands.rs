@@ -10,6 +10,7 @@ mod database;
 mod follow;
 mod json;
 mod people;
+mod policy_tests;
 mod refusals;
 mod routes;
 mod screens;

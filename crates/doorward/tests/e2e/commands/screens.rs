@@ -17,7 +17,7 @@ fn the_first_page_of_help() {
           config   Check the configuration
           user     Manage users
           role     Grant and revoke roles
-          route    Look at the routes of the configuration
+          route    Look at the routes of the configuration, and open more
           tenant   Manage tenants
           client   Manage programs that sign in with a secret of their own
           apikey   Manage keys that act for a user or a client
@@ -28,6 +28,7 @@ fn the_first_page_of_help() {
           token    Mint, look at and check tokens
           curl     Send a request through the gateway with the right token
           explain  Say why a request was, or would be, let in or turned away
+          test     Hold the configuration against decisions, recorded or written by hand
           attack   Attack a JWT-protected API of yours and give a verdict
           help     Print this message or the help of the given subcommand(s)
 
