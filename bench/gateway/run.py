@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """What a request costs at doorward, nginx and haproxy, side by side.
 
+`doorward` checks a permission and a token that it has seen before, `-where` the
+tenant in the path besides, `-unseen` a token that it has not, and `-public`
+nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each.
+
 One upstream (nginx, 100 bytes), one load (wrk), and the proxies by turns in
 the same rounds on the same cores, so that a machine with neighbours disturbs
 all of them alike: read the ratios. A proxy's CPU is the time that its threads
 ran (/proc/PID/task/*/schedstat), user and system together; wrk and the
-upstream are not in it. doorward checks a token, which it has seen before, a
-permission and the revocations of each request, writes identity headers and
-records the decision; nginx and haproxy only forward.
+upstream are not in it. doorward also checks the revocations of each request,
+writes identity headers and records the decision; nginx and haproxy do not.
 """
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -62,6 +66,40 @@ backend b
   server s 127.0.0.1:{upstream}
 """
 
+HAPROXY_JWT = """
+  http-request set-var(txn.bearer) http_auth_bearer
+  http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')
+  http-request set-var(txn.iss) var(txn.bearer),jwt_payload_query('$.iss')
+  http-request set-var(txn.aud) var(txn.bearer),jwt_payload_query('$.aud')
+  http-request set-var(txn.sub) var(txn.bearer),jwt_payload_query('$.sub')
+  http-request set-var(txn.exp) var(txn.bearer),jwt_payload_query('$.exp','int')
+  http-request set-var(txn.now) date()
+  http-request deny deny_status 401 unless {{ var(txn.alg) -m str ES256 }}
+  http-request deny deny_status 401 unless {{ var(txn.iss) -m str {issuer} }}
+  http-request deny deny_status 401 unless {{ var(txn.aud) -m str {audience} }}
+  http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}
+  http-request deny deny_status 401 unless {{ var(txn.bearer),jwt_verify(txn.alg,"{key}") -m int 1 }}
+  http-request set-header x-subject %[var(txn.sub)]
+"""
+
+# Another token for each request, on from where the last run stopped.
+UNSEEN = """
+local tokens, at = {}, tonumber(os.getenv("AT"))
+for token in io.lines(os.getenv("TOKENS")) do tokens[#tokens + 1] = token end
+request = function()
+  at = at % #tokens + 1
+  return wrk.format("GET", nil, { Authorization = "Bearer " .. tokens[at] })
+end
+"""
+
+# Four times as many as the gateway remembers.
+TOKENS = 65_536
+
+# What the example's tokens say.
+ISSUER, AUDIENCE = "http://127.0.0.1:4180", "orders-api"
+
+PATHS = {"public": "/public", "where": "/tenants/acme/orders/7"}
+
 DOORWARD = """
 upstream = "http://127.0.0.1:{upstream}"
 [tokens]
@@ -98,6 +136,7 @@ class Proxies:
     def __init__(self, options, place):
         self.options, self.place = options, place
         self.children, self.ports, self.pids = [], {}, {}
+        self.keys, self.tokens, self.asked = None, None, 0
 
     def start(self, name, command, port, **more):
         pinned = ["taskset", "-c", self.options.core] if name != "upstream" else []
@@ -114,19 +153,32 @@ class Proxies:
         file.write_text(config.format(place=self.place, port=port, **values))
         self.start(name, [found("nginx"), "-p", str(self.place), "-c", str(file)], port)
 
-    def haproxy(self, upstream):
+    def haproxy(self, name, upstream, checks=""):
         port = free_port()
-        file = self.place / "haproxy.conf"
-        file.write_text(HAPROXY.format(port=port, upstream=upstream))
-        self.start("haproxy", [found("haproxy"), "-db", "-f", str(file)], port)
+        file = self.place / f"{name}.conf"
+        config = HAPROXY.format(port=port, upstream=upstream)
+        file.write_text(config.replace("  default_backend", checks + "  default_backend"))
+        self.start(name, [found("haproxy"), "-db", "-f", str(file)], port)
+
+    def haproxy_jwt(self, upstream):
+        """Only beside the example, which tells its key."""
+        key = self.place / "key.pem"
+        key.write_text(pem(json.loads(self.keys)["keys"][0]))
+        checks = HAPROXY_JWT.format(issuer=ISSUER, audience=AUDIENCE, key=key)
+        self.haproxy("haproxy-jwt", upstream, checks)
 
     def bare(self, upstream):
-        """The data plane alone, whose first line is a token."""
-        port, told = free_port(), self.place / "token"
+        """The data plane alone, which tells its keys and then tokens."""
+        port, told = free_port(), self.place / "told"
+        count = TOKENS if "doorward-unseen" in self.options.only else 1
         with open(told, "wb") as out:
-            command = [str(self.options.binary), str(port), str(upstream)]
+            command = [str(self.options.binary), str(port), str(upstream), str(count)]
             self.start("doorward", command, port, stdout=out)
-        return told.read_text().strip()
+        self.keys, *tokens = told.read_text().splitlines()
+        self.tokens = self.place / "tokens"
+        self.tokens.write_text("\n".join(tokens))
+        (self.place / "unseen.lua").write_text(UNSEEN)
+        return tokens[0]
 
     def doorward(self, upstream):
         binary, data = str(self.options.binary), str(self.place / "data")
@@ -180,6 +232,14 @@ class Proxies:
                 child.kill()
 
 
+def pem(jwk):
+    """A key on P-256 as openssl has it (RFC 5480)."""
+    prefix = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+    number = lambda name: base64.urlsafe_b64decode(jwk[name] + "=")
+    text = base64.encodebytes(prefix + number("x") + number("y")).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{text}-----END PUBLIC KEY-----\n"
+
+
 def children(pid):
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
@@ -195,12 +255,11 @@ def micros(text):
     return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
 
 
-def load(options, port, path, token):
-    fields = ["-H", f"Authorization: Bearer {token}"]
+def load(options, port, path, fields, environment):
     out = subprocess.run(
         [found("wrk"), "-t", "1", "-c", str(options.connections), "-d", f"{options.seconds}s",
          "--latency", *fields, f"http://127.0.0.1:{port}{path}"],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, env=environment,
     ).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         sys.exit(out)
@@ -213,9 +272,20 @@ def load(options, port, path, token):
     }
 
 
-def measure(proxies, name, path, token):
+def measure(proxies, contender, token):
+    name, kind = contender, ""
+    if contender.startswith("doorward-"):
+        name, kind = contender.split("-")
+    fields, environment = ["-H", f"Authorization: Bearer {token}"], dict(os.environ)
+    if kind == "unseen":
+        fields = ["-s", str(proxies.place / "unseen.lua")]
+        environment |= {"TOKENS": str(proxies.tokens), "AT": str(proxies.asked % TOKENS)}
+    path = PATHS.get(kind, "/orders/7")
     before = proxies.threads(name)
-    seen = load(proxies.options, proxies.ports[name], path, token)
+    seen = load(proxies.options, proxies.ports[name], path, fields, environment)
+    if kind == "unseen":
+        # As many as were answered, and those that were on their way.
+        proxies.asked += seen["requests"] + proxies.options.connections
     after = proxies.threads(name)
     ran = {thread: after[thread] - before.get(thread, 0) for thread in after}
     each = 1000 * seen["requests"]
@@ -234,9 +304,12 @@ def main():
     options.add_argument("--seconds", type=int, default=2)
     options.add_argument("--connections", type=int, default=64)
     options.add_argument("--core", default="1", help="the proxies' core")
-    options.add_argument("--only", default="nginx,haproxy,doorward,doorward-public")
+    options.add_argument("--only", help="contenders; by default all that the binary has")
     options.add_argument("--json", action="store_true")
     options = options.parse_args()
+    usual = "nginx,haproxy,doorward,doorward-public"
+    more = ",doorward-where,doorward-unseen,haproxy-jwt"
+    options.only = (options.only or usual + (more if options.bare else "")).split(",")
     with tempfile.TemporaryDirectory() as place:
         proxies = Proxies(options, Path(place))
         try:
@@ -249,15 +322,15 @@ def run(options, proxies):
     proxies.nginx("upstream", UPSTREAM, body="x" * 100)
     upstream = proxies.ports["upstream"]
     proxies.nginx("nginx", NGINX, upstream=upstream)
-    if "haproxy" in options.only:
-        proxies.haproxy(upstream)
+    contenders = options.only
+    if "haproxy" in contenders:
+        proxies.haproxy("haproxy", upstream)
     token = proxies.bare(upstream) if options.bare else proxies.doorward(upstream)
-    contenders = options.only.split(",")
+    if "haproxy-jwt" in contenders:
+        proxies.haproxy_jwt(upstream)
     rounds = {contender: [] for contender in contenders}
     for contender in contenders * options.rounds:
-        name, _, kind = contender.partition("-")
-        path = "/public" if kind == "public" else "/orders/7"
-        rounds[contender].append(measure(proxies, name, path, token))
+        rounds[contender].append(measure(proxies, contender, token))
     middle = lambda contender, figure: statistics.median(
         seen[figure] for seen in rounds[contender]
     )

@@ -1,8 +1,10 @@
-//! The data plane by itself, for measuring: a route with a permission and a
-//! public one, a token on standard output, decisions that nobody reads.
+//! The data plane by itself, for measuring: routes with a permission, with a
+//! tenant besides and with neither, among two hundred others; decisions that
+//! nobody reads. On standard output are the key set and then tokens, each in a
+//! line.
 //!
-//! `cargo run --release -p doorward-gateway --example bare -- 4180 9000` stands
-//! on port 4180 in front of port 9000.
+//! `cargo run --release -p doorward-gateway --example bare -- 4180 9000 1` stands
+//! on port 4180 in front of port 9000 and makes one token.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,7 +26,7 @@ use doorward_gateway::{Config, Gateway, LocalService, Shared};
 use doorward_policy::{
     decision::TraceId,
     permission::Permission,
-    route::{Requirement, RouteSpec, RouteTable},
+    route::{Condition, Requirement, RouteSpec, RouteTable},
 };
 use doorward_verify::{
     clock::{Clock, Timestamp},
@@ -57,8 +59,15 @@ fn main() {
     let mut ports = std::env::args().skip(1);
     let listen = format!("127.0.0.1:{}", ports.next().unwrap());
     let upstream = format!("http://127.0.0.1:{}", ports.next().unwrap());
+    let tokens: u64 = ports.next().map_or(1, |tokens| tokens.parse().unwrap());
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
-    println!("{}", token(&key));
+    println!(
+        "{}",
+        KeySet::from_iter([key.verifying_key()]).to_jwks_json()
+    );
+    for number in 0..tokens {
+        println!("{}", token(&key, number));
+    }
     let (decisions, mut arriving) = tokio::sync::mpsc::channel(8192);
     let drained = std::thread::spawn(move || {
         let mut batch = Vec::with_capacity(256);
@@ -104,12 +113,19 @@ fn routes() -> RouteTable {
         demands: Default::default(),
         source: None,
     };
-    let read = Permission::parse("orders:read").unwrap();
-    RouteTable::build(vec![
-        route("GET /orders/{id}", Requirement::Allow(read)),
+    let read = || Requirement::Allow(Permission::parse("orders:read").unwrap());
+    let mut of_tenant = route("GET /tenants/{tenant}/orders/{id}", read());
+    of_tenant.conditions.push(Condition {
+        claim: "tenant".into(),
+        parameter: "tenant".into(),
+    });
+    let others = (0..200).map(|number| route(&format!("GET /other-{number}/{{id}}"), read()));
+    let measured = [
+        route("GET /orders/{id}", read()),
         route("GET /public", Requirement::Public),
-    ])
-    .unwrap()
+        of_tenant,
+    ];
+    RouteTable::build(measured.into_iter().chain(others).collect()).unwrap()
 }
 
 fn verifier(key: &SigningKey) -> Verifier {
@@ -121,13 +137,13 @@ fn verifier(key: &SigningKey) -> Verifier {
     Verifier::new(vec![trusted], RevocationSet::new()).with_cache(CacheSize::default())
 }
 
-fn token(key: &SigningKey) -> String {
+fn token(key: &SigningKey, number: u64) -> String {
     let claims = AccessClaims::new(RequiredClaims {
         issuer: ISSUER.to_owned(),
         subject: "0192f0c8-1111-7abc-9def-000000000001".to_owned(),
         audience: AUDIENCE.to_owned(),
         client_id: "web".to_owned(),
-        token_id: "0192f0c8-2222-7abc-9def-000000000001".to_owned(),
+        token_id: format!("0192f0c8-2222-7abc-9def-{number:012x}"),
         issued_at: SystemClock.now().unix(),
         lifetime_seconds: 3600,
     });
