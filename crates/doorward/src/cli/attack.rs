@@ -174,6 +174,30 @@ struct More {
     crack_seconds: u64,
 }
 
+impl More {
+    /// Hands over every option that a case may need again. What only finds
+    /// secrets offline needs no second try.
+    fn again(&self, add: &mut impl FnMut(&str, Option<String>)) {
+        add("--jwks", self.jwks.clone());
+        add("--old-token", self.old_token.as_deref().map(shown));
+        for token in &self.other_tokens {
+            add("--other-token", Some(shown(token)));
+        }
+        add("--second-token", self.second_token.as_deref().map(shown));
+        add("--listener", self.listener.map(|it| it.to_string()));
+        add("--echo-route", self.echo_route.clone());
+        add("--openapi", self.openapi.clone());
+        add("--dpop-key", self.dpop_key.as_deref().map(shown));
+        add("--api-key", self.api_key.as_deref().map(shown));
+        add("--staging-key", self.staging_key.as_deref().map(shown));
+        self.second.again(add);
+    }
+}
+
+fn shown(file: &Path) -> String {
+    file.display().to_string()
+}
+
 /// Longer than any exchange of an honest target.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -220,24 +244,21 @@ impl Attack {
         };
         add("--as", self.user.clone());
         add("--tenant", self.tenant.clone());
-        add(
-            "--token-file",
-            self.token.file().map(|file| file.display().to_string()),
-        );
+        add("--token-file", self.token.file().map(shown));
         add("--token-in", self.token_in.clone());
         add(
             "-X",
             Some(self.method.clone()).filter(|method| method != "GET"),
         );
-        add("--jwks", self.more.jwks.clone());
-        add("--openapi", self.more.openapi.clone());
         add(
-            "--dpop-key",
-            self.more
-                .dpop_key
-                .as_ref()
-                .map(|file| file.display().to_string()),
+            "--authorized-by",
+            self.limits.authorized_by.as_deref().map(shown),
         );
+        add("--ca", self.limits.ca.as_deref().map(shown));
+        self.more.again(&mut add);
+        if self.limits.unsafe_methods {
+            words.push("--unsafe-methods".to_owned());
+        }
         let quoted = words
             .iter()
             .map(|word| invocation::shell_word(Path::new(word)));

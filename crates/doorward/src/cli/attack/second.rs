@@ -44,6 +44,24 @@ pub(super) struct Second {
 }
 
 impl Second {
+    /// Hands over every option that a case may need again.
+    pub(super) fn again(&self, add: &mut impl FnMut(&str, Option<String>)) {
+        add("--second-route", self.second_route.clone());
+        add("--second-host", self.second_host.clone());
+        for route in &self.console_routes {
+            add("--console-route", Some(route.clone()));
+        }
+        add("--revoke", self.revoke.clone());
+        let another = self.another_token.as_ref();
+        add(
+            "--another-token",
+            another.map(|file| file.display().to_string()),
+        );
+        for issuer in &self.other_issuers {
+            add("--other-issuer", Some(issuer.clone()));
+        }
+    }
+
     /// What there is, once it is well-formed.
     pub(super) fn caller(&self) -> Result<SecondCaller, Failure> {
         let routes = self.console_routes.iter();
