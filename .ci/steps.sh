@@ -36,7 +36,8 @@ step_clients() {
     python3 -m venv "$clients/python"
     "$clients/python/bin/python" -m pip install --quiet \
         --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt \
-        --requirement crates/doorward-attack/src/report/tests/official/requirements.txt
+        --requirement crates/doorward-attack/src/report/tests/official/requirements.txt \
+        --requirement crates/doorward/tests/e2e/observability/requirements.txt
     if command -v npm >/dev/null; then
         node_packages node examples/node
         node_packages stacks crates/doorward-attack/tests/twins/node

@@ -37,6 +37,7 @@ use crate::{
     rate::Rates,
     server::BoundGateway,
     shares::Shares,
+    tally::{Ledgers, Tally, UpstreamState},
     upstream::{self, Member},
 };
 
@@ -127,6 +128,7 @@ pub(crate) struct Inner {
     pub(crate) members: Vec<Arc<Member>>,
     /// Whether a worker asks for their health.
     pub(crate) is_probed: AtomicBool,
+    pub(crate) ledgers: Ledgers,
     dropped_decisions: AtomicU64,
 }
 
@@ -200,6 +202,7 @@ impl Gateway {
             handshakes: AtomicUsize::new(0),
             addresses: Shares::default(),
             handshaking: Shares::default(),
+            ledgers: Ledgers::default(),
             dropped_decisions: AtomicU64::new(0),
         };
         Self(Arc::new(inner))
@@ -243,6 +246,17 @@ impl Gateway {
     /// Decisions that nobody had time to take.
     pub fn dropped_decisions(&self) -> u64 {
         self.0.dropped_decisions.load(Ordering::Relaxed)
+    }
+
+    /// What was counted since the start.
+    pub fn tally(&self) -> Tally {
+        self.0.ledgers.read()
+    }
+
+    /// The servers behind the gateway.
+    pub fn upstreams(&self) -> Vec<UpstreamState> {
+        let members = self.0.members.iter();
+        members.map(|member| member.state()).collect()
     }
 
     /// Connections of callers at present.

@@ -12,7 +12,7 @@
 
 use std::{collections::HashSet, fmt::Write as _};
 
-use doorward_policy::decision::{Decision, Step, TraceId};
+use doorward_policy::decision::{Decision, Step};
 use doorward_verify::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -265,24 +265,6 @@ impl Identity {
     }
 }
 
-/// Sets the names of the request: the id, and the W3C trace context in which
-/// the gateway is the root. The caller's own context is not trusted.
-pub(crate) fn set_trace(headers: &mut HeaderMap, trace_id: TraceId) {
-    let id = trace_id.digits();
-    let mut context = *b"00-00000000000000000000000000000000-0000000000000001-01";
-    context[3..35].copy_from_slice(&id);
-    // A span id is not all zero; the trace id's second half may be.
-    if id[16..].iter().any(|digit| *digit != b'0') {
-        context[36..52].copy_from_slice(&id[16..]);
-    }
-    if let Ok(value) = HeaderValue::from_bytes(&context) {
-        headers.insert(TRACEPARENT, value);
-    }
-    if let Ok(value) = HeaderValue::from_bytes(&id) {
-        headers.insert(REQUEST_ID, value);
-    }
-}
-
 /// Visible ASCII stays; everything else, `%` and the list's comma become
 /// percent escapes of their UTF-8 bytes.
 fn encode(text: &str) -> String {
@@ -305,7 +287,7 @@ mod tests {
     use doorward_policy::decision::{Decision, TraceId};
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Folded, Names, RESERVED_NAMES, RESERVED_PREFIXES, encode, set_trace};
+    use super::{Folded, Names, RESERVED_NAMES, RESERVED_PREFIXES, encode};
 
     fn survives(name: &str) -> bool {
         let mut headers = HeaderMap::new();
@@ -364,15 +346,5 @@ mod tests {
         assert_eq!(encode("é,%"), "%C3%A9%2C%25");
         let hostile: String = (0..=255).map(char::from).collect();
         assert!(encode(&hostile).bytes().all(|byte| byte.is_ascii_graphic()));
-    }
-
-    #[test]
-    fn the_trace_context_is_never_invalid() {
-        let mut headers = HeaderMap::new();
-        let mut bytes = [0; 16];
-        bytes[0] = 1;
-        set_trace(&mut headers, TraceId::from_bytes(bytes));
-        let expected = "00-01000000000000000000000000000000-0000000000000001-01";
-        assert_eq!(headers["traceparent"], expected);
     }
 }

@@ -26,6 +26,8 @@ use crate::{
     rate::{Over, Told},
     responses,
     server::Worker,
+    tally::{micros, timed},
+    trace::Trace,
     upstream::Origin,
     wire::{Fault, exchange::Exchange},
 };
@@ -42,13 +44,18 @@ pub(crate) async fn serve(
     let peer = caller.peer;
     let mut told = Told::default();
     let now = inner.shared.clock.now();
-    let mut record = Record::open(Arc::clone(inner), &request, now, peer);
+    let mut record = Record::open(&worker, &request, now, peer);
     // With part of the body still to come, a refusal ends the connection.
     let is_alone = request.version() != Version::HTTP_2;
     let closes = is_alone && !request.body().is_end_stream();
     let mut response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
-        Ok(()) => match admit(inner, request, (now, peer), &mut told, &mut record.decision).await {
+        Ok(()) => match timed(
+            worker.counting.judging(),
+            admit(inner, request, (now, peer), &mut told, &mut record.decision),
+        )
+        .await
+        {
             Verdict::KeyMissing(missing) => {
                 responses::refusal(&record.decision, &missing.refused(), closes)
             }
@@ -75,10 +82,11 @@ pub(crate) async fn serve(
                 let origin = Origin {
                     caller,
                     exchange: Rc::clone(&exchange),
-                    trace_id,
+                    trace: record.trace.clone(),
                     principal,
                 };
-                match worker.upstream.forward(permitted, identity, &origin).await {
+                let forwarding = worker.upstream.forward(permitted, identity, &origin);
+                match timed(worker.counting.upstream(), forwarding).await {
                     Ok(answer) => {
                         let mut answer = answer.map(Content::Relayed);
                         responses::name(answer.headers_mut(), trace_id);
@@ -227,6 +235,7 @@ async fn answer_locally(
     peer: Peer,
     mut record: Record,
 ) -> Response<Content> {
+    record.is_own = true;
     let answering = spawn_local(async move {
         let response = call_local(&inner, request, peer, &mut record.decision).await;
         record.close(response.status().as_u16());
@@ -292,22 +301,29 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
 /// The decision until it is sent: also when the caller leaves before there is
 /// an answer and this request's future is dropped.
 struct Record {
-    inner: Arc<Inner>,
+    worker: Rc<Worker>,
     started: Instant,
     decision: Decision,
+    trace: Trace,
+    /// Doorward itself answers.
+    is_own: bool,
     is_closed: bool,
 }
 
 impl Record {
-    fn open(inner: Arc<Inner>, request: &Request<Incoming>, now: Timestamp, peer: Peer) -> Self {
-        let trace_id: TraceId = (inner.shared.trace_ids)();
+    fn open(worker: &Rc<Worker>, request: &Request<Incoming>, now: Timestamp, peer: Peer) -> Self {
+        let trace_id: TraceId = (worker.inner.shared.trace_ids)();
+        let trace = Trace::of(trace_id, request.headers());
         let (method, path) = (request.method().as_str(), request.uri().path());
         let mut decision = Decision::new(trace_id, now.millis(), method, path);
         decision.peer = Some(peer.0);
+        decision.caller_trace = trace.callers();
         Self {
-            inner,
+            worker: Rc::clone(worker),
             started: Instant::now(),
             decision,
+            trace,
+            is_own: false,
             is_closed: false,
         }
     }
@@ -319,9 +335,9 @@ impl Record {
 
     fn send(&mut self) {
         self.is_closed = true;
-        let micros = self.started.elapsed().as_micros();
-        self.decision.elapsed_us = u64::try_from(micros).unwrap_or(u64::MAX);
-        self.inner.publish(self.decision.take());
+        self.decision.elapsed_us = micros(self.started.elapsed());
+        self.worker.counting.ended(&self.decision, self.is_own);
+        self.worker.inner.publish(self.decision.take());
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{
     listeners::Listeners,
     serve::serve,
     shares::connections_of,
+    tally::Counting,
     upstream::Upstream,
     wire::watch::Watched,
 };
@@ -153,6 +154,7 @@ impl Drop for Farewell {
 pub(crate) struct Worker {
     pub(crate) inner: Arc<Inner>,
     pub(crate) upstream: Upstream,
+    pub(crate) counting: Rc<Counting>,
     limits: Arc<Limits>,
     stopped: watch::Receiver<bool>,
 }
@@ -166,10 +168,12 @@ async fn work(
 ) -> io::Result<usize> {
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
-    let upstream = Upstream::new(&inner, Arc::clone(&limits));
+    let counting = Rc::new(inner.ledgers.open());
+    let upstream = Upstream::new(&inner, Arc::clone(&limits), Rc::clone(&counting));
     let worker = Rc::new(Worker {
         inner,
         upstream,
+        counting,
         limits,
         stopped: stopped.clone(),
     });

@@ -47,7 +47,9 @@ use crate::{
     gate::upgrade,
     gateway::Inner,
     hop::{self, Inbound},
-    identity::{self, Identity, Names},
+    identity::{Identity, Names},
+    tally::Counting,
+    trace::Trace,
     tunnel::Tunnel,
     wire::{Fault, exchange::Exchange, stall::Stall},
 };
@@ -63,6 +65,7 @@ pub(crate) struct Upstream {
     upgrades: Vec<String>,
     /// What the caller may not say, in trailers neither.
     names: Arc<Names>,
+    counting: Rc<Counting>,
 }
 
 /// Where a request comes from.
@@ -73,8 +76,8 @@ pub(crate) struct Origin {
     pub(crate) exchange: Rc<Exchange>,
     /// Who was proven to ask.
     pub(crate) principal: Option<Principal>,
-    /// The request's name.
-    pub(crate) trace_id: doorward_policy::decision::TraceId,
+    /// The trace that it belongs to.
+    pub(crate) trace: Trace,
 }
 
 /// Why a permitted request got no answer.
@@ -97,7 +100,7 @@ impl Failure {
 
 impl Upstream {
     /// The API at `members`.
-    pub(crate) fn new(inner: &Inner, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(inner: &Inner, limits: Arc<Limits>, counting: Rc<Counting>) -> Self {
         let (config, members) = (&inner.config, &inner.members);
         // The processes' file descriptors were counted for all of them.
         let share = limits.upstream_idle_connections.div_ceil(members.len());
@@ -116,6 +119,7 @@ impl Upstream {
             limits,
             upgrades: config.upgrades.clone(),
             names: Arc::clone(&inner.names),
+            counting,
         }
     }
 
@@ -196,7 +200,7 @@ impl Upstream {
             protocol,
         };
         hop::to_upstream(&mut head.headers, inbound, &self.names);
-        identity::set_trace(&mut head.headers, origin.trace_id);
+        origin.trace.set(&mut head.headers);
         if let Some(identity) = identity {
             identity.set(&mut head.headers);
         }
@@ -310,6 +314,7 @@ impl Upstream {
     ) -> Result<(Connection, Response<Incoming>), Failed> {
         let member = &self.members[connection.home()];
         let was_reused = connection.is_reused();
+        self.counting.sent(was_reused);
         let sent = self.send_on(connection, request, trip).await;
         match &sent {
             Ok(_) => member.succeeded(),

@@ -174,6 +174,10 @@ pub struct Decision {
     pub trace_id: TraceId,
     /// When it arrived, milliseconds since 1970 UTC.
     pub at_ms: u64,
+    /// The caller's own trace, where the request came with one
+    /// (`traceparent`). Many requests may share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_trace: Option<TraceId>,
     /// Request method.
     pub method: String,
     /// Path without the query: queries carry secrets.
@@ -225,6 +229,7 @@ impl Decision {
         Self {
             trace_id,
             at_ms,
+            caller_trace: None,
             method: method.to_owned(),
             path: path.to_owned(),
             peer: None,

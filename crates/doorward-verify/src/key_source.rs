@@ -110,6 +110,13 @@ impl KeySource {
         snapshot.holds(now).then_some(snapshot.generation)
     }
 
+    /// Until when the keys are as new as the issuer asks for; none for keys
+    /// that were given and not fetched.
+    pub fn fresh_until(&self) -> Option<UnixTime> {
+        let until = self.0.snapshot.load().fresh_until;
+        (until != UnixTime::MAX).then_some(until)
+    }
+
     /// How far the keys can be relied on at `now`.
     pub fn health(&self, now: UnixTime) -> Health {
         let snapshot = self.0.snapshot.load();

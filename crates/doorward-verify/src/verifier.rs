@@ -102,6 +102,11 @@ impl TrustedIssuer {
         &self.keys
     }
 
+    /// Its feed of revocations, if it has one of its own.
+    pub fn feed(&self) -> Option<&FeedView> {
+        self.feed.as_ref().map(|feed| &feed.view)
+    }
+
     /// Whether its revocations are known well enough for this token at `now`.
     fn admit(
         &self,
@@ -146,6 +151,15 @@ const VERIFIED_BEFORE: [(Step, &str); 4] = [
     (Step::Time, "inside its lifetime"),
 ];
 
+/// Whether the token of `decision` had been verified before, so that its
+/// signature was not checked again; none if no signature held.
+pub fn was_verified_before(decision: &Decision) -> Option<bool> {
+    let [_, (_, before), ..] = VERIFIED_BEFORE;
+    let mut checks = decision.checks.iter();
+    let signature = checks.find(|check| check.step == Step::Signature && check.passed)?;
+    Some(signature.seen == before)
+}
+
 /// Checks tokens of the trusted issuers.
 #[derive(Debug)]
 pub struct Verifier {
@@ -188,6 +202,11 @@ impl Verifier {
     /// estimate. Counts them one by one: for metrics, not for each request.
     pub fn cached(&self) -> (usize, u64) {
         self.cache.as_ref().map_or((0, 0), TokenCache::usage)
+    }
+
+    /// Whose tokens are accepted.
+    pub fn issuers(&self) -> &[TrustedIssuer] {
+        &self.issuers
     }
 
     /// Checks proofs of possession with `proofs` instead of their defaults.

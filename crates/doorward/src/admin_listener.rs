@@ -24,7 +24,7 @@ use doorward_verify::bearer;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::journal::Journal;
+use crate::{journal::Journal, metrics};
 
 /// One endpoint of the listener. The router is made from [`ENDPOINTS`] and
 /// nothing else, so the table is complete and the unauthorized matrix can be
@@ -41,6 +41,8 @@ pub(crate) struct Endpoint {
 pub(crate) enum Access {
     /// Anyone who reaches the listener.
     Anyone,
+    /// Whoever holds the token for the numbers, or the operator's.
+    Scraper,
     /// Whoever holds the operator's token.
     Operator,
 }
@@ -58,6 +60,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/readyz",
         access: Access::Anyone,
         handler: |method| on(method, ready),
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/metrics",
+        access: Access::Scraper,
+        handler: |method| on(method, metrics),
     },
     Endpoint {
         method: Method::GET,
@@ -83,6 +91,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 pub(crate) struct Admin {
     pub(crate) journal: Arc<Journal>,
     pub(crate) operator_token: OperatorToken,
+    /// Opens the numbers and nothing else: what scrapes is no operator.
+    pub(crate) metrics_token: OperatorToken,
+    /// Everything that is counted, as text.
+    pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Whether requests can be answered as they should be.
     pub(crate) ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// Judges a request that is not sent.
@@ -178,14 +190,16 @@ impl OperatorToken {
 
 /// The listener's router.
 pub(crate) fn router(admin: Arc<Admin>) -> Router {
-    let guard = middleware::from_fn_with_state(Arc::clone(&admin), operator_only);
+    let operator = middleware::from_fn_with_state(Arc::clone(&admin), operator_only);
+    let scraper = middleware::from_fn_with_state(Arc::clone(&admin), scraper_or_operator);
     let endpoints = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
         let method = MethodFilter::try_from(endpoint.method.clone())
             .expect("INVARIANT: ENDPOINTS names standard methods only");
         let handler = (endpoint.handler)(method);
         let handler = match endpoint.access {
             Access::Anyone => handler,
-            Access::Operator => handler.layer(guard.clone()),
+            Access::Scraper => handler.layer(scraper.clone()),
+            Access::Operator => handler.layer(operator.clone()),
         };
         router.route(endpoint.path, handler)
     });
@@ -263,18 +277,36 @@ async fn operator_only(
 ) -> Response {
     match bearer::from_headers(&headers) {
         Ok(token) if admin.operator_token.matches(token) => next.run(request).await,
-        _ => {
-            let mut response = refused(
-                StatusCode::UNAUTHORIZED,
-                "send the operator token of the data folder as a bearer token",
-            );
-            let challenge = HeaderValue::from_static("Bearer");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
-            response
-        }
+        _ => unauthorized("send the operator token of the data folder as a bearer token"),
     }
+}
+
+async fn scraper_or_operator(
+    State(admin): State<Arc<Admin>>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_known =
+        |token: &str| admin.metrics_token.matches(token) || admin.operator_token.matches(token);
+    match bearer::from_headers(&headers) {
+        Ok(token) if is_known(token) => next.run(request).await,
+        _ => unauthorized("send the metrics token of the data folder as a bearer token"),
+    }
+}
+
+fn unauthorized(title: &str) -> Response {
+    let mut response = refused(StatusCode::UNAUTHORIZED, title);
+    let challenge = HeaderValue::from_static("Bearer");
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let media_type = HeaderValue::from_static(metrics::MEDIA_TYPE);
+    ([(header::CONTENT_TYPE, media_type)], (admin.metrics)()).into_response()
 }
 
 async fn health() -> Json<serde_json::Value> {
@@ -349,6 +381,7 @@ mod unauthorized {
     const MATRIX: &[(&str, &str, StatusCode, StatusCode)] = &[
         ("GET", "/healthz", StatusCode::OK, StatusCode::OK),
         ("GET", "/readyz", StatusCode::OK, StatusCode::OK),
+        ("GET", "/metrics", StatusCode::UNAUTHORIZED, StatusCode::OK),
         (
             "GET",
             "/api/decisions/last",
@@ -379,6 +412,8 @@ mod unauthorized {
         Arc::new(Admin {
             journal,
             operator_token: OperatorToken::generate([0x0f; 32]),
+            metrics_token: OperatorToken::generate([0x0e; 32]),
+            metrics: Box::new(String::new),
             ready: Box::new(super::Readiness::always),
             judge: Box::new(move |_| Box::pin(async move { decision() })),
             api: axum::Router::new(),
@@ -440,6 +475,19 @@ mod unauthorized {
             differences(&endpoints),
             vec![("GET".to_owned(), "/api/new".to_owned())]
         );
+    }
+
+    #[tokio::test]
+    async fn the_token_for_the_numbers_opens_nothing_else() {
+        let scraper = format!("Bearer {}", "0e".repeat(32));
+        for (method, path, nobody, _) in MATRIX {
+            let sent = [("authorization", scraper.as_str())];
+            let expected = match *path {
+                "/metrics" => StatusCode::OK,
+                _ => *nobody,
+            };
+            assert_eq!(status(method, path, &sent).await, expected, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -163,6 +163,11 @@ impl DataFolder {
         self.path.join("operator.token")
     }
 
+    /// Opens the numbers and nothing else.
+    pub(crate) fn metrics_token(&self) -> PathBuf {
+        self.path.join("metrics.token")
+    }
+
     /// Reads a JSON file of the folder; `None` if it is not there.
     pub(crate) fn read_json<T: DeserializeOwned>(&self, file: &Path) -> Result<Option<T>, Failure> {
         let Some(text) = self.read(file)? else {

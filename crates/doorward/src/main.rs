@@ -13,6 +13,7 @@ mod demo;
 mod exit;
 mod invocation;
 mod journal;
+mod metrics;
 mod output;
 mod paint;
 mod rehearsal;

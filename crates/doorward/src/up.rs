@@ -48,6 +48,7 @@ use crate::{
     demo::{self, DemoApi},
     exit::{Answer, Failure},
     journal::Journal,
+    metrics::Metrics,
     output, root_certificates,
     system::SystemClock,
     up::{
@@ -273,6 +274,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let (decisions, arriving) = mpsc::channel(DECISION_QUEUE);
     let file = settings.config_file.as_deref();
     let verifiers = Verifiers::new(&home, &settings.config, file)?;
+    let verifier = verifiers.current();
     // Issuer and gateway share the listener, and with it the origin, unless the
     // issuer is elsewhere.
     let own_origin = match &home {
@@ -294,6 +296,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         api_keys: home.key_exchange(),
     };
     let gateway = wiring::gateway(listeners, parts)?;
+    let metrics = Metrics::of(gateway.gateway(), verifier);
     settings
         .folder
         .write_json(&settings.folder.last_up(), &last_up)?;
@@ -302,7 +305,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let annotator = Arc::new(Annotator::new(issuer.clone(), Arc::clone(&roles)));
     let admin = Admin {
         journal: Arc::clone(&journal),
-        operator_token: operator_token(&settings.folder)?,
+        operator_token: kept_token(&settings.folder, &settings.folder.operator_token())?,
+        metrics_token: kept_token(&settings.folder, &settings.folder.metrics_token())?,
+        metrics: metrics.boxed(),
         ready: home.readiness(),
         judge: wiring::judge(gateway.gateway()),
         api: issuer
@@ -433,10 +438,10 @@ async fn upstream(
 }
 
 /// The operator's token of the data folder, made on first use.
-fn operator_token(folder: &DataFolder) -> Result<OperatorToken, Failure> {
-    let file = folder.operator_token();
+/// The token in `file` of the folder, made if it is not there.
+fn kept_token(folder: &DataFolder, file: &Path) -> Result<OperatorToken, Failure> {
     if let Some(token) = folder
-        .read(&file)?
+        .read(file)?
         .as_deref()
         .map(str::trim)
         .and_then(OperatorToken::parse)
@@ -444,7 +449,7 @@ fn operator_token(folder: &DataFolder) -> Result<OperatorToken, Failure> {
         return Ok(token);
     }
     let token = OperatorToken::generate(wiring::random());
-    folder.write(&file, token.reveal())?;
+    folder.write(file, token.reveal())?;
     Ok(token)
 }
 

@@ -17,6 +17,8 @@ use std::{
 use http::Uri;
 use tokio::time::Instant;
 
+use crate::tally::UpstreamState;
+
 /// Failures in a row after which a server is left alone.
 const FAILURES: u32 = 5;
 
@@ -29,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) origin: Uri,
     in_progress: AtomicUsize,
     failures: AtomicU32,
+    /// Of all time.
+    failed: AtomicU64,
     /// Milliseconds since `began`; left alone until then.
     rests_until: AtomicU64,
     is_down: AtomicBool,
@@ -41,10 +45,21 @@ impl Member {
             origin,
             in_progress: AtomicUsize::new(0),
             failures: AtomicU32::new(0),
+            failed: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
             is_down: AtomicBool::new(false),
             began: Instant::now(),
         })
+    }
+
+    /// How it is, for people.
+    pub(crate) fn state(&self) -> UpstreamState {
+        UpstreamState {
+            origin: self.origin.to_string().trim_end_matches('/').to_owned(),
+            in_progress: self.in_progress.load(Ordering::Relaxed),
+            is_available: self.is_available(),
+            failures: self.failed.load(Ordering::Relaxed),
+        }
     }
 
     /// Whether it is asked while others can be.
@@ -66,6 +81,7 @@ impl Member {
 
     /// It did not.
     pub(super) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
         if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
             self.failures.store(0, Ordering::Relaxed);
             let rest = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);

@@ -256,6 +256,11 @@ reasons! {
 }
 
 impl Reason {
+    /// Its place in [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// Whether this is a fault of upstream or Doorward rather than a denial.
     pub const fn is_failure(self) -> bool {
         self.status() >= 500

@@ -12,6 +12,7 @@ mod first_run;
 mod flow;
 mod foreign_issuers;
 mod harness;
+mod observability;
 mod programs;
 mod reload;
 mod restart_settings;

@@ -225,7 +225,13 @@ fn operators_view(server: &Observed) -> Vec<u8> {
 }
 
 /// Files of the data folder that are meant to hold a secret.
-const KEEPERS: [&str; 4] = ["demo.json", "master.key", "operator.token", "login.json"];
+const KEEPERS: [&str; 5] = [
+    "demo.json",
+    "master.key",
+    "operator.token",
+    "metrics.token",
+    "login.json",
+];
 
 fn files_of(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
