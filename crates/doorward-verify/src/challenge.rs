@@ -159,6 +159,12 @@ mod tests {
         let missing = told(Reason::ProofMissing, true);
         assert!(missing.starts_with("DPoP "), "{missing}");
         assert!(missing.ends_with(", algs=\"ES256 Ed25519\""), "{missing}");
+        assert!(
+            missing.contains("error=\"invalid_dpop_proof\""),
+            "{missing}"
+        );
+        let nonce = told(Reason::ProofNonce, true);
+        assert!(nonce.contains("error=\"use_dpop_nonce\""), "{nonce}");
         let stranger = told(Reason::ProofMissing, false);
         assert_eq!(stranger, challenge(Reason::BadSignature, false, None));
         assert_eq!(told(Reason::NoToken, false), "Bearer");

@@ -677,6 +677,8 @@ fn clm_009_of_another_issuers_claims_only_those_that_are_named_are_compared() {
     let named = theirs(ClaimMapping::nothing().compared(["sub"]));
     assert_eq!(named.claim("sub"), ours.claim("sub"));
     assert_eq!(named.claim("client_id"), None);
+    let client = theirs(ClaimMapping::nothing().tenant_in("client_id"));
+    assert_eq!(client.tenant(), ours.claim("client_id").as_deref());
 }
 
 /// Two issuers may give the same id to a token.
