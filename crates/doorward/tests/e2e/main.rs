@@ -12,7 +12,11 @@ mod first_run;
 mod flow;
 mod foreign_issuers;
 mod harness;
+mod nodes;
 mod observability;
+#[expect(dead_code, reason = "the issuer's own tests look into its folder too")]
+#[path = "../../../doorward-issuer/tests/domain/postgres_server.rs"]
+mod postgres_server;
 mod programs;
 mod reload;
 mod restart_settings;

@@ -45,6 +45,27 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
+    let bytes = message(address, (method, target), headers, body);
+    send_raw(address, &bytes).unwrap_or_else(|| panic!("no answer to {method} {target}"))
+}
+
+/// The same to a server that may be gone: `None` if it does not answer.
+pub(crate) fn attempt(
+    address: SocketAddr,
+    (method, target): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
+    let bytes = message(address, (method, target), headers, body);
+    exchange(TcpStream::connect(address).ok()?, &bytes)
+}
+
+fn message(
+    address: SocketAddr,
+    (method, target): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut message =
         format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -56,12 +77,18 @@ pub(crate) fn request(
     message.push_str("\r\n");
     let mut bytes = message.into_bytes();
     bytes.extend_from_slice(body);
-    send_raw(address, &bytes).unwrap_or_else(|| panic!("no answer to {method} {target}"))
+    bytes
 }
 
 /// Sends bytes as they are; `None` when the connection closes unanswered.
 pub(crate) fn send_raw(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).expect("the server listens");
+    exchange(
+        TcpStream::connect(address).expect("the server listens"),
+        bytes,
+    )
+}
+
+fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Option<Answer> {
     stream
         .set_read_timeout(Some(PATIENCE))
         .expect("a timeout can be set");

@@ -6,7 +6,7 @@ mod parts;
 mod recorder;
 mod server;
 
-pub(crate) use exchange::{Answer, request, send_raw};
+pub(crate) use exchange::{Answer, attempt, request, send_raw};
 pub(crate) use parts::{Part, find, find_at, find_if_there, skipped};
 pub(crate) use recorder::Recorder;
 pub(crate) use server::{Server, binary, doorward};
