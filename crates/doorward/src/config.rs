@@ -12,6 +12,7 @@
 mod bounds;
 mod callers;
 mod document;
+mod forward_auth;
 mod issuers;
 mod problem;
 mod revocations;
@@ -26,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doorward_gateway::{Limits, address::Network, rate::RateLimit};
+use doorward_gateway::{Limits, address::Network, forward_auth::ForwardAuth, rate::RateLimit};
 use doorward_issuer::PostgresUrl;
 use doorward_policy::role::Roles;
 use doorward_policy::route::RouteTable;
@@ -59,6 +60,7 @@ const KEYS: &[&str] = &[
     "limit",
     "trusted_proxies",
     "proxy_protocol",
+    "forward_auth",
     "database",
     "issuer",
     "audience",
@@ -120,6 +122,8 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whether each connection of theirs begins with the PROXY protocol.
     pub(crate) proxy_protocol: bool,
+    /// Which other proxy may ask about its requests, and where.
+    pub(crate) forward_auth: Option<ForwardAuth>,
     /// How long the gateway waits, and how much it holds.
     pub(crate) limits: Limits,
     /// The PostgreSQL server with the state.
@@ -181,6 +185,7 @@ impl Config {
                 self.trusted_proxies != other.trusted_proxies
                     || self.proxy_protocol != other.proxy_protocol,
             ),
+            ("forward_auth", self.forward_auth != other.forward_auth),
             (
                 "database",
                 address(&self.database) != address(&other.database),
@@ -240,6 +245,7 @@ impl Config {
             rates: callers::limits(reader, table),
             proxy_protocol: callers::proxy_protocol(reader, table),
             trusted_proxies: callers::trusted_proxies(reader, table),
+            forward_auth: forward_auth::forward_auth(reader, table),
             health_path: bounds::health(reader, table, &mut limits),
             limits,
             database: settings::database(reader, table),

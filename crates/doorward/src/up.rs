@@ -103,7 +103,7 @@ pub(crate) enum Role {
 
 /// What stands behind the gateway.
 pub(crate) enum Upstream {
-    /// Nothing: there is no gateway.
+    /// Nothing: there is no gateway, or it only answers another proxy.
     Nothing,
     /// The sample API, started with it.
     Demo,
@@ -156,6 +156,11 @@ impl Settings {
             Role::Gateway { issuer } => Some(issuer),
             Role::All | Role::Issuer => self.config.issuer.as_ref(),
         }
+    }
+
+    /// Whether there is an API that requests are forwarded to.
+    fn forwards(&self) -> bool {
+        !matches!(self.upstream, Upstream::Nothing)
     }
 
     /// The files of TLS, if this server speaks it.
@@ -334,6 +339,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         settings: &settings,
         last_up: &last_up,
         upstream: &upstream,
+        forward_auth: gateway.forward_auth_addr(),
         keys: &keys,
         routes: &routes.load(),
         new_people: new_people.as_ref(),
@@ -382,9 +388,11 @@ fn front(
             false => UpstreamProtocol::Http1,
         },
         upstream_roots: settings.upstream_roots()?,
-        health_path: match settings.role {
+        forwards: settings.forwards(),
+        health_path: config.health_path.clone().filter(|_| settings.forwards()),
+        forward_auth: match settings.role {
             Role::Issuer => None,
-            Role::All | Role::Gateway { .. } => config.health_path.clone(),
+            Role::All | Role::Gateway { .. } => config.forward_auth.clone(),
         },
         limits: config.limits.clone(),
         rates: config.rates.clone(),

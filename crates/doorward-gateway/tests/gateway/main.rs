@@ -10,6 +10,7 @@ mod bearer;
 mod bodies;
 mod demands;
 mod fail_closed;
+mod forward_auth;
 mod framing;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]

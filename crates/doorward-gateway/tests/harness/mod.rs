@@ -62,6 +62,8 @@ pub(crate) struct Slow {
 /// A running gateway.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
+    /// Where other proxies ask.
+    pub(crate) questions: Option<SocketAddr>,
     pub(crate) upstream: Recorder,
     pub(crate) tokens: Tokens,
     pub(crate) gateway: Gateway,
@@ -195,6 +197,7 @@ impl House {
         (plan.config)(&mut config);
         let bound = Gateway::bind(config, shared).unwrap();
         let (address, gateway) = (bound.local_addr(), bound.gateway());
+        let questions = bound.forward_auth_addr();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -208,6 +211,7 @@ impl House {
         let (stop, thread) = (Some(stop), Some(thread));
         Self {
             address,
+            questions,
             upstream,
             tokens,
             gateway,

@@ -104,6 +104,9 @@ reasons! {
     /// The caller did not finish in time.
     RequestTimeout = "request_timeout", 408, Anyone, "the request did not arrive in time";
 
+    /// A question about a request, from somebody who is not a proxy of the configuration.
+    UntrustedProxy = "untrusted_proxy", 403, Anyone, "questions about requests are answered to named proxies only";
+
     // Routing.
     /// No route matches: what is not opened is closed.
     NoRoute = "no_route", 404, Anyone, "no route opens this path";

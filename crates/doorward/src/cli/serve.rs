@@ -127,12 +127,20 @@ impl GatewayRole {
             None => parts.config.more_upstreams.clone(),
         };
         let upstream = self.upstream.or_else(|| parts.config.upstream.clone());
-        let upstream = upstream.ok_or_else(|| {
-            Failure::usage("say what to protect").hint("--upstream http://127.0.0.1:9000")
-        })?;
-        origin(&upstream)?;
+        let upstream = match upstream {
+            Some(upstream) => {
+                origin(&upstream)?;
+                Upstream::Api(upstream)
+            }
+            None if parts.config.forward_auth.is_some() => Upstream::Nothing,
+            None => {
+                return Err(
+                    Failure::usage("say what to protect").hint("--upstream http://127.0.0.1:9000")
+                );
+            }
+        };
         let role = Role::Gateway { issuer };
-        let upstreams = (Upstream::Api(upstream), more_upstreams);
+        let upstreams = (upstream, more_upstreams);
         serve(parts, self.listeners, upstreams, role)
     }
 }

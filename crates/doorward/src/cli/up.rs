@@ -130,7 +130,11 @@ impl Up {
         if self.demo {
             return Ok(Upstream::Demo);
         }
-        let url = self.upstream.clone().or_else(|| config.upstream.clone()).ok_or_else(|| {
+        let named = self.upstream.clone().or_else(|| config.upstream.clone());
+        if named.is_none() && config.forward_auth.is_some() {
+            return Ok(Upstream::Nothing);
+        }
+        let url = named.ok_or_else(|| {
             Failure::usage("say what to protect")
                 .hint("`doorward up --upstream http://127.0.0.1:9000`, or `doorward up --demo` for a first look")
         })?;

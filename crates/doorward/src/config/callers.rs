@@ -81,11 +81,19 @@ fn limit(reader: &mut Reader<'_>, rule: &Value<'_>) -> Option<RateLimit> {
 
 /// Proxies whose word is taken.
 pub(super) fn trusted_proxies(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<Network> {
-    let Some(value) = table.get("trusted_proxies") else {
-        return Vec::new();
-    };
+    networks(reader, table, "trusted_proxies", "10.0.0.0/8").unwrap_or_default()
+}
+
+/// The addresses and ranges at `key`, if it is there.
+pub(super) fn networks(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    key: &str,
+    example: &str,
+) -> Option<Vec<Network>> {
+    let value = table.get(key)?;
     let mut networks = Vec::new();
-    for word in reader.strings(value, "trusted_proxies", "10.0.0.0/8") {
+    for word in reader.strings(value, key, example) {
         match word.text.parse() {
             Ok(network) => networks.push(network),
             Err(error) => {
@@ -94,7 +102,7 @@ pub(super) fn trusted_proxies(reader: &mut Reader<'_>, table: &DeTable<'_>) -> V
             }
         }
     }
-    networks
+    Some(networks)
 }
 
 /// Without a proxy nobody could introduce anybody.

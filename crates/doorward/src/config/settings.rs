@@ -84,8 +84,9 @@ pub(super) fn listen(
     })
 }
 
-/// Both listeners on one address cannot be.
+/// Two listeners on one address cannot be.
 pub(super) fn one_listener_each(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &Config) {
+    one_for_questions(reader, table, config);
     let (Some(public), Some(admin)) = (config.listen, config.admin_listen) else {
         return;
     };
@@ -99,6 +100,32 @@ pub(super) fn one_listener_each(reader: &mut Reader<'_>, table: &DeTable<'_>, co
                 .related(public.span(), "by the gateway")
                 .help("give the admin listener a port of its own, and keep it on loopback"),
         );
+    }
+}
+
+fn one_for_questions(reader: &mut Reader<'_>, table: &DeTable<'_>, config: &Config) {
+    let Some(asked_at) = config.forward_auth.as_ref().map(|asked| asked.listen) else {
+        return;
+    };
+    for (key, taken) in [
+        ("listen", config.listen),
+        ("admin_listen", config.admin_listen),
+    ] {
+        let place = table.get("forward_auth").zip(table.get(key));
+        if let (Some(taken), Some((section, other))) = (taken, place)
+            && taken == asked_at
+            && taken.port() != 0
+        {
+            reader.fault(
+                Fault::at(
+                    section.span(),
+                    format!("[forward_auth] has the address of `{key}`"),
+                )
+                .label("taken")
+                .related(other.span(), "by this")
+                .help("give it a port of its own, like `127.0.0.1:4183`"),
+            );
+        }
     }
 }
 

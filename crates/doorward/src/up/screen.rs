@@ -1,7 +1,8 @@
 //! The first screen: what is running, and three lines to paste.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
+use doorward_gateway::forward_auth;
 use doorward_policy::route::{Requirement, RouteTable};
 use doorward_verify::{jose::verifying_key::VerifyingKey, key_source::KeySource};
 use http::Uri;
@@ -20,6 +21,8 @@ pub(super) struct Screen<'a> {
     pub(super) settings: &'a Settings,
     pub(super) last_up: &'a LastUp,
     pub(super) upstream: &'a Uri,
+    /// Where another proxy asks, if one may.
+    pub(super) forward_auth: Option<SocketAddr>,
     /// Of the issuer, as far as they are known.
     pub(super) keys: &'a KeySource,
     pub(super) routes: &'a RouteTable,
@@ -30,16 +33,24 @@ pub(super) struct Screen<'a> {
 impl Screen<'_> {
     pub(super) fn show(&self) {
         if self.settings.json {
-            output::json_line(&json!({
+            let mut line = json!({
                 "gateway": self.last_up.gateway,
                 "admin": self.last_up.admin,
                 "issuer": self.last_up.issuer,
                 "data": self.settings.folder.path(),
                 "routes": self.routes.routes().len(),
-            }));
+            });
+            if let Some(address) = self.forward_auth {
+                line["forward_auth"] = self.asked_at(address).into();
+            }
+            output::json_line(&line);
             return;
         }
         output::data(self.text());
+    }
+
+    fn asked_at(&self, address: SocketAddr) -> String {
+        format!("http://{address}{}", forward_auth::PATH)
     }
 
     fn text(&self) -> String {
@@ -123,15 +134,19 @@ impl Screen<'_> {
                 );
             }
         }
-        let what = match self.settings.upstream {
-            Upstream::Demo => "sample orders API at ",
-            Upstream::Api(_) | Upstream::Nothing => "",
+        let upstream = plain(self.upstream);
+        let upstream = match self.settings.upstream {
+            Upstream::Demo => format!("sample orders API at {upstream}"),
+            Upstream::Api(_) => upstream,
+            Upstream::Nothing => "none: requests are judged, and forwarded by another".to_owned(),
         };
-        let _ = writeln!(
-            out,
-            "  {tick} upstream      {what}{}\n",
-            plain(self.upstream)
-        );
+        let _ = writeln!(out, "  {tick} upstream      {upstream}");
+        let asking = self.settings.config.forward_auth.as_ref();
+        if let (Some(asking), Some(address)) = (asking, self.forward_auth) {
+            let (proxy, at) = (asking.proxy.name(), self.asked_at(address));
+            let _ = writeln!(out, "  {tick} forward-auth  {proxy} may ask at {at}");
+        }
+        out.push('\n');
     }
 
     fn addresses(&self, out: &mut String) {
@@ -139,6 +154,9 @@ impl Screen<'_> {
         let gateway = paint(Tone::Strong, &self.last_up.gateway);
         let (name, what) = match self.settings.role {
             Role::Issuer => ("Issuer ", "sign-in, keys and revocations"),
+            Role::All if !self.settings.forwards() => {
+                ("Issuer ", "sign-in and keys; no API is behind it")
+            }
             _ => ("Gateway", "your API, now protected"),
         };
         let _ = writeln!(out, "  {name}   {gateway}   {}", quiet(what));

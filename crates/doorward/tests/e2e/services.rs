@@ -135,7 +135,7 @@ fn examples() -> PathBuf {
 }
 
 /// Where `.ci/steps.sh clients` installs the libraries.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     let built = binary();
     let target = built.ancestors().nth(2).unwrap();
     target.join("clients")

@@ -211,6 +211,58 @@ error: `proxy_protocol` without `trusted_proxies` means nothing
 "#,
     },
     Broken {
+        name: "a proxy that cannot ask",
+        text: r#"[forward_auth]
+listen = "127.0.0.1:4182"
+proxy = "ngix"
+"#,
+        shown: r#"
+error: [forward_auth] lacks `from`
+ --> doorward.toml:1:1
+  |
+1 | [forward_auth]
+  | ^^^^^^^^^^^^^^
+  |
+  = help: write `[forward_auth]`, and `listen`, `proxy` and `from` in the lines below
+
+error: `ngix` is not a proxy that can ask here
+ --> doorward.toml:3:9
+  |
+3 | proxy = "ngix"
+  |         ^^^^^^
+  |
+  = help: did you mean `nginx`?
+"#,
+    },
+    Broken {
+        name: "a proxy that everybody could be, at a taken address",
+        text: r#"listen = "127.0.0.1:4182"
+[forward_auth]
+listen = "127.0.0.1:4182"
+proxy = "nginx"
+from = ["0.0.0.0/0"]
+"#,
+        shown: r#"
+error: [forward_auth] has the address of `listen`
+ --> doorward.toml:2:1
+  |
+1 | listen = "127.0.0.1:4182"
+  |          ---------------- by this
+2 | [forward_auth]
+  | ^^^^^^^^^^^^^^ taken
+  |
+  = help: give it a port of its own, like `127.0.0.1:4183`
+
+error: `from` names the whole internet: 0.0.0.0/0
+ --> doorward.toml:5:8
+  |
+5 | from = ["0.0.0.0/0"]
+  |        ^^^^^^^^^^^^^
+  |
+  = help: whoever may ask can say which request was meant; name the proxy alone
+"#,
+    },
+    Broken {
         name: "half a pair of files",
         text: r#"[[tls]]
 certificate = "one.pem"
@@ -1129,7 +1181,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, database, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, revocations, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, revocations, roles, route
 "#,
     },
     Broken {

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     lines: mpsc::Receiver<Value>,
     pub(crate) gateway: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// The first line of standard output.
+    pub(crate) ready: Value,
     data: PathBuf,
     _place: Option<TempDir>,
 }
@@ -106,6 +108,7 @@ impl Server {
             lines: json_lines(out),
             gateway: address(&ready["gateway"]),
             admin: address(&ready["admin"]),
+            ready,
             data: data.to_owned(),
             child,
             _place: None,

@@ -1,0 +1,392 @@
+//! nginx, HAProxy, Caddy and Envoy in front of an API, asking Doorward: with the very
+//! configuration that `docs/beside-other-proxies.md` has to paste.
+
+use std::{fs, net::SocketAddr, path::Path, process::Command};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    harness::{Answer, Part, Recorder, Server, find, find_at, request, send_raw, skipped},
+    services::clients,
+};
+
+const PAGE: &str = "../../docs/beside-other-proxies.md";
+
+const ROUTES: &str = r#"
+[roles.reader]
+permissions = ["orders:read"]
+
+[roles.editor]
+inherits = ["reader"]
+permissions = ["orders:delete"]
+
+[[route]]
+match = "GET /orders/{id}"
+allow = "orders:read"
+
+[[route]]
+match = "DELETE /orders/{id}"
+allow = "orders:delete"
+
+[[route]]
+match = "GET /tenants/{tenant}/orders"
+allow = "orders:read"
+where = { tenant = "{tenant}" }
+
+[[route]]
+match = "GET /files/{*rest}"
+public = true
+"#;
+
+/// The page's block in `language`.
+fn block(language: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE)).unwrap();
+    let opening = format!("\n```{language}\n");
+    let (_, rest) = page.split_once(&opening).expect("the page has the block");
+    let (block, _) = rest.split_once("\n```").expect("the block ends");
+    format!("{block}\n")
+}
+
+/// An API, Doorward, and another proxy before both.
+struct House {
+    api: Recorder,
+    doorward: Server,
+    proxy: Part,
+    place: TempDir,
+}
+
+impl House {
+    /// `start` gets the folder, the proxy's address, and the page's addresses
+    /// replaced by those of this house in whatever it reads.
+    fn before(
+        proxy: &str,
+        start: impl FnOnce(&Path, SocketAddr, &dyn Fn(&str) -> String) -> Command,
+    ) -> Self {
+        let api = Recorder::start();
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("data");
+        // A first start makes the demo's users.
+        drop(Server::start(&data, &["--demo"]));
+        let section = block("toml")
+            .replace("127.0.0.1:4182", "127.0.0.1:0")
+            .replace("proxy = \"nginx\"", &format!("proxy = \"{proxy}\""));
+        let config = place.path().join("doorward.toml");
+        fs::write(&config, format!("{section}\n{ROUTES}")).unwrap();
+        let doorward = Server::start(&data, &["--config", config.to_str().unwrap()]);
+        let asked_at = doorward.ready["forward_auth"].as_str().unwrap();
+        let asked_at = asked_at.trim_start_matches("http://");
+        let asked_at = asked_at.trim_end_matches("/forward-auth");
+        let folder = place.path().to_owned();
+        let proxy = Part::start(|address| {
+            let mended = |language: &str| {
+                block(language)
+                    .replace("127.0.0.1:4182", asked_at)
+                    .replace("port_value: 4182", &port_of(asked_at))
+                    .replace("port_value: 4180", &port_of(&doorward.gateway.to_string()))
+                    .replace("port_value: 9000", &port_of(&api.address.to_string()))
+                    .replace("127.0.0.1:4180", &doorward.gateway.to_string())
+                    .replace("127.0.0.1:9000", &api.address.to_string())
+                    .replace("/etc/haproxy", folder.to_str().unwrap())
+                    .replace("bind :8080", &format!("bind {address}"))
+                    .replace("listen 8080", &format!("listen {address}"))
+                    .replace(
+                        ":8080 {",
+                        &format!("http://:{} {{\n\tbind 127.0.0.1", address.port()),
+                    )
+            };
+            start(&folder, address, &mended)
+        });
+        Self {
+            api,
+            doorward,
+            proxy,
+            place,
+        }
+    }
+
+    fn call(
+        &self,
+        method: &str,
+        target: &str,
+        token: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers = more.to_vec();
+        headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        request(self.proxy.address, method, target, &headers, b"")
+    }
+
+    /// What every proxy must do with this page.
+    fn is_sound(&self, denied: u16) {
+        let (reader, editor) = (self.token("reader"), self.token("editor"));
+        let none = self.call("GET", "/orders/7", None, &[]);
+        assert_eq!(none.status, 401);
+        assert_eq!(none.header("www-authenticate"), Some("Bearer"));
+        assert_eq!(
+            self.call("GET", "/orders/7", Some("made.up.token"), &[])
+                .status,
+            401
+        );
+        assert_eq!(
+            self.call("DELETE", "/orders/7", Some(&reader), &[]).status,
+            403
+        );
+        assert_eq!(
+            self.call("GET", "/nowhere", Some(&reader), &[]).status,
+            denied
+        );
+        assert_eq!(
+            self.call("GET", "/tenants/other/orders", Some(&reader), &[])
+                .status,
+            403
+        );
+        assert_eq!(self.api.count(), 0, "{:?}", self.api.heads());
+
+        assert_eq!(
+            self.call("GET", "/orders/7?x=1", Some(&reader), &[]).status,
+            200
+        );
+        assert_eq!(
+            self.call("DELETE", "/orders/7", Some(&editor), &[]).status,
+            200
+        );
+        let heads = self.api.heads();
+        assert!(heads[0].starts_with("GET /orders/7?x=1 "), "{}", heads[0]);
+        assert!(heads[1].starts_with("DELETE /orders/7 "), "{}", heads[1]);
+        assert!(
+            field(&heads[0], "x-doorward-subject").is_some(),
+            "{}",
+            heads[0]
+        );
+        assert_eq!(field(&heads[0], "x-doorward-tenant"), Some("acme"));
+        assert_eq!(field(&heads[0], "x-doorward-roles"), Some("reader"));
+        for gone in ["authorization", "x-api-key", "dpop"] {
+            assert_eq!(field(&heads[0], gone), None, "{}", heads[0]);
+        }
+        self.nobody_writes_the_identity(&reader);
+        self.judged_is_served(&reader);
+        self.sign_out_counts_at_once();
+    }
+
+    /// GWY-012: neither on a public route, where Doorward vouches for nobody,
+    /// nor beside a token.
+    fn nobody_writes_the_identity(&self, reader: &str) {
+        let forged = [
+            ("X-Doorward-Subject", "root"),
+            ("X-Doorward-Roles", "admin"),
+            ("X-Doorward-Issuer", "https://evil.test"),
+            ("X-Original-Method", "GET"),
+            ("X-Api-Key", "not one"),
+        ];
+        for (target, token) in [("/files/a", None), ("/orders/7", Some(reader))] {
+            let before = self.api.count();
+            // A key beside a token is refused, so there it is left out.
+            let forged = &forged[..if token.is_some() { 4 } else { 5 }];
+            let answer = self.call("GET", target, token, forged);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let head = &self.api.heads()[before];
+            assert!(!head.contains("root") && !head.contains("evil"), "{head}");
+            assert!(
+                !head.contains("admin") && !head.contains("not one"),
+                "{head}"
+            );
+            // An empty one is Caddy's way to say that there is none.
+            let subject = field(head, "x-doorward-subject").unwrap_or_default();
+            assert_eq!(!subject.is_empty(), token.is_some(), "{head}");
+        }
+        // One proxy drops it, another refuses it.
+        let before = self.api.count();
+        let alias = [("x_doorward_subject", "root")];
+        self.call("GET", "/files/a", None, &alias);
+        let heads = self.api.heads();
+        assert!(!heads[before..].concat().contains("root"), "{heads:?}");
+    }
+
+    /// GWY-008: whatever the spelling, the path that was judged is the one that
+    /// the API is asked for; or the API is not asked.
+    fn judged_is_served(&self, reader: &str) {
+        assert_eq!(self.call("GET", "/files/now", None, &[]).status, 200);
+        while self.doorward.next_decision()["decision"]["path"] != "/files/now" {}
+        for target in [
+            "/orders/7",
+            "/orders/%37",
+            "/%6frders/7",
+            "//orders/7",
+            "/files/../orders/7",
+            "/files/..%2forders/7",
+            "/files/%2e%2e/orders/7",
+            "/files/%252e%252e/orders/7",
+            "/files/..;/orders/7",
+            "/files/.%2e/orders/7",
+            "/files\\..\\orders",
+            "/files/a%00",
+            "/files/a;b=c",
+            "/files/a?/orders/7",
+            "/files//a",
+            "/files/%C3%A9",
+            "/files/%c3%a9",
+            "/orders/7/",
+            "/orders/7.",
+            "/orders/7%20",
+            "/ORDERS/7",
+            "/auth/../orders/7",
+            "/auth/..%2forders/7",
+            "http://api.test/orders/7",
+            "*",
+        ] {
+            let before = self.api.count();
+            let message = format!(
+                "GET {target} HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\
+                 Authorization: Bearer {reader}\r\n\r\n"
+            );
+            let answer = send_raw(self.proxy.address, message.as_bytes());
+            let heads = self.api.heads();
+            let status = answer.map(|answer| answer.status);
+            if heads.len() == before {
+                assert_ne!(status, Some(200), "{target}: nobody served it");
+                continue;
+            }
+            let head = &heads[before];
+            let asked_for = head.split(' ').nth(1).unwrap();
+            let path = asked_for.split('?').next().unwrap();
+            let decision = self.next_allowed();
+            assert_eq!(decision["path"], path, "{target} was served as {asked_for}");
+        }
+    }
+
+    /// Denied ones in between are of requests that were not served.
+    fn next_allowed(&self) -> Value {
+        loop {
+            let decision = &self.doorward.next_decision()["decision"];
+            if decision["outcome"] == "allowed" {
+                return decision.clone();
+            }
+        }
+    }
+
+    fn sign_out_counts_at_once(&self) {
+        let session = self.doorward.sign_in("reader");
+        let token = session["access_token"].as_str().unwrap();
+        assert_eq!(self.call("GET", "/orders/7", Some(token), &[]).status, 200);
+        // Through the proxy, as callers do.
+        let answer = self.call("POST", "/auth/sign-out", Some(token), &[]);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert_eq!(self.call("GET", "/orders/7", Some(token), &[]).status, 401);
+    }
+
+    /// Whoever is let in by nobody is let in nowhere.
+    fn ends_with_doorward(self, status: u16) {
+        let Self {
+            api,
+            doorward,
+            proxy,
+            place: _place,
+        } = self;
+        let before = api.count();
+        doorward.kill();
+        let answer = request(proxy.address, "GET", "/files/a", &[], b"");
+        assert_eq!(answer.status, status);
+        assert_eq!(api.count(), before);
+    }
+
+    fn token(&self, username: &str) -> String {
+        self.doorward.access_token(username)
+    }
+}
+
+/// As Envoy's page writes it.
+fn port_of(address: &str) -> String {
+    let port = address.rsplit(':').next().unwrap();
+    format!("port_value: {port}")
+}
+
+fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().skip(1).find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
+
+#[test]
+fn gwy_015_nginx_asks_with_the_page_of_the_docs() {
+    let Some(nginx) = find("nginx") else { return };
+    let house = House::before("nginx", |folder, _, mended| {
+        let pages = format!(
+            "daemon off; pid {0}/pid; error_log {0}/error.log;\nevents {{}}\nhttp {{\n\
+             access_log off; client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n\
+             fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n{1}}}\n",
+            folder.display(),
+            mended("nginx")
+        );
+        let file = folder.join("nginx.conf");
+        fs::write(&file, pages).unwrap();
+        let mut command = Command::new(nginx);
+        command.arg("-e").arg(folder.join("start.log"));
+        command.arg("-c").arg(file);
+        command
+    });
+    house.is_sound(403);
+    let log = fs::read_to_string(house.place.path().join("error.log")).unwrap();
+    assert!(!log.contains("[warn]") && !log.contains("[emerg]"), "{log}");
+    house.ends_with_doorward(500);
+}
+
+#[test]
+fn gwy_015_haproxy_asks_with_the_page_of_the_docs() {
+    let Some(haproxy) = find("haproxy") else {
+        return;
+    };
+    let house = House::before("haproxy", |folder, _, mended| {
+        fs::write(folder.join("doorward.lua"), mended("lua")).unwrap();
+        let file = folder.join("haproxy.cfg");
+        fs::write(&file, mended("haproxy")).unwrap();
+        let mut command = Command::new(haproxy);
+        command.arg("-db").arg("-f").arg(file);
+        command
+    });
+    house.is_sound(404);
+    house.ends_with_doorward(503);
+}
+
+#[test]
+fn gwy_015_caddy_asks_with_the_page_of_the_docs() {
+    let Some(caddy) = find("caddy") else { return };
+    let house = House::before("caddy", |folder, _, mended| {
+        let page = format!("{{\n\tadmin off\n\tauto_https off\n}}\n{}", mended("caddy"));
+        let file = folder.join("Caddyfile");
+        fs::write(&file, page).unwrap();
+        let mut command = Command::new(caddy);
+        command.env("HOME", folder);
+        command.args(["run", "--adapter", "caddyfile", "--config"]);
+        command.arg(file);
+        command
+    });
+    house.is_sound(404);
+    house.ends_with_doorward(502);
+}
+
+#[test]
+fn gwy_015_envoy_asks_with_the_page_of_the_docs() {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return skipped("Envoy, which is packed for another kind of machine,");
+    }
+    let Some(envoy) = find_at(clients().join("envoy/envoy/_bin/envoy")) else {
+        return;
+    };
+    let house = House::before("envoy", |folder, address, mended| {
+        let port = format!("port_value: {}", address.port());
+        let page = mended("yaml")
+            .replace("address: 0.0.0.0", "address: 127.0.0.1")
+            .replace("port_value: 8080", &port);
+        let file = folder.join("envoy.yaml");
+        fs::write(&file, page).unwrap();
+        let mut command = Command::new(envoy);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "-c"]);
+        command.arg(file);
+        command
+    });
+    house.is_sound(404);
+    house.ends_with_doorward(403);
+}
