@@ -14,6 +14,7 @@ mod exit;
 mod invocation;
 mod journal;
 mod metrics;
+mod openapi;
 mod output;
 mod paint;
 mod rehearsal;

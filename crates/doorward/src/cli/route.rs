@@ -4,6 +4,7 @@
 
 mod allow;
 mod check;
+mod diff;
 mod list;
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub(super) enum Route {
     Check(check::Check),
     /// Open a route: adds it to the configuration
     Allow(allow::Allow),
+    /// Compare with an OpenAPI description; exit 1 if they differ
+    Diff(diff::Diff),
 }
 
 impl Route {
@@ -33,6 +36,7 @@ impl Route {
             Self::List(list) => list.run(place),
             Self::Check(check) => check.run(place),
             Self::Allow(allow) => allow.run(place),
+            Self::Diff(diff) => diff.run(place),
         }
     }
 }

@@ -10,6 +10,7 @@ use http::{Uri, uri::Authority};
 
 use super::{
     Place, Workplace,
+    init::{already_there, write_new, wrote},
     workplace::{DEFAULT_ADMIN_LISTEN, DEFAULT_CONFIG, DEFAULT_LISTEN},
 };
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
     data_folder::DataFolder,
     demo,
     exit::{Answer, Failure},
-    state_place,
+    openapi::{Description, proposal::Proposal},
+    output, state_place,
     up::{self, Role, Settings, Stamp, Upstream},
 };
 
@@ -30,6 +32,10 @@ pub(super) struct Up {
     /// The API to protect, for example http://127.0.0.1:9000
     #[arg(long, value_name = "URL", value_parser = url)]
     upstream: Option<Uri>,
+    /// Begin with a doorward.toml that is proposed from this description of the API (OpenAPI 3.0
+    /// or 3.1, JSON or YAML)
+    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
+    openapi: Option<PathBuf>,
     /// PostgreSQL server with the state, for several nodes: postgres://USER@HOST/NAME; no password
     /// here [default: DOORWARD_DATABASE, or SQLite in the data folder]
     #[arg(long, value_name = "URL")]
@@ -55,10 +61,15 @@ impl Up {
         }
         // Everything is checked first: what is refused leaves no folder.
         let folder = DataFolder::planned(&place.data)?;
+        let proposed = self.proposed(place)?;
         let config_file = self.config_file(place, &folder);
         // Before reading, so that a save in between is noticed.
         let config_stamp = Stamp::of(config_file.as_deref().unwrap_or(Path::new("")));
         let config = match &config_file {
+            Some(file) if let Some(proposed) = &proposed => {
+                Config::parse(&file.display().to_string(), &proposed.text)
+                    .map_err(|problems| Workplace::broken_config(file, &problems))?
+            }
             Some(file) if self.brings_its_own(file, &folder) => {
                 Config::parse(&file.display().to_string(), demo::CONFIG)
                     .map_err(|problems| Workplace::broken_config(file, &problems))?
@@ -99,6 +110,11 @@ impl Up {
         settings.check()?;
         apart(&settings)?;
         settings.folder.make()?;
+        if let (Some(file), Some(proposed)) = (&settings.config_file, &proposed) {
+            write_new(file, &proposed.text)?;
+            settings.config_stamp = Stamp::of(file);
+            output::note(wrote(file, proposed));
+        }
         if let Some(file) = &settings.config_file
             && self.brings_its_own(file, &settings.folder)
         {
@@ -118,7 +134,24 @@ impl Up {
             return Some(folder.demo_config());
         }
         let here = PathBuf::from(DEFAULT_CONFIG);
-        here.exists().then_some(here)
+        (here.exists() || self.openapi.is_some()).then_some(here)
+    }
+
+    /// What `--openapi` leads to, if the file is still to be made.
+    fn proposed(&self, place: &Place) -> Result<Option<Proposal>, Failure> {
+        let Some(openapi) = &self.openapi else {
+            return Ok(None);
+        };
+        let file = place.config.as_deref();
+        let file = file.unwrap_or(Path::new(DEFAULT_CONFIG));
+        if file.exists() {
+            return Err(already_there(file));
+        }
+        if let Some(upstream) = &self.upstream {
+            origin(upstream)?;
+        }
+        let description = Description::load(openapi)?;
+        Proposal::of(&description, openapi, self.upstream.as_ref()).map(Some)
     }
 
     /// Whether `file` is the demo's, and still has to be written.
