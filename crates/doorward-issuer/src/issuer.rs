@@ -2,6 +2,7 @@
 
 mod changes;
 mod open;
+mod standing;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use changes::Changes;
+pub use standing::StandingError;
 
 /// Time, randomness and roles, given from outside.
 #[derive(Clone)]

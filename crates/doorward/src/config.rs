@@ -76,12 +76,14 @@ const KEYS: &[&str] = &[
 
 /// What Doorward answers itself and no route can take: all below a path that
 /// ends with a slash, and the others alone.
-const OWN_PATHS: [&str; 5] = [
+const OWN_PATHS: [&str; 7] = [
     "/auth/",
     "/oauth2/",
     "/.well-known/",
     "/revocations",
     "/revocations/snapshot",
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
 ];
 
 /// The entry of [`OWN_PATHS`] that `path` belongs to.

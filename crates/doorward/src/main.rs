@@ -4,6 +4,7 @@
 //! randomness; everything else gets them as values.
 
 mod admin_listener;
+mod authzen;
 mod cli;
 mod client;
 mod config;

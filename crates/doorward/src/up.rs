@@ -9,6 +9,7 @@ mod annotator;
 mod certificates;
 mod descriptors;
 mod elsewhere;
+mod evaluations;
 mod follow;
 mod home;
 mod reload;
@@ -27,6 +28,7 @@ use arc_swap::ArcSwap;
 use doorward_gateway::{BoundGateway, Config as Front, UpstreamProtocol, UpstreamRoots};
 use doorward_issuer::{Database, Issuer, PostgresUrl};
 use doorward_policy::role::Roles;
+use evaluations::Evaluations;
 use http::Uri;
 pub(crate) use reload::{Given, Stamp};
 use tokio::{
@@ -288,6 +290,12 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     };
     let addresses = (listeners.local_addr(), &upstream, own_origin);
     let front = front(&settings, certificates.as_ref(), addresses)?;
+    let evaluations = match settings.role {
+        Role::All => issuer
+            .clone()
+            .map(|it| Evaluations::new(it, verifiers.current())),
+        Role::Issuer | Role::Gateway { .. } => None,
+    };
     let parts = wiring::Parts {
         front,
         verifier: verifiers.current(),
@@ -297,11 +305,17 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
             Role::All | Role::Gateway { .. } => Arc::clone(&routes),
         },
         decisions,
-        local: home.local_service(),
+        local: match &evaluations {
+            Some(evaluations) => evaluations.before(home.local_service()),
+            None => home.local_service(),
+        },
         api_keys: home.key_exchange(),
     };
     let gateway = wiring::gateway(listeners, parts)?;
     let metrics = Metrics::of(gateway.gateway(), verifier);
+    if let Some(evaluations) = evaluations {
+        evaluations.ask(gateway.gateway());
+    }
     settings
         .folder
         .write_json(&settings.folder.last_up(), &last_up)?;

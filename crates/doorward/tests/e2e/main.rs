@@ -4,6 +4,7 @@
 
 mod accounts;
 mod attack;
+mod authzen;
 mod beside;
 mod commands;
 mod core_cases;
