@@ -16,10 +16,10 @@ mod foreign_issuers;
 mod harness;
 mod nodes;
 mod observability;
+mod openapi;
 #[expect(dead_code, reason = "the issuer's own tests look into its folder too")]
 #[path = "../../../doorward-issuer/tests/domain/postgres_server.rs"]
 mod postgres_server;
-mod openapi;
 mod programs;
 mod reload;
 mod restart_settings;
