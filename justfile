@@ -75,3 +75,7 @@ wycheproof FOLDER:
 # write docs/openapi.json, the description of the administration, from the code
 openapi:
     cargo run --package doorward-issuer --example openapi > docs/openapi.json
+
+# whether the time of a refused sign-in tells who has an account (BRU-008); minutes, and a quiet machine
+sign-in-time:
+    cargo test --release --package doorward-issuer --test http -- --ignored --nocapture bru_008

@@ -2,7 +2,7 @@
 //!
 //! [`OPERATIONS`] is the only list: the router is made from it, the permission
 //! is asked from it, the OpenAPI document ([`openapi()`]) is written from it, and
-//! the unauthorized matrix (`tests/http/admin.rs`) holds its rows against it.
+//! the unauthorized matrix (`tests/domain/administration.rs`) holds its rows against it.
 //!
 //! One function runs all of them (`run`): who asks (`administrator`), then
 //! what (`call`), then the operation itself. Every change is one of

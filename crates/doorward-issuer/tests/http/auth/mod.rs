@@ -4,3 +4,4 @@ mod guessing;
 mod refresh;
 mod sign_in;
 mod sign_out;
+mod timing;
