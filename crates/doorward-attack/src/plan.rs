@@ -6,6 +6,7 @@ mod credentials;
 mod described;
 mod echo;
 mod extra;
+mod framing;
 mod guesses;
 mod headers;
 mod inner;
@@ -76,6 +77,8 @@ pub(crate) enum Must {
     Succeed,
     /// Any answer.
     Answer,
+    /// A change of the protocol.
+    Upgrade,
 }
 
 impl Premise {
@@ -92,6 +95,7 @@ impl Premise {
             Must::TurnedAway => matches!(standing, Standing::Refused | Standing::Known),
             Must::Succeed => answer.is_success(),
             Must::Answer => true,
+            Must::Upgrade => answer.status == 101,
         };
         is_met.then_some(answer)
     }
@@ -238,6 +242,7 @@ impl<'r> Planner<'r> {
             proofs::plan,
             api_key::plan,
             echo::plan,
+            framing::plan,
             secret::plan,
             staging::plan,
             extra::plan,
@@ -404,6 +409,7 @@ mod tests {
             .ok(),
             prover: Some(prover()),
             unsafe_methods: true,
+            disturb: true,
             api_keys: Some(ApiKeys {
                 key: "key".to_owned(),
                 place: TokenPlace::Authorization,

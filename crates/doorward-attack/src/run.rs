@@ -109,6 +109,9 @@ pub struct Extras {
     pub jwks: Option<String>,
     /// Methods that may change something are fine.
     pub unsafe_methods: bool,
+    /// Messages that may confuse the target, or what stands before it, are
+    /// fine.
+    pub disturb: bool,
     /// A token that has expired.
     pub old_token: Option<String>,
     /// Tokens for something else: another API, identity, refresh.
@@ -153,6 +156,7 @@ impl Extras {
             Extra::EchoRoute => self.echo_route.is_some(),
             Extra::Openapi => self.description.is_some(),
             Extra::Dpop => self.prover.is_some(),
+            Extra::Disturb => self.disturb,
             Extra::ApiKey => self.api_keys.is_some(),
             _ => false,
         }

@@ -24,6 +24,8 @@ pub struct Answer {
     pub elapsed: Duration,
     /// Whether `100 Continue` came first.
     pub continued: bool,
+    /// What came behind it on the same connection, where that was waited for.
+    pub behind: Vec<u8>,
 }
 
 /// How an exchange ended.
@@ -95,7 +97,8 @@ pub(super) async fn read(
     let mut continued = false;
     let (mut answer, framing) = loop {
         match head(&bytes) {
-            Head::Whole(answer, _, length) if (100..200).contains(&answer.status) => {
+            // After 101 no HTTP follows.
+            Head::Whole(answer, _, length) if matches!(answer.status, 100 | 102..200) => {
                 continued |= answer.status == 100;
                 bytes.drain(..length);
             }
@@ -112,10 +115,11 @@ pub(super) async fn read(
         }
     };
     answer.continued = continued;
-    if to_head || matches!(answer.status, 204 | 304) {
+    if to_head || matches!(answer.status, 101 | 204 | 304) {
+        answer.behind = bytes;
         return Ok(answer);
     }
-    answer.body = body(stream, bytes, framing).await.ok_or_else(Vec::new)?;
+    (answer.body, answer.behind) = body(stream, bytes, framing).await.ok_or_else(Vec::new)?;
     Ok(answer)
 }
 
@@ -159,34 +163,40 @@ fn head(bytes: &[u8]) -> Head {
     Head::Whole(answer, framing, length)
 }
 
+/// Reads on until the other side closes; whoever waits bounds the time.
+pub(super) async fn linger(stream: &mut (impl AsyncRead + Unpin), behind: &mut Vec<u8>) {
+    while behind.len() < LARGEST_HEAD && more(stream, behind).await > 0 {}
+}
+
+/// The body, and what had arrived behind it.
 async fn body(
     stream: &mut (impl AsyncRead + Unpin),
     mut bytes: Vec<u8>,
     framing: Framing,
-) -> Option<Vec<u8>> {
+) -> Option<(Vec<u8>, Vec<u8>)> {
     loop {
         let enough = bytes.len() >= LARGEST_BODY;
         match framing {
             Framing::Length(length) if enough || bytes.len() >= length => {
-                bytes.truncate(length);
-                return Some(bytes);
+                let behind = bytes.split_off(length.min(bytes.len()));
+                return Some((bytes, behind));
             }
             Framing::Chunked => match (dechunked(&bytes), enough) {
-                (Some(body), _) => return Some(body),
-                (None, true) => return Some(bytes),
+                (Some((body, behind)), _) => return Some((body, behind)),
+                (None, true) => return Some((bytes, Vec::new())),
                 _ => {}
             },
-            Framing::ToTheEnd if enough => return Some(bytes),
+            Framing::ToTheEnd if enough => return Some((bytes, Vec::new())),
             _ => {}
         }
         if more(stream, &mut bytes).await == 0 {
-            return matches!(framing, Framing::ToTheEnd).then_some(bytes);
+            return matches!(framing, Framing::ToTheEnd).then_some((bytes, Vec::new()));
         }
     }
 }
 
-/// The content of a complete chunked body.
-fn dechunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+/// The content of a complete chunked body, and what stands behind it.
+fn dechunked(mut bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut content = Vec::new();
     loop {
         let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(bytes)
@@ -194,7 +204,11 @@ fn dechunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
             return None;
         };
         if size == 0 {
-            return Some(content);
+            let behind = bytes.get(start..)?;
+            return Some((
+                content,
+                behind.strip_prefix(b"\r\n").unwrap_or(behind).to_vec(),
+            ));
         }
         let end = start.checked_add(usize::try_from(size).ok()?)?;
         content.extend(bytes.get(start..end)?);

@@ -18,11 +18,13 @@ use tokio_rustls::{
 
 use super::{
     Clock, Outcome, Request, Roots,
-    answer::{Answer, read},
+    answer::{Answer, linger, read},
 };
 use crate::target::{Target, is_inner};
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a second answer may take.
+const LINGER: Duration = Duration::from_millis(400);
 
 /// Why there is no way to the target.
 #[derive(Debug, thiserror::Error)]
@@ -154,8 +156,16 @@ async fn speak(
         }
         std::future::pending::<()>().await;
     };
+    let read = async {
+        let mut answer = read(&mut incoming, request.method == "HEAD").await?;
+        if request.lingers {
+            // Silence is an answer too.
+            let _ = timeout(LINGER, linger(&mut incoming, &mut answer.behind)).await;
+        }
+        Ok(answer)
+    };
     tokio::select! {
         () = write => Err(Vec::new()),
-        answer = read(&mut incoming, request.method == "HEAD") => answer,
+        answer = read => answer,
     }
 }

@@ -13,6 +13,8 @@ pub struct Request {
     pub headers: Vec<(String, Vec<u8>)>,
     /// What follows the head.
     pub body: Vec<u8>,
+    /// Whether to wait a moment for what may come behind the answer.
+    pub lingers: bool,
 }
 
 impl Request {
@@ -24,6 +26,7 @@ impl Request {
             version: "HTTP/1.1",
             headers: vec![("Host".to_owned(), authority.as_bytes().to_vec())],
             body: Vec::new(),
+            lingers: false,
         }
     }
 

@@ -226,6 +226,44 @@ pub(crate) const ROWS: &[Row] = &[
     ("proof_by_any_key", Given(bound), Prove("DPP-005"), &[]),
     ("proofs_never_old", Given(bound), Prove("DPP-006"), &[]),
     ("proof_of_any_type", Given(bound), Prove("DPP-007"), &[]),
+    ("sound_framing", Given(disturbed), Hold, &[]),
+    (
+        "length_before_chunks",
+        Given(disturbed),
+        Prove("GWY-020"),
+        &[],
+    ),
+    (
+        "bodies_are_not_read",
+        Given(disturbed),
+        Prove("GWY-021"),
+        &["GWY-023"],
+    ),
+    (
+        "lengths_are_numbers_somehow",
+        Given(disturbed),
+        Prove("GWY-022"),
+        &[],
+    ),
+    (
+        "chunk_sizes_are_numbers_somehow",
+        Given(disturbed),
+        Prove("GWY-024"),
+        &[],
+    ),
+    (
+        "refused_and_read_on",
+        Given(disturbed),
+        Prove("GWY-026"),
+        &[],
+    ),
+    ("upgrades_to_h2c", Given(disturbed), Prove("GWY-023"), &[]),
+    (
+        "socket_for_every_page",
+        Given(disturbed),
+        Prove("GWY-033"),
+        &[],
+    ),
 ];
 
 /// What these twins are right in the sound ones are right in too, and those
@@ -326,4 +364,9 @@ fn bound_with_the_first_tier(twin: &Twin, attack: &mut Attack) {
     attack.extras.prover = Some(Prover::new(key.as_bytes()).unwrap());
     attack.target.place = TokenPlace::Dpop;
     attack.started = crate::harness::now();
+}
+
+fn disturbed(_: &Twin, attack: &mut Attack) {
+    beyond_the_first_tier(attack);
+    attack.extras.disturb = true;
 }

@@ -317,6 +317,7 @@ impl Twins {
             include_str!("python/rights.py"),
             include_str!("python/callers.py"),
             include_str!("python/described.py"),
+            include_str!("python/framing.py"),
             include_str!("python/keys.py"),
             include_str!("python/proofs.py"),
             "\n\nserve_all()\n",

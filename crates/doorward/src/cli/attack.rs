@@ -113,6 +113,9 @@ struct Bounds {
     /// Methods other than GET, HEAD and OPTIONS are fine
     #[arg(long)]
     unsafe_methods: bool,
+    /// Messages that may confuse the target, or a proxy before it, are fine
+    #[arg(long)]
+    disturb: bool,
     /// JSON that the route takes as its body, with -X POST and the like
     #[arg(long, value_name = "FILE", requires = "unsafe_methods")]
     body: Option<PathBuf>,
@@ -396,6 +399,7 @@ impl Attack {
         Ok(Extras {
             jwks: None,
             unsafe_methods: self.limits.unsafe_methods,
+            disturb: self.limits.disturb,
             old_token: more.old_token.as_ref().map(token_of).transpose()?,
             other_tokens: more
                 .other_tokens

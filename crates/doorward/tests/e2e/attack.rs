@@ -248,14 +248,7 @@ fn with_the_signing_key_the_gateway_has_no_finding_either() {
         "iat": now, "exp": now + 300,
     });
     fs::write(file("token"), key.sign("at+jwt", &claims).unwrap()).unwrap();
-    let mut pkcs8 = base64url::encode(&*key.to_pkcs8().unwrap())
-        .replace('-', "+")
-        .replace('_', "/");
-    while !pkcs8.len().is_multiple_of(4) {
-        pkcs8.push('=');
-    }
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{pkcs8}\n-----END PRIVATE KEY-----\n");
-    fs::write(file("key.pem"), pem).unwrap();
+    fs::write(file("key.pem"), pem(&key)).unwrap();
     let named = |name: &str| file(name).to_str().unwrap().to_owned();
     let output = server.command(&[
         "attack",
@@ -283,4 +276,140 @@ fn with_the_signing_key_the_gateway_has_no_finding_either() {
     }
     let safe = tier_3().filter(|case| case["verdict"] == "safe").count();
     assert!(safe >= 25, "{safe}");
+
+    // The same caller with a token that is bound to a key.
+    let holder = SigningKey::generate(Algorithm::Es256).unwrap();
+    let mut bound = claims;
+    let thumbprint = holder.verifying_key().to_jwk().unwrap().thumbprint();
+    bound["cnf"] = json!({ "jkt": thumbprint });
+    fs::write(file("bound"), key.sign("at+jwt", &bound).unwrap()).unwrap();
+    fs::write(file("holder.pem"), pem(&holder)).unwrap();
+    let proofs = "CLM-021,DPP-001,DPP-002,DPP-003,DPP-004,DPP-005,DPP-006,DPP-007";
+    let output = server.command(&[
+        "attack",
+        &orders(&server),
+        "--token-file",
+        &named("bound"),
+        "--dpop-key",
+        &named("holder.pem"),
+        "--only",
+        proofs,
+        "--json",
+    ]);
+    all_are_safe(&output, proofs);
+}
+
+fn pem(key: &SigningKey) -> String {
+    let mut pkcs8 = base64url::encode(&*key.to_pkcs8().unwrap())
+        .replace('-', "+")
+        .replace('_', "/");
+    while !pkcs8.len().is_multiple_of(4) {
+        pkcs8.push('=');
+    }
+    format!("-----BEGIN PRIVATE KEY-----\n{pkcs8}\n-----END PRIVATE KEY-----\n")
+}
+
+fn all_are_safe(output: &Output, ids: &str) {
+    assert_eq!(output.status.code(), Some(0), "{}", text(output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for id in ids.split(',') {
+        let case = case(&report, id);
+        assert_eq!(case["verdict"], "safe", "{case:#}");
+    }
+}
+
+/// Two tenants with reports of their own, and keys of one of them.
+#[test]
+fn a_second_caller_and_api_keys_bring_no_finding_either() {
+    let server = Server::demo();
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        fs::write(place.path().join(name), content).unwrap();
+        place.path().join(name).to_str().unwrap().to_owned()
+    };
+    let token = write("reader", &server.access_token("reader"));
+    let second = write("visitor", &server.access_token("visitor"));
+    let callers = "CLM-022,AUZ-004,AUZ-006,AUZ-008,AUZ-022";
+    let output = server.command(&[
+        "attack",
+        &format!("http://{}/tenants/acme/report", server.gateway),
+        "--token-file",
+        &token,
+        "--second-token",
+        &second,
+        "--second-route",
+        "/tenants/globex/report",
+        "--only",
+        callers,
+        "--json",
+    ]);
+    all_are_safe(&output, callers);
+
+    let key = |more: &[&str]| {
+        let add = ["apikey", "add", "--user", "reader", "--purpose", "attack"];
+        let output = server.command(&[&add, more].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().last().unwrap().to_owned()
+    };
+    let (good, early) = (key(&[]), key(&["--from", "10d"]));
+    let elsewhere = key(&["--network", "198.51.100.0/24"]);
+    let file = format!(
+        "key = {good:?}\nexpired = [{early:?}]\nelsewhere = {elsewhere:?}\naddress = \"198.51.100.7\"\n"
+    );
+    let keys = "APK-001,APK-003,APK-004,APK-008,APK-011";
+    let output = server.command(&[
+        "attack",
+        &orders(&server),
+        "--token-file",
+        &token,
+        "--api-key",
+        &write("keys.toml", &file),
+        "--only",
+        keys,
+        "--json",
+    ]);
+    all_are_safe(&output, keys);
+}
+
+/// Bodies that hold a request of their own, and messages without one length.
+#[test]
+fn what_disturbs_others_brings_no_finding_either() {
+    let server = Server::demo();
+    let framing = "GWY-020,GWY-021,GWY-022,GWY-023,GWY-024,GWY-026";
+    let output = attack(&server, &["--disturb", "--only", framing, "--json"]);
+    all_are_safe(&output, framing);
+}
+
+#[test]
+fn what_a_case_is_given_is_read_before_anything_is_sent() {
+    let server = Server::demo();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("nothing");
+    fs::write(&file, "two words").unwrap();
+    let file = file.to_str().unwrap();
+    let second = ["--second-token", file];
+    for (arguments, said) in [
+        (vec!["--second-route", "/x"], "--second-token"),
+        ([&second[..], &["--second-route", "x"]].concat(), "no path"),
+        (
+            [&second[..], &["--second-host", "http://x"]].concat(),
+            "no host",
+        ),
+        (vec!["--openapi", file], "not JSON"),
+        (vec!["--dpop-key", file], "no private key"),
+        (vec!["--api-key", file], "no file of keys"),
+        (vec!["--body", file, "--unsafe-methods"], "not JSON"),
+    ] {
+        let output = attack(&server, &arguments);
+        assert!(
+            matches!(output.status.code(), Some(2 | 3)),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+        assert!(
+            text(&output).contains(said),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+    }
 }
