@@ -258,9 +258,13 @@ impl Attack {
             self.limits.authorized_by.as_deref().map(shown),
         );
         add("--ca", self.limits.ca.as_deref().map(shown));
+        add("--body", self.limits.body.as_deref().map(shown));
         self.more.again(&mut add);
         if self.limits.unsafe_methods {
             words.push("--unsafe-methods".to_owned());
+        }
+        if self.limits.disturb {
+            words.push("--disturb".to_owned());
         }
         let quoted = words
             .iter()
