@@ -218,3 +218,32 @@ impl std::fmt::Debug for KeySource {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, KeySet, KeySource, UnixTime};
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    /// What the token cache keeps is bound to the number of the key set.
+    #[test]
+    fn key_011_each_replacement_is_another_generation() {
+        let source = KeySource::fixed(KeySet::default());
+        let mut seen = vec![source.generation(NOW)];
+        for _ in 0..3 {
+            source.replace(KeySet::default());
+            let generation = source.generation(NOW);
+            assert!(generation.is_some() && !seen.contains(&generation));
+            seen.push(generation);
+        }
+        assert_eq!(source.health(NOW), Health::Fresh);
+    }
+
+    #[cfg(feature = "fetch")]
+    #[test]
+    fn key_008_before_the_first_answer_no_key_holds() {
+        let source = KeySource::followed(super::Demand::new());
+        assert_eq!(source.generation(NOW), None);
+        assert_eq!(source.health(NOW), Health::Expired);
+    }
+}

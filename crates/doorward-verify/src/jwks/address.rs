@@ -129,4 +129,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn each_kind_has_its_word() {
+        let words = ["1.1.1.1", "::1", "10.0.0.1", "fe80::1", "::"].map(|text| kind(text).name());
+        assert_eq!(
+            words,
+            ["public", "loopback", "private", "link-local", "reserved"]
+        );
+    }
 }

@@ -178,7 +178,7 @@ impl fmt::Display for JwksUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::{Host, JwksUrl, JwksUrlError};
+    use super::{AddressKind, Host, JwksUrl, JwksUrlError, MAX_BYTES};
 
     #[test]
     fn key_007_other_schemes_and_shapes_are_refused() {
@@ -198,13 +198,16 @@ mod tests {
             ("https://id.example:/", Malformed),
             ("https://id.example:99999/", Malformed),
             ("https://id.example /", Malformed),
+            ("https://id$example/", Malformed),
             ("https://good.example@evil.example/", Credentials),
             ("https://user:pass@id.example/", Credentials),
             ("https://id.example/#x", Fragment),
         ] {
             assert_eq!(JwksUrl::parse(text), Err(error), "{text}");
         }
-        let long = format!("https://id.example/{}", "a".repeat(2048));
+        let mut long = format!("{:a<MAX_BYTES$}", "https://id.example/");
+        assert!(JwksUrl::parse(&long).is_ok());
+        long.push('a');
         assert_eq!(JwksUrl::parse(&long), Err(Malformed));
     }
 
@@ -216,5 +219,29 @@ mod tests {
         let url = JwksUrl::parse("http://[::1]:8080").expect("a good URL");
         assert_eq!((url.port, url.path()), (8080, "/"));
         assert!(matches!(url.host, Host::Address(address) if address.is_loopback()));
+    }
+
+    #[test]
+    fn only_a_path_takes_the_place_of_the_path() {
+        let url = JwksUrl::parse("https://id.example/keys").expect("a good URL");
+        assert_eq!(url.at("/other").path(), "/other");
+        for no_path in ["other", "/with a blank", "https://evil.example/"] {
+            assert_eq!(url.at(no_path).path(), "/keys", "{no_path}");
+        }
+    }
+
+    #[test]
+    fn key_007_what_is_sent_in_clear_stays_on_this_machine() {
+        use AddressKind::{Loopback, Private, Public};
+        let protected = |text: &str, kind| {
+            let url = JwksUrl::parse(text).expect("a good URL");
+            let anyway = url.clone().dangerous_allow_plain_http();
+            assert!(anyway.is_protected(kind), "{text} if allowed");
+            url.is_protected(kind)
+        };
+        for kind in [Loopback, Private, Public] {
+            assert!(protected("https://id.example/", kind));
+            assert_eq!(protected("http://id.example/", kind), kind == Loopback);
+        }
     }
 }
