@@ -132,6 +132,9 @@ impl Case {
     }
 }
 
+/// What unlocks a case that a login file does not allow yet.
+pub const LEAVE: &str = "`may` in the login file";
+
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     include_str!("case/cases.txt")
         .lines()

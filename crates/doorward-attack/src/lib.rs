@@ -15,6 +15,7 @@ pub mod description;
 mod evidence;
 pub mod forge;
 pub mod likeness;
+pub mod login;
 pub mod mint;
 mod plan;
 pub mod probe;

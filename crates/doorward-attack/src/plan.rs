@@ -23,7 +23,7 @@ use doorward_jose::token::Inspected;
 
 use crate::{
     calibration::{Calibration, Standing},
-    case::{Case, Tier},
+    case::{Case, Extra, Tier},
     forge::{Forgery, forge, mirrored},
     probe::{Expect, Probe},
     run::{Attack, Extras},
@@ -46,6 +46,8 @@ pub(crate) enum Plan {
     Skipped(String),
     /// Look for the secret that signed the token.
     Crack,
+    /// Sign in, and see what follows.
+    Converse,
 }
 
 /// Probes that prove something only if something else is so.
@@ -163,8 +165,8 @@ pub(crate) struct Planner<'r> {
 }
 
 impl<'r> Planner<'r> {
-    pub(crate) fn new(attack: &'r Attack, calibration: &'r Calibration) -> Self {
-        let (token, extras) = (attack.token.as_str(), &attack.extras);
+    pub(crate) fn new(attack: &'r Attack, token: &'r str, calibration: &'r Calibration) -> Self {
+        let extras = &attack.extras;
         let mut forgeries: HashMap<&'static str, Vec<Forgery>> = HashMap::new();
         let all = forge(token, extras.jwks.as_deref());
         let lures = extras
@@ -205,6 +207,7 @@ impl<'r> Planner<'r> {
             Tier::Three if self.extras.staging.is_none() => Some(Plan::Skipped(
                 "needs the signing key of a staging system".to_owned(),
             )),
+            Tier::Two(Extra::Login) => Some(Plan::Converse),
             _ => None,
         };
         missing.unwrap_or_else(|| self.tried(case))
@@ -429,10 +432,11 @@ mod tests {
                 visits: Arc::default(),
             }),
             staging: Mint::new(&token(), b"secret").ok(),
+            login: crate::login::imagined(),
             ..Extras::default()
         });
         let calibration = Calibration::imagined();
-        let planner = Planner::new(&all, &calibration);
+        let planner = Planner::new(&all, &all.token, &calibration);
         for case in case::all() {
             let plan = planner.plan(case);
             assert_eq!(
@@ -443,7 +447,7 @@ mod tests {
             );
             if case.is_tried() && case.tier != Tier::One {
                 let is_planned = match plan {
-                    Plan::Probes(_) | Plan::Given(_) | Plan::Known(_) => true,
+                    Plan::Probes(_) | Plan::Given(_) | Plan::Known(_) | Plan::Converse => true,
                     // These depend on what the further token is.
                     Plan::NotApplicable(_) => {
                         ["CLM-012", "CLM-013", "AUZ-004", "AUZ-005", "REV-018"].contains(&case.id)
@@ -459,7 +463,7 @@ mod tests {
     fn with_one_token_the_rest_says_what_it_needs() {
         let one = attack(Extras::default());
         let calibration = Calibration::imagined();
-        let planner = Planner::new(&one, &calibration);
+        let planner = Planner::new(&one, &one.token, &calibration);
         for case in case::all() {
             let is_skipped = matches!(planner.plan(case), Plan::Skipped(_));
             assert_eq!(

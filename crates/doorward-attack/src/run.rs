@@ -14,7 +14,7 @@ use std::{
 
 use doorward_jose::time::UnixTime;
 
-use self::session::Session;
+pub(crate) use self::session::Session;
 pub use self::{pace::Limits, session::Stop};
 use crate::{
     calibration::{Calibration, Standing},
@@ -23,6 +23,7 @@ use crate::{
     evidence,
     forge::Forgery,
     likeness::Shown,
+    login::{self, Login},
     mint::Mint,
     plan::{Branch, Observation, Plan, Planner},
     probe::{Probe, Reading},
@@ -136,6 +137,8 @@ pub struct Extras {
     pub listening: Option<Listening>,
     /// The key that signs the target's tokens.
     pub staging: Option<Mint>,
+    /// How to sign in.
+    pub login: Option<Login>,
     /// More words to try as secrets, one a line.
     pub words: Vec<String>,
     /// How long to look for the secret.
@@ -158,6 +161,7 @@ impl Extras {
             Extra::Dpop => self.prover.is_some(),
             Extra::Disturb => self.disturb,
             Extra::ApiKey => self.api_keys.is_some(),
+            Extra::Login => self.login.is_some(),
             _ => false,
         }
     }
@@ -210,6 +214,11 @@ impl Attack {
                 listener(Event::Calibrated(&calibration));
                 report.calibration = calibration.shown().to_vec();
                 let mut judge = Judge {
+                    memory: login::Memory::new(
+                        self.extras.login.as_ref(),
+                        self.run_id,
+                        Some(session.address()),
+                    ),
                     attack: self,
                     session: &mut session,
                     calibration: &calibration,
@@ -229,10 +238,15 @@ impl Attack {
     /// one: case, variant, and the request with its token masked.
     pub fn rehearse(&self) -> Vec<(&'static Case, String, String)> {
         let calibration = Calibration::imagined();
-        let planner = Planner::new(self, &calibration);
+        let planner = Planner::new(self, &self.token, &calibration);
         let mut requests = Vec::new();
         for case in case::all().iter().filter(|case| self.is_wanted(case)) {
-            for probe in planner.plan(case).imagined(&planner) {
+            let plan = planner.plan(case);
+            if let (Plan::Converse, Some(login)) = (&plan, &self.extras.login) {
+                let steps = login::rehearse(login, case).into_iter();
+                requests.extend(steps.map(|(what, shown)| (case, what, shown)));
+            }
+            for probe in plan.imagined(&planner) {
                 let shown = evidence::shown(&probe);
                 requests.push((case, probe.what, shown));
             }
@@ -252,9 +266,13 @@ struct Judge<'j, 'r, 'l> {
     listener: &'j mut Listener<'l>,
     /// Whether the target lets in what the staging key signs.
     mint_works: bool,
+    memory: login::Memory,
 }
 
 const NOTHING_TO_SEND: &str = "there is nothing to send for this target";
+
+/// How often the token is renewed without a case being judged in between.
+const MOST_RENEWALS: u32 = 3;
 
 /// What one probe came to.
 enum Judged {
@@ -266,7 +284,6 @@ enum Judged {
 
 impl Judge<'_, '_, '_> {
     async fn all(&mut self, results: &mut Vec<CaseResult>) -> End {
-        let planner = Planner::new(self.attack, self.calibration);
         if self.calibration.is_open() {
             results.push(open_route(self.calibration));
             return End::Complete;
@@ -275,42 +292,74 @@ impl Judge<'_, '_, '_> {
             Ok(works) => self.mint_works = works,
             Err(stop) => return stop.into(),
         }
-        let wanted: Vec<&'static Case> = case::all()
+        let mut wanted: Vec<&'static Case> = case::all()
             .iter()
             .filter(|case| self.attack.is_wanted(case))
             .collect();
+        wanted.sort_by_key(|case| login::turn(case.id));
         // Verdicts since the token was last seen alive are worth nothing when
         // it turns out to be dead.
-        let mut proven = 0;
-        for (done, case) in wanted.iter().enumerate() {
-            (self.listener)(Event::Trying(case));
-            let plan = planner.plan(case);
-            let result = match self.judged(case, plan, &planner).await {
-                Ok(result) => result,
-                Err(stop) => {
-                    if matches!(stop, Stop::Void(_)) {
-                        for result in results.iter_mut().skip(proven) {
-                            result.retract(&stop);
-                        }
+        let (mut proven, mut renewals) = (0, 0);
+        loop {
+            let before = proven;
+            let stop = match self.rest(&wanted, results, &mut proven).await {
+                Ok(()) => return End::Complete,
+                Err(stop) => stop,
+            };
+            renewals = if proven > before { 0 } else { renewals + 1 };
+            match stop {
+                Stop::Renewed if renewals < MOST_RENEWALS => results.truncate(proven),
+                Stop::Budget(_) => return stop.into(),
+                stop => {
+                    for result in results.iter_mut().skip(proven) {
+                        result.retract(&stop);
                     }
                     return stop.into();
                 }
-            };
-            (self.listener)(Event::Judged(&result, done + 1, wanted.len()));
+            }
+        }
+    }
+
+    /// Judges what has no result yet, with the token of now, and sees at the
+    /// end that it is alive.
+    async fn rest(
+        &mut self,
+        wanted: &[&'static Case],
+        results: &mut Vec<CaseResult>,
+        proven: &mut usize,
+    ) -> Result<(), Stop> {
+        let token = self.session.token().to_owned();
+        let planner = Planner::new(self.attack, &token, self.calibration);
+        for case in &wanted[results.len()..] {
+            (self.listener)(Event::Trying(case));
+            let plan = planner.plan(case);
+            let result = self.judged(case, plan, &planner).await?;
+            (self.listener)(Event::Judged(&result, results.len() + 1, wanted.len()));
             results.push(result);
             if self.session.was_just_alive() {
-                proven = results.len();
+                *proven = results.len();
             }
         }
-        match self.session.check_alive(self.calibration).await {
-            Ok(()) => End::Complete,
-            Err(stop) => {
-                for result in results.iter_mut().skip(proven) {
-                    result.retract(&stop);
-                }
-                stop.into()
-            }
+        self.session.check_alive(self.calibration).await
+    }
+
+    /// A conversation on sessions of its own. The valid token is looked at
+    /// first: what is pending must not hang on what the conversation does.
+    async fn conversed(&mut self, case: &'static Case) -> Result<CaseResult, Stop> {
+        let Some(login) = &self.attack.extras.login else {
+            return Ok(CaseResult::untried(case, Verdict::Skipped, "needs a login"));
+        };
+        if !self.session.was_just_alive() {
+            self.session.check_alive(self.calibration).await?;
         }
+        let mut conversation = login::Conversation {
+            session: &mut *self.session,
+            calibration: self.calibration,
+            login,
+            target: &self.attack.target,
+            memory: &mut self.memory,
+        };
+        login::try_case(&mut conversation, case).await
     }
 
     /// Whether a token that is right in everything, signed with the staging key,
@@ -359,6 +408,7 @@ impl Judge<'_, '_, '_> {
                 Ok(result)
             }
             Plan::Crack => Ok(self.crack(case)),
+            Plan::Converse => self.conversed(case).await,
         }
     }
 

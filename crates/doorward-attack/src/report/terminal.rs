@@ -3,7 +3,7 @@
 
 use super::{End, Report};
 use crate::{
-    case::{Extra, Severity, Tier},
+    case::{self, Extra, Severity, Tier},
     verdict::{CaseResult, Verdict},
 };
 
@@ -238,6 +238,7 @@ fn skipped(report: &Report) -> Option<String> {
         .filter_map(|extra| of(extra.flag()))
         .collect();
     ways.extend(of("--staging-key"));
+    ways.extend(of(case::LEAVE));
     let not_yet = report
         .cases
         .iter()

@@ -1,12 +1,18 @@
 //! The conversation with the target: within budget, at the right pace, and
 //! with a token that is known to be alive.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    net::IpAddr,
+    pin::{Pin, pin},
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use super::{Attack, pace::Pace};
 use crate::{
     calibration::{Calibration, Standing},
-    forge,
+    forge, login,
     probe::Probe,
     proof::{Facts, Flaw},
     report::End,
@@ -23,6 +29,10 @@ pub enum Stop {
     /// A limit was reached.
     #[error("{0}")]
     Budget(String),
+    /// The token died, and there is another one: what was sent since the old
+    /// one was last seen alive is to be sent again.
+    #[error("the token was renewed")]
+    Renewed,
 }
 
 impl From<Stop> for End {
@@ -30,6 +40,7 @@ impl From<Stop> for End {
         match stop {
             Stop::Void(why) => Self::Void(why),
             Stop::Budget(why) => Self::Budget(why),
+            renewed @ Stop::Renewed => Self::Void(renewed.to_string()),
         }
     }
 }
@@ -40,9 +51,10 @@ const PROBES_BETWEEN: u32 = 10;
 /// How long a target may ask to be left alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-pub(super) struct Session<'r> {
+pub(crate) struct Session<'r> {
     attack: &'r Attack,
     network: &'r Network,
+    token: String,
     pace: Pace,
     begun: Instant,
     sent: u32,
@@ -59,6 +71,7 @@ impl<'r> Session<'r> {
         Self {
             attack,
             network,
+            token: attack.token.clone(),
             pace: Pace::new(attack.limits.rate),
             begun: Instant::now(),
             sent: 0,
@@ -69,8 +82,18 @@ impl<'r> Session<'r> {
         }
     }
 
+    /// The valid token: the one that was given, until it died.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The address that is spoken to.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.network.address()
+    }
+
     /// Requests so far.
-    pub(super) const fn sent(&self) -> u32 {
+    pub(crate) const fn sent(&self) -> u32 {
         self.sent
     }
 
@@ -94,15 +117,15 @@ impl<'r> Session<'r> {
 
     /// The valid token, none, garbage and a damaged one, twice each.
     pub(super) async fn calibrate(&mut self) -> Result<Calibration, Stop> {
-        let token = self.attack.token.as_str();
+        let token = self.token.clone();
         if self.attack.extras.prover.is_some() {
             // The first proof may only bring the nonce for the next ones.
-            let request = self.attack.target.request(Some(token));
+            let request = self.attack.target.request(Some(&token));
             self.exchange(&request, Flaw::Sound).await?;
         }
-        let damaged = forge::damaged(token);
+        let damaged = forge::damaged(&token);
         let tokens = [
-            Some(token),
+            Some(token.as_str()),
             None,
             Some("doorward-attack"),
             Some(damaged.as_str()),
@@ -219,8 +242,8 @@ impl<'r> Session<'r> {
     }
 
     /// Asks whether the valid token is still let in.
-    pub(super) async fn check_alive(&mut self, calibration: &Calibration) -> Result<(), Stop> {
-        let request = self.attack.target.request(Some(&self.attack.token));
+    pub(crate) async fn check_alive(&mut self, calibration: &Calibration) -> Result<(), Stop> {
+        let request = self.attack.target.request(Some(&self.token));
         let mut last = String::new();
         for _ in 0..2 {
             let (outcome, _) = self.exchange(&request, Flaw::Sound).await?;
@@ -231,21 +254,46 @@ impl<'r> Session<'r> {
             }
             last = outcome.shown();
         }
-        Err(Stop::Void(format!(
+        let dead = format!(
             "the valid token is no longer let in ({last}): it expired or was revoked, or the \
              target is down"
-        )))
+        );
+        self.renew(calibration, dead).await
+    }
+
+    /// Signs in again, where somebody said how. Never returns in peace: either
+    /// the run ends, or what is pending has to be done again.
+    async fn renew(&mut self, calibration: &Calibration, dead: String) -> Result<(), Stop> {
+        let attack = self.attack;
+        let Some(login) = &attack.extras.login else {
+            return Err(Stop::Void(dead));
+        };
+        let token = match login::renewed(self, login, &attack.target).await? {
+            Ok(token) => token,
+            Err(why) => return Err(Stop::Void(format!("{dead}; and no other was got: {why}"))),
+        };
+        let (outcome, _) = self
+            .exchange(&attack.target.request(Some(&token)), Flaw::Sound)
+            .await?;
+        let standing = outcome.answer().map(|answer| calibration.standing(answer));
+        if standing != Some(Standing::LetIn) {
+            let shown = outcome.shown();
+            return Err(Stop::Void(format!("{dead}; nor is a fresh one ({shown})")));
+        }
+        self.token = token;
+        self.since_alive = 0;
+        Err(Stop::Renewed)
     }
 
     /// The controls of a success: the valid token is let in, and neither none
     /// nor a damaged one is, unless the calibration said so. The inner error
     /// says why nothing can be concluded.
-    pub(super) async fn control(
+    pub(crate) async fn control(
         &mut self,
         calibration: &Calibration,
     ) -> Result<Result<(), String>, Stop> {
         self.check_alive(calibration).await?;
-        let damaged = forge::damaged(&self.attack.token);
+        let damaged = forge::damaged(&self.token);
         for (what, token, is_expected) in [
             ("no token", None, false),
             (
@@ -265,22 +313,14 @@ impl<'r> Session<'r> {
     }
 
     /// One exchange within budget; a target that is busy is given time.
-    async fn exchange(&mut self, request: &Request, flaw: Flaw) -> Result<(Outcome, Trace), Stop> {
+    pub(crate) async fn exchange(
+        &mut self,
+        request: &Request,
+        flaw: Flaw,
+    ) -> Result<(Outcome, Trace), Stop> {
         let mut tries = 0;
         loop {
-            self.within_budget()?;
-            self.pace.wait().await;
-            self.sent += 1;
-            let mut trace = Trace {
-                sent: self.trace_id(),
-                answered: None,
-            };
-            let parent = format!("00-{}-{:016x}-01", trace.sent, u64::from(self.sent));
-            let request = &self.proven(request, flaw);
-            let traced = match request.headers.is_empty() {
-                true => request.clone(),
-                false => request.clone().with("traceparent", parent),
-            };
+            let (traced, mut trace) = self.next(request, flaw).await?;
             let outcome = self.network.send(&traced).await;
             if let Some(answer) = outcome.answer() {
                 trace.answered = answer.header("x-request-id").map(str::to_owned);
@@ -304,6 +344,55 @@ impl<'r> Session<'r> {
                 _ => tokio::time::sleep(pause).await,
             }
         }
+    }
+
+    /// One exchange within budget, from `source`, and whatever comes of it.
+    pub(crate) async fn once(
+        &mut self,
+        request: &Request,
+        source: Option<IpAddr>,
+    ) -> Result<Outcome, Stop> {
+        let (traced, _) = self.next(request, Flaw::Sound).await?;
+        Ok(self.network.send_from(&traced, source).await)
+    }
+
+    /// The same request `count` times at once; where there is a rate, no more
+    /// than a second's worth.
+    pub(crate) async fn at_once(
+        &mut self,
+        request: &Request,
+        count: usize,
+        source: Option<IpAddr>,
+    ) -> Result<Vec<Outcome>, Stop> {
+        let rate = usize::try_from(self.attack.limits.rate).unwrap_or(usize::MAX);
+        let count = if rate == 0 { count } else { count.min(rate) };
+        let mut traced = Vec::new();
+        for _ in 0..count {
+            traced.push(self.next(request, Flaw::Sound).await?.0);
+        }
+        let network = self.network;
+        let sent = traced
+            .iter()
+            .map(|request| network.send_from(request, source));
+        Ok(all(sent).await)
+    }
+
+    /// The request as it is sent next, in its time and with its trace.
+    async fn next(&mut self, request: &Request, flaw: Flaw) -> Result<(Request, Trace), Stop> {
+        self.within_budget()?;
+        self.pace.wait().await;
+        self.sent += 1;
+        let trace = Trace {
+            sent: self.trace_id(),
+            answered: None,
+        };
+        let parent = format!("00-{}-{:016x}-01", trace.sent, u64::from(self.sent));
+        let proven = self.proven(request, flaw);
+        let traced = match request.headers.is_empty() {
+            true => proven,
+            false => proven.with("traceparent", parent),
+        };
+        Ok((traced, trace))
     }
 
     fn within_budget(&self) -> Result<(), Stop> {
@@ -334,6 +423,26 @@ impl<'r> Session<'r> {
             .collect();
         format!("{run}{:016x}", u64::from(self.sent))
     }
+}
+
+/// Every future's outcome, all of them under way together.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<Option<Pin<Box<F>>>> = futures.map(|one| Some(Box::pin(one))).collect();
+    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    let each = std::future::poll_fn(|context| {
+        for (slot, outcome) in pending.iter_mut().zip(&mut done) {
+            let polled = slot.as_mut().map(|one| one.as_mut().poll(context));
+            if let Some(Poll::Ready(value)) = polled {
+                (*slot, *outcome) = (None, Some(value));
+            }
+        }
+        match pending.iter().all(Option::is_none) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    });
+    pin!(each).await;
+    done.into_iter().flatten().collect()
 }
 
 /// What the target asks for, within reason.

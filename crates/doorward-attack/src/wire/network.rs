@@ -1,14 +1,14 @@
 //! The way to the target and to nowhere else.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 use tokio_rustls::{
@@ -104,10 +104,20 @@ impl Network {
         self.address.ip().to_canonical().is_loopback()
     }
 
+    /// The address that is spoken to.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address.ip()
+    }
+
     /// Sends one request on a connection of its own and reads the answer.
     pub async fn send(&self, request: &Request) -> Outcome {
+        self.send_from(request, None).await
+    }
+
+    /// The same from an address of this machine.
+    pub(crate) async fn send_from(&self, request: &Request, source: Option<IpAddr>) -> Outcome {
         let begun = Instant::now();
-        let connected = timeout(CONNECT, TcpStream::connect(self.address)).await;
+        let connected = timeout(CONNECT, self.connect(source)).await;
         let stream = match connected {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Outcome::Unreachable(error.to_string()),
@@ -123,6 +133,18 @@ impl Network {
                 ..answer
             }),
         }
+    }
+
+    async fn connect(&self, source: Option<IpAddr>) -> std::io::Result<TcpStream> {
+        let Some(source) = source else {
+            return TcpStream::connect(self.address).await;
+        };
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(SocketAddr::new(source, 0))?;
+        socket.connect(self.address).await
     }
 
     async fn exchange(

@@ -8,6 +8,7 @@ mod allowed;
 mod api_key;
 mod files;
 mod listener;
+mod login;
 mod observed;
 mod outputs;
 mod second;
@@ -21,6 +22,7 @@ use std::{
 use clap::Args;
 use doorward_attack::{
     case::{self, Severity},
+    login::Login,
     mint::Mint,
     report::Report,
     run::{Attack as Run, Extras, Limits},
@@ -48,7 +50,8 @@ use crate::{
 #[command(
     after_help = "Exit codes: 0 nothing at the threshold, 1 findings, 2 usage, \
                         3 void (nothing is proven), 4 a limit was reached. The token comes from \
-                        --token-file, DOORWARD_TOKEN, standard input or --as."
+                        --token-file, DOORWARD_TOKEN, --as, a sign-in with --login, or standard \
+                        input."
 )]
 pub(super) struct Attack {
     /// Address of one route that needs a token
@@ -169,6 +172,10 @@ struct More {
     staging_key: Option<PathBuf>,
     #[command(flatten)]
     second: second::Second,
+    /// How to sign in: a TOML file. Brings a token, a new one when it dies, and
+    /// the cases around sign-in, refresh and sign-out
+    #[arg(long, value_name = "FILE")]
+    login: Option<PathBuf>,
     /// Words to try as the secret of an HMAC, one a line
     #[arg(long, value_name = "FILE")]
     wordlist: Option<PathBuf>,
@@ -192,6 +199,7 @@ impl More {
         add("--openapi", self.openapi.clone());
         add("--dpop-key", self.dpop_key.as_deref().map(shown));
         add("--api-key", self.api_key.as_deref().map(shown));
+        add("--login", self.login.as_deref().map(shown));
         add("--staging-key", self.staging_key.as_deref().map(shown));
         self.second.again(add);
     }
@@ -214,8 +222,10 @@ impl Attack {
         let threshold = self.threshold()?;
         let only = self.only()?;
         let expectations = self.outputs.expectations()?;
-        let token = self.token(place)?;
-        let extras = self.extras(&token)?;
+        let login = self.more.login.as_deref().map(login::read).transpose()?;
+        let token = self.token(place, login.as_ref(), &target)?;
+        let mut extras = self.extras(&token)?;
+        extras.login = login;
         let run = Run {
             target,
             token,
@@ -376,16 +386,42 @@ impl Attack {
         Ok(self.only.clone())
     }
 
-    fn token(&self, place: &Place) -> Result<String, Failure> {
-        let token = match &self.user {
-            Some(user) => curl::minted(place, user, self.tenant.as_deref())?,
-            None => self.token.read()?,
+    fn token(
+        &self,
+        place: &Place,
+        login: Option<&Login>,
+        target: &Target,
+    ) -> Result<String, Failure> {
+        let token = match (&self.user, login) {
+            (Some(user), _) => curl::minted(place, user, self.tenant.as_deref())?,
+            (None, Some(login)) => match self.token.given()? {
+                Some(token) => token,
+                None => self.signed_in(login, target)?,
+            },
+            (None, None) => self.token.read()?,
         };
         if token.is_empty() {
             return Err(Failure::usage("the token is empty")
                 .hint("give a valid token by --token-file, DOORWARD_TOKEN or standard input"));
         }
         Ok(token)
+    }
+
+    /// A token by signing in; a dry run sends nothing, not even that.
+    fn signed_in(&self, login: &Login, target: &Target) -> Result<String, Failure> {
+        if self.dry_run {
+            return Err(Failure::usage("a dry run does not sign in")
+                .hint("give a token by --token-file, DOORWARD_TOKEN or --as"));
+        }
+        let signed_in = async {
+            let network = self.network(target).await?;
+            let token = doorward_attack::login::token(login, target, &network).await;
+            token.map_err(|why| {
+                Failure::configuration(format!("no token by --login: {}", safe(&why)))
+                    .hint("check the file, the account and its password")
+            })
+        };
+        runtime()?.block_on(signed_in)
     }
 
     /// What the command line brings beside the token; the key set is fetched
@@ -425,6 +461,7 @@ impl Attack {
             echo_route,
             listening: None,
             staging: staging.transpose()?,
+            login: None,
             words: self.words()?,
             crack_for: Some(Duration::from_secs(more.crack_seconds)),
             cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -131,6 +131,11 @@ pub(super) fn token_of_file(file: &Path) -> Result<String, Failure> {
     Ok(bare(&read_file(file)?))
 }
 
+/// The first line of a file that holds a secret.
+pub(super) fn line_of_file(file: &Path) -> Result<String, Failure> {
+    first_line(read_file(file)?, &file.display().to_string())
+}
+
 /// Reads a file that the command line names, up to [`LARGEST`].
 fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| {
