@@ -295,7 +295,7 @@ impl Drop for Twin {
     }
 }
 
-/// Every twin of `python/faults.py`: one process, a port for each.
+/// Every twin of a file beside `python/base.py`: one process, a port for each.
 pub(crate) struct Twins {
     ports: BTreeMap<String, u16>,
     child: Child,
@@ -303,16 +303,10 @@ pub(crate) struct Twins {
 }
 
 impl Twins {
-    /// Starts them; none, loudly, without Python.
+    /// Starts those of `python/faults.py` and of the files that go on with it;
+    /// none, loudly, without Python.
     pub(crate) fn start() -> Option<Self> {
-        let program = python();
-        if !works(&program) {
-            return None;
-        }
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("faults.py");
-        let parts = [
-            include_str!("python/base.py"),
+        Self::serving(&[
             include_str!("python/faults.py"),
             include_str!("python/rights.py"),
             include_str!("python/callers.py"),
@@ -321,8 +315,19 @@ impl Twins {
             include_str!("python/keys.py"),
             include_str!("python/proofs.py"),
             "\n\nserve_all()\n",
-        ];
-        fs::write(&file, parts.concat()).unwrap();
+        ])
+    }
+
+    /// Starts those of a script, in parts; none, loudly, without Python.
+    pub(crate) fn serving(script: &[&str]) -> Option<Self> {
+        let program = python();
+        if !works(&program) {
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("twins.py");
+        let text = [include_str!("python/base.py"), &script.concat()].concat();
+        fs::write(&file, text).unwrap();
         let log = place.path().join("log");
         let mut child = Command::new(&program)
             .arg(&file)

@@ -7,4 +7,5 @@ mod faults;
 mod given;
 mod harness;
 mod kinds;
+mod logins;
 mod stacks;

@@ -413,3 +413,127 @@ fn what_a_case_is_given_is_read_before_anything_is_sent() {
         );
     }
 }
+
+/// Everything around signing in, with a token by signing in and another one
+/// when it has died; guessed at from addresses of this machine, so that the
+/// owner's own stays free.
+#[test]
+fn with_a_login_the_demo_has_no_finding() {
+    let server = Server::demo();
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str| place.path().join(name);
+    for user in ["reader", "editor", "visitor"] {
+        fs::write(file(user), server.password(user)).unwrap();
+    }
+    let added = server.command(&[
+        "client", "add", "nightly", "--tenant", "acme", "--role", "reader", "--json",
+    ]);
+    let client: Value = serde_json::from_slice(&added.stdout).unwrap();
+    fs::write(file("client"), client["client_secret"].as_str().unwrap()).unwrap();
+    let id = client["client"]["client_id"].as_str().unwrap();
+    fs::write(
+        file("login.toml"),
+        format!(
+            r#"
+            preset = "doorward"
+            username = "reader"
+            password_file = "reader"
+            other_tenant = "globex"
+            may = ["guess", "change-password"]
+            timing_samples = 20
+            [other_client]
+            client_id = "{id}"
+            client_secret_file = "client"
+            [refresh]
+            path = "/oauth2/token"
+            form = {{ grant_type = "refresh_token", refresh_token = "{{refresh_token}}" }}
+            auth = "client"
+            [[guessed]]
+            username = "editor"
+            password_file = "editor"
+            [[guessed]]
+            username = "visitor"
+            password_file = "visitor"
+            "#
+        ),
+    )
+    .unwrap();
+    let login = file("login.toml");
+    let login = login.to_str().unwrap();
+    let url = orders(&server);
+    let output = server.command(&["attack", &url, "--login", login, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["end"], "complete", "{}", report["why"]);
+    let judged = |group: &str, verdict: &str| {
+        let cases = report["cases"].as_array().unwrap().iter();
+        cases
+            .filter(|case| case["verdict"] == verdict && case["tier"] == 2)
+            .filter_map(|case| case["id"].as_str())
+            .filter(|id| id.starts_with(group))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    for verdict in ["vulnerable", "suspect"] {
+        assert_eq!(judged("", verdict), [""; 0], "{report:#}");
+    }
+    // Twenty samples prove nothing about time.
+    assert_eq!(judged("", "inconclusive"), ["BRU-008"], "{report:#}");
+    let rft = ["001", "002", "003", "004", "005", "010", "011", "014"];
+    assert_eq!(
+        judged("RFT", "safe"),
+        rft.map(|number| format!("RFT-{number}"))
+    );
+    assert_eq!(judged("REV", "safe"), ["REV-001", "REV-002", "REV-004"]);
+    let bru = ["001", "002", "003", "005", "006", "007", "009"];
+    assert_eq!(
+        judged("BRU", "safe"),
+        bru.map(|number| format!("BRU-{number}"))
+    );
+    let told = case(&report, "REV-003")["why"].as_str().unwrap().to_owned();
+    assert!(told.contains("[sign_out_everywhere]"), "{told}");
+    let all = output
+        .stdout
+        .iter()
+        .chain(&output.stderr)
+        .copied()
+        .collect::<Vec<u8>>();
+    let all = String::from_utf8_lossy(&all).into_owned();
+    for user in ["reader", "editor", "visitor"] {
+        assert!(!all.contains(&server.password(user)), "a password is shown");
+    }
+}
+
+#[test]
+fn a_login_file_says_all_that_is_wrong_with_it_and_shows_no_password() {
+    let server = Server::demo();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("login.toml");
+    let said = |content: &str, arguments: &[&str]| {
+        fs::write(&file, content).unwrap();
+        let url = orders(&server);
+        let login = file.to_str().unwrap();
+        let all = [&["attack", &url, "--login", login], arguments].concat();
+        let output = server.command(&all);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        text(&output)
+    };
+    let inline = said("preset = \"doorward\"\npassword = \"hunter2\"\n", &[]);
+    assert!(
+        inline.contains("login.toml:2") && inline.contains("`password`"),
+        "{inline}"
+    );
+    assert!(!inline.contains("hunter2"), "{inline}");
+    let both = said(
+        "username = \"a\"\npassword_file = \"gone\"\n[sign_in]\npath = \"https://elsewhere/\"\n",
+        &[],
+    );
+    assert!(
+        both.contains("gone") && both.contains("path on the target"),
+        "{both}"
+    );
+    fs::write(place.path().join("wrong"), "wrong").unwrap();
+    let wrong = "preset = \"doorward\"\nusername = \"reader\"\npassword_file = \"wrong\"\n";
+    let refused = said(wrong, &[]);
+    assert!(refused.contains("answered with 401"), "{refused}");
+}
