@@ -55,6 +55,10 @@ soak SECONDS='600' CONNECTIONS='4000':
 constant-time:
     cargo test --release --package doorward-jose --test constant_time -- --ignored --nocapture
 
+# two hundred clients, thieves and restarts on a turned clock, from seeds 1 to SEEDS (docs/assurance.md)
+simulate SEEDS='20' STEPS='2000':
+    DOORWARD_SIMULATION='{{ SEEDS }},{{ STEPS }}' cargo test --release --package doorward-issuer --test domain -- --nocapture simulation
+
 # whether a test notices each small change of the verify paths (docs/assurance.md); hours, on two cores
 mutants *OPTIONS:
     .ci/mutants.sh {{ OPTIONS }}

@@ -129,6 +129,10 @@ pub(crate) struct Holder<'a> {
     pub(crate) lifetime: u64,
 }
 
+/// A token that can be signed: the ring has a key, and it is not too large.
+/// Made before anything is committed that the token is the answer to.
+pub(crate) struct Draft(Box<AccessClaims>);
+
 impl Issuer {
     /// Makes and signs a user's token.
     pub(crate) fn mint<M: AsRef<str>>(
@@ -136,6 +140,36 @@ impl Issuer {
         entitled: &Entitled,
         request: Request<'_, M>,
     ) -> Result<MintedToken, MintError> {
+        self.sign(&self.claims_for(entitled, request))
+    }
+
+    /// Makes a user's token and everything of it that can fail but the
+    /// signature: what is committed for it is not committed in vain.
+    pub(crate) fn draft<M: AsRef<str>>(
+        &self,
+        entitled: &Entitled,
+        request: Request<'_, M>,
+    ) -> Result<Draft, MintError> {
+        let claims = self.claims_for(entitled, request);
+        let ring = self.key_ring().picture();
+        let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
+        let size = key
+            .signed_len(TOKEN_TYPE, &claims)
+            .map_err(|_| MintError::Signing)?;
+        check_size(size, &claims)?;
+        Ok(Draft(Box::new(claims)))
+    }
+
+    /// Signs what was drafted, with the key that signs now.
+    pub(crate) fn sign_draft(&self, draft: &Draft) -> Result<MintedToken, MintError> {
+        self.sign(&draft.0)
+    }
+
+    fn claims_for<M: AsRef<str>>(
+        &self,
+        entitled: &Entitled,
+        request: Request<'_, M>,
+    ) -> AccessClaims {
         let roles = self.roles();
         let known = entitled
             .roles
@@ -162,7 +196,7 @@ impl Issuer {
                 .authentication(at, methods())
                 .acr(assurance(methods()));
         }
-        self.sign(&claims)
+        claims
     }
 
     /// What every token says.
@@ -192,13 +226,7 @@ impl Issuer {
         let access_token = key
             .sign(TOKEN_TYPE, claims)
             .map_err(|_| MintError::Signing)?;
-        if access_token.len() > MAX_ACCESS_TOKEN_BYTES {
-            return Err(MintError::TooLarge {
-                size: access_token.len(),
-                limit: MAX_ACCESS_TOKEN_BYTES,
-                claim: largest_claim(claims),
-            });
-        }
+        check_size(access_token.len(), claims)?;
         Ok(MintedToken {
             access_token,
             token_id: claims.token_id().to_owned(),
@@ -213,6 +241,17 @@ fn assurance<'m>(mut methods: impl Iterator<Item = &'m str>) -> &'static str {
         true => TWO_FACTORS,
         false => ONE_FACTOR,
     }
+}
+
+fn check_size(size: usize, claims: &AccessClaims) -> Result<(), MintError> {
+    if size <= MAX_ACCESS_TOKEN_BYTES {
+        return Ok(());
+    }
+    Err(MintError::TooLarge {
+        size,
+        limit: MAX_ACCESS_TOKEN_BYTES,
+        claim: largest_claim(claims),
+    })
 }
 
 /// The claim that takes most room, by its name and its JSON.

@@ -243,6 +243,10 @@ actions! {
     KeyRetire = "key.retire", "done";
     KeyDestroy = "key.destroy", "done";
     KeyWithdraw = "key.withdraw", "done";
+    /// Every row that gives a right got its MAC.
+    RowsBind = "installation.rows_bind", "done";
+    /// Somebody else wrote a row of the database; it counts for nothing.
+    RowRefused = "row.refused", "refused";
 }
 
 /// What it was done to.
@@ -256,6 +260,8 @@ pub(crate) enum Object<'a> {
     Session(SessionText<'a>),
     Token(&'a str),
     Key(&'a str),
+    /// A row of the database, by its table.
+    Row(&'static str, &'a str),
 }
 
 /// A session id as text; the text lives with the caller.
@@ -272,6 +278,7 @@ impl<'a> Object<'a> {
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Key(_) => "key",
+            Self::Row(table, _) => table,
         }
     }
 
@@ -281,7 +288,11 @@ impl<'a> Object<'a> {
             Self::Tenant(name) => name.as_str(),
             Self::User(id) => id.as_str(),
             Self::Client(id) => id.as_str(),
-            Self::Session(id) | Self::Token(id) | Self::Key(id) | Self::ApiKey(id) => id,
+            Self::Session(id)
+            | Self::Token(id)
+            | Self::Key(id)
+            | Self::ApiKey(id)
+            | Self::Row(_, id) => id,
         }
     }
 }

@@ -28,6 +28,9 @@ pub struct Config {
     pub refresh_absolute: u64,
     /// How long a rotated refresh token still gets the same successor, seconds.
     pub refresh_overlap: u64,
+    /// Most sessions of one user that are alive at once; a sign-in beyond them
+    /// ends the oldest.
+    pub sessions_per_user: u32,
     /// How long clients may cache the JWKS, seconds.
     pub jwks_max_age: u64,
     /// How long a key signs before its successor takes over, seconds.
@@ -48,6 +51,7 @@ impl Config {
             refresh_idle: 7 * 24 * 3600,
             refresh_absolute: 30 * 24 * 3600,
             refresh_overlap: 20,
+            sessions_per_user: 100,
             jwks_max_age: 300,
             signing_key_lifetime: 30 * 24 * 3600,
             algorithm: Algorithm::Es256,
@@ -72,6 +76,9 @@ impl Config {
         }
         if self.refresh_idle > self.refresh_absolute || self.refresh_overlap >= self.refresh_idle {
             return refused("sessions need overlap < idle limit <= absolute limit".to_owned());
+        }
+        if self.sessions_per_user == 0 {
+            return refused("a user needs at least one session".to_owned());
         }
         if self.signing_key_lifetime < 2 * (self.jwks_max_age + CLOCK_LEEWAY) {
             return refused(format!(
@@ -119,6 +126,10 @@ mod tests {
             },
             Config {
                 refresh_absolute: 60,
+                ..good()
+            },
+            Config {
+                sessions_per_user: 0,
                 ..good()
             },
             Config {

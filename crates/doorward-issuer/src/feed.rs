@@ -39,7 +39,7 @@ use crate::{
     admission::Network,
     error::StoreError,
     issuer::Issuer,
-    store::{FEED_ROWS, FeedBase},
+    store::{FEED_ROWS, FeedBase, contention::again},
 };
 
 pub(crate) use snapshot::{OutOfDate, Reading, Snapshots};
@@ -270,7 +270,7 @@ impl Issuer {
         let known = self.feed().live().head_of(&base);
         let Some(entries) = self.entries_after(known.unwrap_or(base.seq)).await? else {
             // Entries are missing: the chain is lost, and with it the epoch.
-            return self.begin_feed_epoch(&base).await;
+            return again(|| self.begin_feed_epoch(&base)).await;
         };
         let picture = self.key_ring().picture();
         let key = picture.signing.as_ref();

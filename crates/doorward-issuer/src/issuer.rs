@@ -29,7 +29,7 @@ use crate::{
     master_key::DerivedKeys,
     password::{Hasher, PasswordHash},
     session::Exchange,
-    store::{GroupCommit, Store},
+    store::{GroupCommit, Store, contention::again},
     tenant::TenantName,
     user::{Account, UserId, Username},
 };
@@ -135,6 +135,14 @@ impl Issuer {
         account: &Account,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
+        again(|| self.try_store_rehash(account, hash)).await
+    }
+
+    async fn try_store_rehash(
+        &self,
+        account: &Account,
+        hash: &PasswordHash,
+    ) -> Result<(), StoreError> {
         let Some(old) = &account.password_hash else {
             return Ok(());
         };
@@ -151,6 +159,15 @@ impl Issuer {
 
     /// Ends one access token that belongs to no session.
     pub async fn revoke_token(
+        &self,
+        token_id: &str,
+        subject: &UserId,
+        expires_at: UnixTime,
+    ) -> Result<(), StoreError> {
+        again(|| self.try_revoke_token(token_id, subject, expires_at)).await
+    }
+
+    async fn try_revoke_token(
         &self,
         token_id: &str,
         subject: &UserId,
@@ -200,6 +217,7 @@ impl Issuer {
         // right of anybody.
         let _ = self.write_last_uses().await;
         let _ = self.keep_sign_in_failures().await;
+        let _ = self.store().audit_refused_rows(self.clock().now()).await;
         self.0.store.close().await;
     }
 

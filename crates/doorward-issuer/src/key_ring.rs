@@ -120,6 +120,9 @@ impl KeyRing {
         schedule: Schedule,
     ) -> Result<Self, LoadError> {
         let (picture, keys) = draw(store, sealer, schedule).await?;
+        if let (None, Some(kid)) = (&picture.signing, store.row_macs().refused_of("signing_key")) {
+            return Err(LoadError::Damaged { kid });
+        }
         Ok(Self {
             picture: ArcSwap::from_pointee(picture),
             source: KeySource::fixed(keys),
@@ -229,6 +232,7 @@ fn place(kid: &str) -> Place<'_> {
     Place {
         table: "signing_key",
         id: kid,
+        beside: &[],
     }
 }
 

@@ -44,9 +44,13 @@ pub(crate) struct DerivedKeys {
     pub(crate) tickets: hmac::Key,
     /// MACs of recovery codes at rest.
     pub(crate) recovery_codes: hmac::Key,
+    /// MACs of rows that give rights.
+    pub(crate) rows: hmac::Key,
     /// Stored in the database to recognise the master key; tells nothing
     /// about it.
     pub(crate) check: [u8; 32],
+    /// What was stored before rows had MACs.
+    pub(crate) check_without_row_macs: [u8; 32],
 }
 
 /// The master key cannot be used.
@@ -136,7 +140,9 @@ impl MasterKey {
                 hmac::HMAC_SHA256,
                 &*expand(&master, b"recovery code at rest"),
             ),
-            check: *expand(&master, b"check"),
+            rows: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"rows")),
+            check: *expand(&master, b"check, rows have MACs"),
+            check_without_row_macs: *expand(&master, b"check"),
         }
     }
 

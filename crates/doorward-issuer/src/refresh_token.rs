@@ -11,16 +11,13 @@
 //! master key alone makes a token, and the successor of a token is a function
 //! of session and generation: whoever repeats a refresh gets the same one.
 //!
-//! `judge` is the rule for a token that the compare-and-swap did not take.
-//! It knows nothing of process start times or of which process rotated, only
-//! the row, so a restart changes no answer (CVE-2026-9802).
+//! What a presented token means is decided in `session::standing`.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64_simd::URL_SAFE_NO_PAD;
-use doorward_verify::clock::Timestamp;
 use uuid::Uuid;
 
-use crate::{session::SessionId, store::SessionRow};
+use crate::session::SessionId;
 
 const PREFIX: &str = "dwr_";
 const VERSION: u8 = 1;
@@ -33,7 +30,7 @@ const LENGTH: usize = NAMED + INNER + OUTER;
 const DIGITS: usize = LENGTH / 3 * 4;
 
 /// What a used refresh token that came back most likely means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReuseKind {
     /// Its successor was never used and it is not long ago: the answer was
@@ -134,58 +131,6 @@ fn named(session: SessionId, generation: u32) -> [u8; NAMED] {
     named[1..17].copy_from_slice(session.as_bytes());
     named[17..].copy_from_slice(&generation.to_be_bytes());
     named
-}
-
-/// The times that the rule depends on, milliseconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    /// How long a rotated token still gets the same successor.
-    pub(crate) overlap: u64,
-    /// How long a lost answer is the likely reason.
-    pub(crate) patience: u64,
-}
-
-/// What a genuine token means that could not be exchanged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
-    /// The session is over, or the token is another client's.
-    Refuse,
-    /// Another client presents it.
-    WrongClient,
-    /// The same request again, inside the overlap: the same successor.
-    Repeat,
-    /// It was used before.
-    Reuse(ReuseKind),
-    /// A generation that this database never wrote: it was put back to an
-    /// older state.
-    Ahead,
-}
-
-/// Judges a genuine token of `row`'s session that the swap did not take.
-pub(crate) fn judge(
-    row: &SessionRow,
-    presented: u32,
-    client_id: &str,
-    now: Timestamp,
-    rules: Rules,
-) -> Judgement {
-    if row.ended || row.idle_until <= now || row.absolute_until <= now {
-        return Judgement::Refuse;
-    }
-    if row.client_id != client_id {
-        return Judgement::WrongClient;
-    }
-    // Not `now - rotated_at`: a clock that went back must not stretch the
-    // overlap.
-    let distance = now.millis().abs_diff(row.rotated_at.millis());
-    match row.generation.checked_sub(presented) {
-        None => Judgement::Ahead,
-        Some(0) => Judgement::Refuse,
-        Some(1) if distance <= rules.overlap => Judgement::Repeat,
-        Some(1) if distance <= rules.patience => Judgement::Reuse(ReuseKind::LostResponse),
-        Some(1) => Judgement::Reuse(ReuseKind::Replay),
-        Some(_) => Judgement::Reuse(ReuseKind::Theft),
-    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::{
     config::{CLOCK_LEEWAY, MAX_ACCESS_TOKEN_LIFETIME},
     error::StoreError,
     issuer::Issuer,
-    store::{AccountState, Tx},
+    store::{AccountState, Tx, contention::again},
     user::UserId,
 };
 
@@ -146,13 +146,18 @@ impl Issuer {
             if !self.store().has_many_writers() || self.clock().now().unix() < watermark {
                 return Ok(());
             }
-            let mut tx = self.store().begin().await?;
-            let now = self.clock().now();
-            watermark = revoke_all_tokens(&mut tx, cause, now).await?;
-            tx.commit().await?;
+            watermark = again(|| self.raise_for_everybody(cause)).await?;
         }
         let why = "its commits take longer than a second".to_owned();
         Err(StoreError::Unavailable(why))
+    }
+
+    async fn raise_for_everybody(&self, cause: &str) -> Result<UnixTime, StoreError> {
+        let mut tx = self.store().begin().await?;
+        let now = self.clock().now();
+        let watermark = revoke_all_tokens(&mut tx, cause, now).await?;
+        tx.commit().await?;
+        Ok(watermark)
     }
 }
 

@@ -319,6 +319,7 @@ fn place(user: &UserId) -> Place<'_> {
     Place {
         table: "totp",
         id: user.as_str(),
+        beside: &[],
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sessions: one row from sign-in to sign-out, however often it is refreshed.
 
+mod lasting;
 mod refresh;
+mod standing;
 
 use doorward_verify::{clock::Timestamp, revocation::Revocation};
 use serde_json::json;
@@ -13,15 +15,17 @@ use crate::{
     entropy::{Entropy, random},
     error::{SessionError, StoreError},
     issuer::Issuer,
-    master_key::seal::Place,
     refresh_token::{Presented, SessionKey},
     revocation::revoke,
-    store::{NewSession, SessionRow, Tx},
+    store::{NewSession, SessionRow, Tx, contention::again},
     tenant::TenantName,
     user::{Account, UserId},
 };
 
+use lasting::Lasting;
+pub(crate) use lasting::seal_sessions_anew;
 pub(crate) use refresh::Exchange;
+pub(crate) use standing::Standing;
 
 /// The id of a session: `sid` in tokens. Not a secret: a refresh token proves
 /// itself by its MACs.
@@ -124,6 +128,8 @@ pub enum EndCause {
     PasswordChanged,
     /// A second factor was set up or removed.
     FactorChanged,
+    /// The user began more sessions than one may have.
+    TooManySessions,
     /// The user was disabled.
     UserDisabled,
     /// A used refresh token came back.
@@ -142,6 +148,7 @@ impl EndCause {
             Self::Administrator => "administrator",
             Self::PasswordChanged => "password_changed",
             Self::FactorChanged => "factor_changed",
+            Self::TooManySessions => "too_many_sessions",
             Self::UserDisabled => "user_disabled",
             Self::RefreshReused => "refresh_reused",
             Self::MembershipLost => "membership_lost",
@@ -172,10 +179,18 @@ impl Issuer {
         tenant: &TenantName,
         authentication: Authentication<'_>,
     ) -> Result<TokenAnswer, SessionError> {
+        again(|| self.try_start_session(account, tenant, authentication)).await
+    }
+
+    async fn try_start_session(
+        &self,
+        account: &Account,
+        tenant: &TenantName,
+        authentication: Authentication<'_>,
+    ) -> Result<TokenAnswer, SessionError> {
         let now = self.clock().now();
         let session = SessionId::fresh(now, self.entropy());
         let key = Zeroizing::new(random::<{ SessionKey::BYTES }>(self.entropy()));
-        let sealed_key = self.keys().sealer.seal(place(&session.to_string()), &*key);
         let mut tx = self.store().begin().await?;
         let entitled = match entitle(&mut tx, &account.id, tenant, now).await? {
             // The password was checked against the account as it was read.
@@ -191,6 +206,10 @@ impl Issuer {
             authentication: Some((now.unix(), authentication.methods)),
         };
         let minted = self.mint(&entitled, request)?;
+        let kept = self.config().sessions_per_user.saturating_sub(1);
+        for oldest in tx.sessions_beyond(kept, &account.id, now).await? {
+            end(&mut tx, oldest, EndCause::TooManySessions, None, now).await?;
+        }
         let lives = |seconds: u64| now.plus_millis(seconds.saturating_mul(1000));
         let new = NewSession {
             id: session,
@@ -198,12 +217,12 @@ impl Issuer {
             tenant,
             client_id: authentication.client_id,
             methods: authentication.methods,
-            sealed_key: &sealed_key,
             now,
             idle_until: lives(self.config().refresh_idle),
             absolute_until: lives(self.config().refresh_absolute),
         };
-        tx.insert_session(&new).await?;
+        let sealed = Lasting::of_new(&new).seal(&self.keys().sealer, &*key);
+        tx.insert_session(&new, &sealed).await?;
         record_start(&mut tx, &new).await?;
         tx.commit().await?;
         let token = SessionKey::new(&*key).token(&self.keys().refresh_outer, session, 1);
@@ -213,6 +232,14 @@ impl Issuer {
     /// Ends a session: its refresh token and every access token of it are
     /// refused from here on. `false` if there is no such session alive.
     pub async fn end_session(
+        &self,
+        session: SessionId,
+        cause: EndCause,
+    ) -> Result<bool, StoreError> {
+        again(|| self.try_end_session(session, cause)).await
+    }
+
+    async fn try_end_session(
         &self,
         session: SessionId,
         cause: EndCause,
@@ -247,9 +274,12 @@ impl Issuer {
         let Some(row) = self.store().session(presented.session).await? else {
             return Ok(None);
         };
-        let id = presented.session.to_string();
-        let key = self.keys().sealer.open(place(&id), &row.sealed_key);
-        let key = key.map_err(|_| StoreError::Corrupt(format!("the key of session {id}")))?;
+        let lasting = Lasting::of_row(presented.session, &row);
+        let Ok(key) = lasting.open(&self.keys().sealer, &row.sealed_key) else {
+            let id = presented.session.to_string();
+            self.store().row_macs().note("session", &id);
+            return Ok(None);
+        };
         let key = SessionKey::new(&key);
         Ok(key.made(&presented).then_some(Genuine {
             presented,
@@ -326,11 +356,4 @@ async fn record_start(tx: &mut Tx, new: &NewSession<'_>) -> Result<(), StoreErro
             "methods": new.methods,
         }));
     tx.record(entry).await
-}
-
-fn place(session: &str) -> Place<'_> {
-    Place {
-        table: "session",
-        id: session,
-    }
 }

@@ -64,6 +64,7 @@ mod keys;
 mod migrations;
 mod postgres;
 mod revocations;
+mod row_mac;
 mod second_factors;
 mod sessions;
 mod sign_in_failures;
@@ -90,8 +91,9 @@ pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
+pub(crate) use row_mac::RowMacs;
 pub(crate) use second_factors::TotpRow;
-pub(crate) use sessions::{NewSession, Rotation, SessionRow};
+pub(crate) use sessions::{NewSession, SessionRow};
 pub(crate) use transaction::Tx;
 
 /// Most rows of a table that one purge deletes: bounds how long it holds
@@ -105,6 +107,7 @@ pub(crate) struct Store {
     revocations: Arc<RevocationSet>,
     /// Told of every commit that revokes.
     revoked: Arc<Notify>,
+    row_macs: RowMacs,
 }
 
 #[derive(Clone)]
@@ -118,6 +121,7 @@ impl Store {
     pub(crate) async fn open(
         database: &Database,
         revocations: Arc<RevocationSet>,
+        row_macs: RowMacs,
     ) -> Result<Self, OpenError> {
         let engine = match database {
             Database::Sqlite(path) => Engine::Sqlite(File::open(path).await?),
@@ -127,6 +131,7 @@ impl Store {
             engine,
             revocations,
             revoked: Arc::default(),
+            row_macs,
         };
         migrations::run(&store).await?;
         Ok(store)
@@ -152,7 +157,13 @@ impl Store {
             Engine::Postgres(server) => transaction::Engine::Postgres(server.begin().await?),
         };
         let in_force = Arc::clone(&self.revocations);
-        Ok(Tx::new(transaction, in_force, self.revoked()))
+        let macs = self.row_macs.clone();
+        Ok(Tx::new(transaction, in_force, self.revoked(), macs))
+    }
+
+    /// What tells rows that Doorward wrote.
+    pub(crate) const fn row_macs(&self) -> &RowMacs {
+        &self.row_macs
     }
 
     /// Whether others may write while a transaction is open.

@@ -218,6 +218,41 @@ impl SigningKey {
     /// [`SignError`] if the claims are not a JSON object, or the type is not a
     /// media type.
     pub fn sign(&self, token_type: &str, claims: &impl Serialize) -> Result<String, SignError> {
+        let mut token = self.signing_input(token_type, claims)?;
+        self.append_signature(&mut token)?;
+        Ok(token)
+    }
+
+    /// How many bytes [`Self::sign`] would make of these claims, without the
+    /// work of signing them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::sign`].
+    pub fn signed_len(
+        &self,
+        token_type: &str,
+        claims: &impl Serialize,
+    ) -> Result<usize, SignError> {
+        let input = self.signing_input(token_type, claims)?;
+        let signature = match &*self.material {
+            Material::Ecdsa(_) | Material::Ed25519(_) => match self.algorithm().family() {
+                Family::Ecdsa(Curve::P384) => 96,
+                Family::Ecdsa(Curve::P521) => 132,
+                _ => 64,
+            },
+            Material::Rsa(pair, _) => pair.public_modulus_len(),
+            Material::Hmac { .. } => hash_len(self.algorithm()),
+        };
+        Ok(input.len() + 1 + (signature * 4).div_ceil(3))
+    }
+
+    /// Header and claims, with the dot between them.
+    fn signing_input(
+        &self,
+        token_type: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, SignError> {
         let mut payload = Vec::with_capacity(USUAL_CLAIMS_BYTES);
         serde_json::to_writer(&mut payload, claims).map_err(|_| SignError::Unserializable)?;
         if payload.first() != Some(&b'{') {
@@ -229,7 +264,6 @@ impl SigningKey {
             .append(self.algorithm(), token_type, &self.key_id, &mut token)?;
         token.push('.');
         base64url::encode_into(&payload, &mut token);
-        self.append_signature(&mut token)?;
         Ok(token)
     }
 

@@ -21,7 +21,7 @@ use crate::{
     client::held,
     error::{MintError, StoreError},
     issuer::Issuer,
-    store::{ApiKeyRow, PURGE_ROWS, Tx},
+    store::{ApiKeyRow, PURGE_ROWS, Tx, contention::again},
 };
 
 /// What a key was exchanged for. Holds a secret, so it cannot be printed.
@@ -72,6 +72,14 @@ impl Issuer {
     ///
     /// [`ApiKeyError`].
     pub async fn exchange_api_key(
+        &self,
+        text: &str,
+        at: Timestamp,
+    ) -> Result<ExchangedKey, ApiKeyError> {
+        again(|| self.try_exchange_api_key(text, at)).await
+    }
+
+    async fn try_exchange_api_key(
         &self,
         text: &str,
         at: Timestamp,
@@ -173,7 +181,7 @@ impl Issuer {
     pub(crate) async fn write_last_uses(&self) -> Result<(), StoreError> {
         let uses: Vec<_> = self.last_uses().take().into_iter().collect();
         for batch in uses.chunks(PURGE_ROWS as usize) {
-            if let Err(error) = self.write_batch(batch).await {
+            if let Err(error) = again(|| self.write_batch(batch)).await {
                 // For the next time.
                 for (id, at) in &uses {
                     self.last_uses().note(id, *at);

@@ -30,7 +30,7 @@ use crate::{
     key_ring::{self, Schedule},
     revocation::revoke_all_tokens,
     session::EndCause,
-    store::{Heads, KeyRow, PURGE_ROWS},
+    store::{Heads, KeyRow, PURGE_ROWS, contention::again},
 };
 
 /// How often expired revocations are forgotten, and memory that no password
@@ -109,8 +109,8 @@ impl Issuer {
         let mut changes = Changes::default();
         let mut heads = store.heads().await?;
         if heads.epoch == seen.epoch && heads.revocation < seen.revocation {
-            self.begin_epoch(&seen, Action::InstallationRolledBack)
-                .await?;
+            let action = Action::InstallationRolledBack;
+            again(|| self.begin_epoch(&seen, action)).await?;
             changes.rolled_back = true;
             heads = store.heads().await?;
         }
@@ -132,7 +132,7 @@ impl Issuer {
         }
         let mut keys_changed = is_new_epoch || heads.keys != key_ring.picture().head;
         if key_ring.picture().due.is_some_and(|due| due <= now.unix()) {
-            keys_changed |= self.advance_keys(now).await?;
+            keys_changed |= again(|| self.advance_keys(now)).await?;
         }
         if keys_changed {
             self.reload_keys().await?;
@@ -156,9 +156,10 @@ impl Issuer {
             self.write_last_uses().await?;
             seen.swept_at = now;
         }
+        store.audit_refused_rows(now).await?;
         // A part at each call until nothing is left: a long one would hold up
         // the revocations of other processes.
-        if is_time(seen.purged_at, now, PURGE_MILLIS) && self.purge(now).await? {
+        if is_time(seen.purged_at, now, PURGE_MILLIS) && again(|| self.purge(now)).await? {
             seen.purged_at = now;
         }
         Ok(changes)
@@ -169,7 +170,7 @@ impl Issuer {
     /// epoch, so that nothing comes alive that was revoked since (KEY-021).
     pub async fn begin_restored_epoch(&self) -> Result<(), StoreError> {
         let seen = self.0.seen.lock().await;
-        self.begin_epoch(&seen, Action::InstallationRestore).await?;
+        again(|| self.begin_epoch(&seen, Action::InstallationRestore)).await?;
         drop(seen);
         self.poll_changes().await.map(drop)
     }

@@ -23,7 +23,8 @@ use crate::{
     key_ring::{self, KeyRing, LoadError, Schedule},
     master_key::{DerivedKeys, MasterKey},
     password::Hasher,
-    store::{Database, GroupCommit, Installation, Store, Tx, contention::again},
+    session::seal_sessions_anew,
+    store::{Database, GroupCommit, Installation, RowMacs, Store, Tx, contention::again},
 };
 
 impl Issuer {
@@ -46,7 +47,8 @@ impl Issuer {
         let now = surroundings.clock.now();
         let schedule = Schedule::new(&config);
         let revocations = RevocationSet::new();
-        let store = Store::open(&database.into(), Arc::clone(&revocations)).await?;
+        let row_macs = RowMacs::new(keys.rows.clone());
+        let store = Store::open(&database.into(), Arc::clone(&revocations), row_macs).await?;
         let installation = prepare(&store, &keys, &config, &*surroundings.entropy, now).await?;
         let key_ring = KeyRing::load(&store, &keys.sealer, schedule)
             .await
@@ -96,8 +98,14 @@ async fn try_prepare(
     now: Timestamp,
 ) -> Result<Installation, OpenError> {
     let mut tx = store.begin().await?;
+    tx.lock_installation().await?;
     match tx.installation().await? {
         Some(installation) if installation.master_key_check == keys.check => {
+            tx.raise_longest_access_token(config.access_token_lifetime)
+                .await?;
+        }
+        Some(installation) if installation.master_key_check == keys.check_without_row_macs => {
+            bind_rows(&mut tx, keys, now).await?;
             tx.raise_longest_access_token(config.access_token_lifetime)
                 .await?;
         }
@@ -113,6 +121,18 @@ async fn try_prepare(
     }
     tx.commit().await?;
     Ok(installation)
+}
+
+/// The database comes from a program that wrote no MACs. What stands in it is
+/// believed this once; from here on the master key is recognised by another
+/// value, which nobody without it can write, so it cannot be had a second time.
+async fn bind_rows(tx: &mut Tx, keys: &DerivedKeys, now: Timestamp) -> Result<(), OpenError> {
+    tx.bind_rows().await?;
+    seal_sessions_anew(tx, &keys.sealer).await?;
+    tx.set_master_key_check(&keys.check).await?;
+    let system = Actor::system();
+    let entry = AuditEntry::new(system.at(now), Action::RowsBind, Object::Installation);
+    Ok(tx.record(entry).await?)
 }
 
 async fn first_run(

@@ -1,7 +1,9 @@
 //! Sealing: AES-256-GCM with a random nonce, bound to the row that holds it.
 //!
 //! The row's table and id are authenticated with the content, so a sealed
-//! value that is copied into another row does not open there. The crypto
+//! value that is copied into another row does not open there; so can be what
+//! stands beside it in the row ([`Place::beside`]), and then it does not open
+//! there either when that was changed. The crypto
 //! library draws the 96-bit nonce itself, so none can be reused by mistake;
 //! one key may seal 2^32 values before a repeated nonce becomes thinkable
 //! (NIST SP 800-38D section 8.3).
@@ -9,9 +11,10 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
-/// First byte of everything sealed; another master key or another algorithm
-/// gets another number.
-const VERSION: u8 = 1;
+/// First byte of what is sealed for a row, and for a row with columns; another
+/// algorithm gets another number.
+const FOR_ROW: u8 = 1;
+const FOR_COLUMNS: u8 = 2;
 
 /// Seals and opens. Holds a secret, so it cannot be printed.
 pub(crate) struct Sealer(RandomizedNonceKey);
@@ -21,6 +24,8 @@ pub(crate) struct Sealer(RandomizedNonceKey);
 pub(crate) struct Place<'a> {
     pub(crate) table: &'static str,
     pub(crate) id: &'a str,
+    /// Columns of the row that must be as they were.
+    pub(crate) beside: &'a [&'a str],
 }
 
 /// It does not open: another master key, another row, or damaged.
@@ -43,7 +48,7 @@ impl Sealer {
             .0
             .seal_in_place_append_tag(Aad::from(place.authenticated()), &mut content)
             .expect("AES-GCM seals anything shorter than 64 GiB");
-        [&[VERSION][..], nonce.as_ref(), &content].concat()
+        [&[place.version()][..], nonce.as_ref(), &content].concat()
     }
 
     /// Opens what was sealed for `place`.
@@ -55,7 +60,7 @@ impl Sealer {
         let (&version, rest) = sealed.split_first().ok_or(Sealed)?;
         let (nonce, content) = rest.split_at_checked(NONCE_LEN).ok_or(Sealed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Sealed)?;
-        if version != VERSION {
+        if version != place.version() {
             return Err(Sealed);
         }
         let mut content = Zeroizing::new(content.to_vec());
@@ -70,9 +75,21 @@ impl Sealer {
 }
 
 impl Place<'_> {
-    /// Table names are ours and have no slash, so this has one reading.
+    const fn version(self) -> u8 {
+        match self.beside {
+            [] => FOR_ROW,
+            _ => FOR_COLUMNS,
+        }
+    }
+
+    /// Table names are ours and have no slash, and each column is preceded by
+    /// its length, so this has one reading.
     fn authenticated(self) -> String {
-        format!("doorward/{VERSION}/{}/{}", self.table, self.id)
+        let mut text = format!("doorward/{}/{}/{}", self.version(), self.table, self.id);
+        for column in self.beside {
+            text.push_str(&format!("/{}:{column}", column.len()));
+        }
+        text
     }
 }
 
@@ -85,7 +102,27 @@ mod tests {
     const PLACE: Place<'_> = Place {
         table: "session",
         id: "a",
+        beside: &[],
     };
+
+    #[test]
+    fn what_is_sealed_for_columns_opens_beside_the_same_ones_only() {
+        let sealer = Sealer::new(&[1; 32]);
+        let place = |beside| Place { beside, ..PLACE };
+        let sealed = sealer.seal(place(&["ana", "acme"]), b"secret");
+        assert!(sealer.open(place(&["ana", "acme"]), &sealed).is_ok());
+        let others: [&[&str]; 6] = [
+            &[],
+            &["ana"],
+            &["bob", "acme"],
+            &["acme", "ana"],
+            &["anaacme", ""],
+            &["ana/4:acme"],
+        ];
+        for beside in others {
+            assert_eq!(sealer.open(place(beside), &sealed), Err(Sealed));
+        }
+    }
 
     #[test]
     fn opens_only_in_its_place_under_its_key_and_whole() {
@@ -98,6 +135,10 @@ mod tests {
             Place { id: "b", ..PLACE },
             Place {
                 table: "signing_key",
+                ..PLACE
+            },
+            Place {
+                beside: &[""],
                 ..PLACE
             },
         ];

@@ -1,12 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 use aws_lc_rs::hmac;
-use doorward_verify::clock::Timestamp;
 use proptest::prelude::{any, proptest};
 use uuid::Uuid;
 
-use super::{Judgement, Presented, ReuseKind, Rules, SessionKey, judge};
-use crate::{session::SessionId, store::SessionRow, tenant::TenantName, user::UserId};
+use super::{Presented, SessionKey};
+use crate::session::SessionId;
 
 fn outer() -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, &[9; 32])
@@ -70,85 +69,4 @@ proptest! {
         let _ = Presented::parse(&text, &outer());
         let _ = Presented::parse(&format!("dwr_{text}"), &outer());
     }
-}
-
-const NOW: u64 = 1_000_000;
-const RULES: Rules = Rules {
-    overlap: 20_000,
-    patience: 300_000,
-};
-
-fn row(generation: u32, rotated_at: u64) -> SessionRow {
-    SessionRow {
-        user: UserId::from_text("u".to_owned()),
-        tenant: TenantName::parse("acme").unwrap(),
-        client_id: "app".to_owned(),
-        methods: Vec::new(),
-        sealed_key: Vec::new(),
-        generation,
-        rotated_at: Timestamp::from_millis(rotated_at),
-        idle_until: Timestamp::from_millis(NOW + 1),
-        absolute_until: Timestamp::from_millis(NOW + 1),
-        created_at: Timestamp::from_millis(0),
-        ended: false,
-    }
-}
-
-fn judged(row: &SessionRow, presented: u32, client: &str) -> Judgement {
-    judge(row, presented, client, Timestamp::from_millis(NOW), RULES)
-}
-
-#[test]
-fn the_parent_is_repeated_inside_the_overlap_only() {
-    for (age, wanted) in [
-        (0, Judgement::Repeat),
-        (20_000, Judgement::Repeat),
-        (20_001, Judgement::Reuse(ReuseKind::LostResponse)),
-        (300_000, Judgement::Reuse(ReuseKind::LostResponse)),
-        (300_001, Judgement::Reuse(ReuseKind::Replay)),
-    ] {
-        assert_eq!(judged(&row(5, NOW - age), 4, "app"), wanted, "{age} ms");
-    }
-}
-
-#[test]
-fn rft_004_the_grandparent_is_theft_even_inside_the_overlap() {
-    for presented in [0, 1, 3] {
-        let theft = Judgement::Reuse(ReuseKind::Theft);
-        assert_eq!(judged(&row(5, NOW), presented, "app"), theft);
-    }
-}
-
-#[test]
-fn rft_018_a_clock_that_went_back_does_not_stretch_the_overlap() {
-    let rotated_in_the_future = row(5, NOW + 60_000);
-    assert!(matches!(
-        judged(&rotated_in_the_future, 4, "app"),
-        Judgement::Reuse(_)
-    ));
-}
-
-#[test]
-fn what_is_over_or_foreign_is_refused_without_a_trace_of_why() {
-    let over = [
-        SessionRow {
-            ended: true,
-            ..row(5, NOW)
-        },
-        SessionRow {
-            idle_until: Timestamp::from_millis(NOW),
-            ..row(5, NOW)
-        },
-        SessionRow {
-            absolute_until: Timestamp::from_millis(NOW),
-            ..row(5, NOW)
-        },
-    ];
-    for row in over {
-        for presented in [3, 4, 5, 6] {
-            assert_eq!(judged(&row, presented, "app"), Judgement::Refuse);
-        }
-    }
-    assert_eq!(judged(&row(5, NOW), 4, "other"), Judgement::WrongClient);
-    assert_eq!(judged(&row(5, NOW), 6, "app"), Judgement::Ahead);
 }

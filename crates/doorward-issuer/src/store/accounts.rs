@@ -4,8 +4,8 @@ use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
 use super::{
-    Store, Tx, millis, moment, one_row, parsed, seconds,
-    statement::{locking, sql},
+    RowMacs, Store, Tx, millis, moment, one_row, parsed, seconds,
+    statement::{Value, locking, sql},
     unix, unsigned,
 };
 use crate::{
@@ -15,7 +15,57 @@ use crate::{
     user::{Account, User, UserId, Username},
 };
 
-type Row = (String, String, String, Option<String>, Option<i64>, i64);
+type Row = (
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<i64>,
+    i64,
+    Option<Vec<u8>>,
+);
+
+/// What the MAC of an account's row covers.
+struct Bound<'a> {
+    id: &'a str,
+    username: &'a str,
+    home_tenant: &'a str,
+    password_hash: Option<&'a str>,
+    disabled_at: Option<i64>,
+}
+
+impl Bound<'_> {
+    fn columns(&self) -> [Value<'_>; 5] {
+        [
+            self.id.into(),
+            self.username.into(),
+            self.home_tenant.into(),
+            self.password_hash.into(),
+            self.disabled_at.into(),
+        ]
+    }
+
+    fn mac(&self, macs: &RowMacs) -> Vec<u8> {
+        macs.of("account", &self.columns())
+    }
+
+    fn holds(&self, macs: &RowMacs, stored: Option<&[u8]>) -> bool {
+        macs.hold(("account", self.id), &self.columns(), stored)
+    }
+}
+
+/// What [`Tx::account_state`] reads: the state, and what the MAC covers beside.
+type StateRow = (
+    String,
+    Option<i64>,
+    i64,
+    i64,
+    i64,
+    i64,
+    String,
+    Option<String>,
+    Option<Vec<u8>>,
+);
 
 /// Largest page of users.
 const MAX_PAGE: u32 = 1000;
@@ -40,24 +90,24 @@ impl Store {
         username: &Username,
     ) -> Result<Option<Account>, StoreError> {
         let row: Option<Row> = sql(
-            "SELECT id, username, home_tenant, password_hash, disabled_at, version
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
              FROM account WHERE username = $1",
         )
         .bind(username.as_str())
         .fetch_optional(self.readers())
         .await?;
-        row.map(account).transpose()
+        genuine(self.row_macs(), row).map(account).transpose()
     }
 
     pub(crate) async fn account_by_id(&self, id: &str) -> Result<Option<Account>, StoreError> {
         let row: Option<Row> = sql(
-            "SELECT id, username, home_tenant, password_hash, disabled_at, version
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
              FROM account WHERE id = $1",
         )
         .bind(id)
         .fetch_optional(self.readers())
         .await?;
-        row.map(account).transpose()
+        genuine(self.row_macs(), row).map(account).transpose()
     }
 
     pub(crate) async fn users(
@@ -114,16 +164,26 @@ impl Tx {
         user: &User,
         hash: &PasswordHash,
     ) -> Result<bool, StoreError> {
+        let phc = hash.to_phc();
+        let bound = Bound {
+            id: user.id.as_str(),
+            username: user.username.as_str(),
+            home_tenant: user.home_tenant.as_str(),
+            password_hash: Some(&phc),
+            disabled_at: None,
+        };
+        let mac = bound.mac(self.row_macs());
         let inserted = sql(
             "INSERT INTO account (id, username, home_tenant, password_hash, version,
-                                  tokens_from, tokens_from_used, created_at)
-             VALUES ($1, $2, $3, $4, 1, 0, 0, $5) ON CONFLICT DO NOTHING",
+                                  tokens_from, tokens_from_used, created_at, row_mac)
+             VALUES ($1, $2, $3, $4, 1, 0, 0, $5, $6) ON CONFLICT DO NOTHING",
         )
         .bind(user.id.as_str())
         .bind(user.username.as_str())
         .bind(user.home_tenant.as_str())
-        .bind(hash.to_phc())
+        .bind(phc.as_str())
         .bind(i64::try_from(user.created_at_ms).unwrap_or(i64::MAX))
+        .bind(&mac)
         .execute(self.connection())
         .await?;
         Ok(inserted == 1)
@@ -135,12 +195,16 @@ impl Tx {
         &mut self,
         username: &Username,
     ) -> Result<Option<UserId>, StoreError> {
-        let row: Option<(String,)> =
-            locking!("SELECT id FROM account WHERE username = $1", "account")
-                .bind(username.as_str())
-                .fetch_optional(self.connection())
-                .await?;
-        Ok(row.map(|(id,)| UserId::from_text(id)))
+        let row: Option<Row> = locking!(
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account WHERE username = $1",
+            "account"
+        )
+        .bind(username.as_str())
+        .fetch_optional(self.connection())
+        .await?;
+        let row = genuine(self.row_macs(), row);
+        Ok(row.map(|(id, ..)| UserId::from_text(id)))
     }
 
     /// What decides about an account. Nobody else changes it, or issues to it,
@@ -149,17 +213,27 @@ impl Tx {
         &mut self,
         id: &UserId,
     ) -> Result<Option<AccountState>, StoreError> {
-        let row: Option<(String, Option<i64>, i64, i64, i64, i64)> = locking!(
+        let row: Option<StateRow> = locking!(
             "SELECT a.home_tenant, a.disabled_at, a.version, a.tokens_from, a.tokens_from_used,
-                    i.tokens_from
+                    i.tokens_from, a.username, a.password_hash, a.row_mac
              FROM account a, installation i WHERE a.id = $1 AND i.id = 1",
             "a"
         )
         .bind(id.as_str())
         .fetch_optional(self.connection())
         .await?;
+        let row = row.filter(|(tenant, disabled_at, .., username, hash, mac)| {
+            let bound = Bound {
+                id: id.as_str(),
+                username,
+                home_tenant: tenant,
+                password_hash: hash.as_deref(),
+                disabled_at: *disabled_at,
+            };
+            bound.holds(self.row_macs(), mac.as_deref())
+        });
         row.map(
-            |(home_tenant, disabled_at, version, tokens_from, used, all)| {
+            |(home_tenant, disabled_at, version, tokens_from, used, all, ..)| {
                 Ok(AccountState {
                     home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
                     disabled: disabled_at.is_some(),
@@ -179,10 +253,23 @@ impl Tx {
         id: &UserId,
         disabled_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let changed = sql("UPDATE account SET disabled_at = $2, version = version + 1
-             WHERE id = $1 AND (disabled_at IS NULL) <> ($2 IS NULL)")
+        let (_, username, home_tenant, hash, ..) = self.written_account(id).await?;
+        let disabled_at = disabled_at.map(millis);
+        let bound = Bound {
+            id: id.as_str(),
+            username: &username,
+            home_tenant: &home_tenant,
+            password_hash: hash.as_deref(),
+            disabled_at,
+        };
+        let mac = bound.mac(self.row_macs());
+        let changed = sql(
+            "UPDATE account SET disabled_at = $2, version = version + 1, row_mac = $3
+             WHERE id = $1 AND (disabled_at IS NULL) <> ($2 IS NULL)",
+        )
         .bind(id.as_str())
-        .bind(disabled_at.map(millis))
+        .bind(disabled_at)
+        .bind(&mac)
         .execute(self.connection())
         .await?;
         Ok(changed == 1)
@@ -193,13 +280,64 @@ impl Tx {
         id: &UserId,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
-        let changed =
-            sql("UPDATE account SET password_hash = $2, version = version + 1 WHERE id = $1")
-                .bind(id.as_str())
-                .bind(hash.to_phc())
+        let phc = hash.to_phc();
+        let mac = self.mac_with_hash(id, &phc).await?;
+        let changed = sql(
+            "UPDATE account SET password_hash = $2, version = version + 1, row_mac = $3
+             WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .bind(phc.as_str())
+        .bind(&mac)
+        .execute(self.connection())
+        .await?;
+        one_row(changed, "set_password_hash")
+    }
+
+    /// The MAC of the account with another password hash.
+    async fn mac_with_hash(&mut self, id: &UserId, phc: &str) -> Result<Vec<u8>, StoreError> {
+        let (_, username, home_tenant, _, disabled_at, ..) = self.written_account(id).await?;
+        let bound = Bound {
+            id: id.as_str(),
+            username: &username,
+            home_tenant: &home_tenant,
+            password_hash: Some(phc),
+            disabled_at,
+        };
+        Ok(bound.mac(self.row_macs()))
+    }
+
+    /// An account before a change of what its MAC covers. One that somebody
+    /// else wrote is not made good by changing it.
+    async fn written_account(&mut self, id: &UserId) -> Result<Row, StoreError> {
+        let row: Option<Row> = locking!(
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account WHERE id = $1",
+            "account"
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.connection())
+        .await?;
+        genuine(self.row_macs(), row)
+            .ok_or_else(|| StoreError::Corrupt(format!("account {id} was not written by Doorward")))
+    }
+
+    pub(super) async fn bind_accounts(&mut self) -> Result<(), StoreError> {
+        let rows: Vec<Row> = sql(
+            "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account",
+        )
+        .fetch_all(self.connection())
+        .await?;
+        for row in rows {
+            let mac = bound(&row).mac(self.row_macs());
+            sql("UPDATE account SET row_mac = $2 WHERE id = $1")
+                .bind(&row.0)
+                .bind(&mac)
                 .execute(self.connection())
                 .await?;
-        one_row(changed, "set_password_hash")
+        }
+        Ok(())
     }
 
     /// The same password under other parameters: nobody is signed out for it.
@@ -210,13 +348,16 @@ impl Tx {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let changed =
-            sql("UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
-                .bind(id.as_str())
-                .bind(old.to_phc())
-                .bind(new.to_phc())
-                .execute(self.connection())
-                .await?;
+        let phc = new.to_phc();
+        let mac = self.mac_with_hash(id, &phc).await?;
+        let changed = sql("UPDATE account SET password_hash = $3, row_mac = $4
+             WHERE id = $1 AND password_hash = $2")
+        .bind(id.as_str())
+        .bind(old.to_phc())
+        .bind(phc.as_str())
+        .bind(&mac)
+        .execute(self.connection())
+        .await?;
         Ok(changed == 1)
     }
 
@@ -257,8 +398,24 @@ impl Tx {
     }
 }
 
+fn bound(row: &Row) -> Bound<'_> {
+    let (id, username, home_tenant, hash, disabled_at, ..) = row;
+    Bound {
+        id,
+        username,
+        home_tenant,
+        password_hash: hash.as_deref(),
+        disabled_at: *disabled_at,
+    }
+}
+
+/// The row, if Doorward wrote it.
+fn genuine(macs: &RowMacs, row: Option<Row>) -> Option<Row> {
+    row.filter(|row| bound(row).holds(macs, row.6.as_deref()))
+}
+
 fn account(row: Row) -> Result<Account, StoreError> {
-    let (id, username, home_tenant, hash, disabled_at, version) = row;
+    let (id, username, home_tenant, hash, disabled_at, version, _) = row;
     let hash = hash.map(|hash| parsed(PasswordHash::parse(&hash), "account.password_hash"));
     Ok(Account {
         id: UserId::from_text(id),

@@ -4,8 +4,8 @@ use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
 use super::{
-    Store, Tx, millis, moment, one_row, parsed, seconds,
-    statement::{Statement, sql},
+    RowMacs, Store, Tx, millis, moment, one_row, parsed, seconds,
+    statement::{Statement, Value, sql},
     unix,
 };
 use crate::{
@@ -54,6 +54,7 @@ type Row = (
     Option<i64>,
     Option<i64>,
     i64,
+    Option<Vec<u8>>,
 );
 
 /// The columns of [`Row`].
@@ -61,7 +62,7 @@ macro_rules! select {
     ($which:literal) => {
         concat!(
             "SELECT id, name, tenant, roles, permissions, secret_mac, last_four, old_secret_mac,
-                    old_secret_until, tokens_from, disabled_at, removed_at, created_at
+                    old_secret_until, tokens_from, disabled_at, removed_at, created_at, row_mac
              FROM client ",
             $which
         )
@@ -91,7 +92,7 @@ impl Store {
             .bind(change)
             .fetch_all(self.readers())
             .await?;
-        rows.into_iter().map(client).collect()
+        genuine(self.row_macs(), rows)
     }
 
     /// Clients that are not removed, by name.
@@ -99,7 +100,7 @@ impl Store {
         let rows: Vec<Row> = sql(select!("WHERE removed_at IS NULL ORDER BY name"))
             .fetch_all(self.readers())
             .await?;
-        rows.into_iter().map(client).collect()
+        genuine(self.row_macs(), rows)
     }
 }
 
@@ -117,7 +118,7 @@ impl Tx {
         .bind(name.as_str())
         .fetch_optional(self.connection())
         .await?;
-        row.map(client).transpose()
+        Ok(genuine(self.row_macs(), row.into_iter().collect())?.pop())
     }
 
     /// The client of this id, removed or not. Nobody else changes it until this
@@ -133,7 +134,7 @@ impl Tx {
         .bind(id.as_str())
         .fetch_optional(self.connection())
         .await?;
-        row.map(client).transpose()
+        Ok(genuine(self.row_macs(), row.into_iter().collect())?.pop())
     }
 
     /// `false` if the name is taken.
@@ -141,8 +142,8 @@ impl Tx {
         let change = self.numbers("clients", 1).await?;
         let inserted = sql(
             "INSERT INTO client (id, name, tenant, roles, permissions, secret_mac, last_four,
-                                 tokens_from, change, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+                                 tokens_from, change, created_at, row_mac)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         )
         .bind(new.id.as_str())
         .bind(new.name.as_str())
@@ -154,6 +155,7 @@ impl Tx {
         .bind(seconds(new.tokens_from))
         .bind(change)
         .bind(millis(new.created_at))
+        .bind(&new.mac(self.row_macs()))
         .execute(self.connection())
         .await?;
         Ok(inserted == 1)
@@ -166,7 +168,7 @@ impl Tx {
         let changed = sql(
             "UPDATE client SET secret_mac = $2, last_four = $3, old_secret_mac = $4,
                  old_secret_until = $5, tokens_from = $6, change = $7, disabled_at = $8,
-                 removed_at = $9
+                 removed_at = $9, row_mac = $10
              WHERE id = $1 AND removed_at IS NULL AND tokens_from <= $6",
         )
         .bind(row.id.as_str())
@@ -178,15 +180,83 @@ impl Tx {
         .bind(change)
         .bind(row.disabled_at.map(millis))
         .bind(row.removed_at.map(millis))
+        .bind(&row.mac(self.row_macs()))
         .execute(self.connection())
         .await?;
         one_row(changed, "update_client")
     }
+
+    pub(super) async fn bind_clients(&mut self) -> Result<(), StoreError> {
+        let rows: Vec<Row> = sql(select!("ORDER BY id"))
+            .fetch_all(self.connection())
+            .await?;
+        for row in rows {
+            let row = client(row)?;
+            sql("UPDATE client SET row_mac = $2 WHERE id = $1")
+                .bind(row.id.as_str())
+                .bind(&row.mac(self.row_macs()))
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl ClientRow {
+    /// What the MAC covers: everything that decides.
+    fn columns(&self) -> Vec<Value<'_>> {
+        let old = self.secrets.old.as_ref();
+        vec![
+            self.id.as_str().into(),
+            self.name.as_str().into(),
+            self.tenant.as_str().into(),
+            self.roles.join(" ").into(),
+            self.permissions.join(" ").into(),
+            (&self.secrets.current.0[..]).into(),
+            old.map(|(mac, _)| &mac.0[..]).into(),
+            old.map(|(_, until)| millis(*until)).into(),
+            seconds(self.tokens_from).into(),
+            self.disabled_at.map(millis).into(),
+            self.removed_at.map(millis).into(),
+        ]
+    }
+
+    fn mac(&self, macs: &RowMacs) -> Vec<u8> {
+        macs.of("client", &self.columns())
+    }
+}
+
+/// Those that Doorward wrote.
+fn genuine(macs: &RowMacs, rows: Vec<Row>) -> Result<Vec<ClientRow>, StoreError> {
+    let mut clients = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let mac = row.13.take();
+        let client = client(row)?;
+        let (id, columns) = (client.id.as_str(), client.columns());
+        if macs.hold(("client", id), &columns, mac.as_deref()) {
+            clients.push(client);
+        }
+    }
+    Ok(clients)
 }
 
 fn client(row: Row) -> Result<ClientRow, StoreError> {
-    let (id, name, tenant, roles, permissions, mac, last_four, old, until, from, off, removed, at) =
-        row;
+    let (
+        id,
+        name,
+        tenant,
+        roles,
+        permissions,
+        mac,
+        last_four,
+        old,
+        until,
+        from,
+        off,
+        removed,
+        at,
+        _,
+    ) = row;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     let at_ms = |at: Option<i64>, column| at.map(|at| moment(at, column)).transpose();
     Ok(ClientRow {

@@ -6,7 +6,10 @@
 
 use std::future::Future;
 
-use crate::error::{AdminError, OpenError, SessionError, StoreError};
+use crate::{
+    api_key::ApiKeyError,
+    error::{AdminError, OpenError, SessionError, StoreError},
+};
 
 /// Most tries of one change.
 const TRIES: usize = 5;
@@ -56,7 +59,7 @@ macro_rules! from_store {
     )+};
 }
 
-from_store!(AdminError, OpenError, SessionError);
+from_store!(AdminError, ApiKeyError, OpenError, SessionError);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 
 use doorward_verify::clock::Timestamp;
 
-use super::{PURGE_ROWS, Store, Tx, millis, moment, parsed, statement::sql};
+use super::{PURGE_ROWS, Store, Tx, millis, moment, one_row, parsed, statement::sql};
 use crate::{
     error::StoreError,
-    session::{EndCause, SessionId},
+    session::{EndCause, SessionId, Standing},
     tenant::TenantName,
     user::UserId,
 };
@@ -17,7 +17,6 @@ pub(crate) struct NewSession<'a> {
     pub(crate) tenant: &'a TenantName,
     pub(crate) client_id: &'a str,
     pub(crate) methods: &'a [&'a str],
-    pub(crate) sealed_key: &'a [u8],
     pub(crate) now: Timestamp,
     pub(crate) idle_until: Timestamp,
     pub(crate) absolute_until: Timestamp,
@@ -31,22 +30,8 @@ pub(crate) struct SessionRow {
     pub(crate) client_id: String,
     pub(crate) methods: Vec<String>,
     pub(crate) sealed_key: Vec<u8>,
-    pub(crate) generation: u32,
-    pub(crate) rotated_at: Timestamp,
-    pub(crate) idle_until: Timestamp,
-    pub(crate) absolute_until: Timestamp,
     pub(crate) created_at: Timestamp,
-    pub(crate) ended: bool,
-}
-
-/// One compare-and-swap: `presented` becomes `presented + 1`.
-#[derive(Clone, Copy)]
-pub(crate) struct Rotation<'a> {
-    pub(crate) session: SessionId,
-    pub(crate) presented: u32,
-    pub(crate) client_id: &'a str,
-    pub(crate) now: Timestamp,
-    pub(crate) idle_until: Timestamp,
+    pub(crate) standing: Standing,
 }
 
 type Row = (
@@ -114,7 +99,11 @@ impl Tx {
         row.map(session).transpose()
     }
 
-    pub(crate) async fn insert_session(&mut self, new: &NewSession<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn insert_session(
+        &mut self,
+        new: &NewSession<'_>,
+        sealed_key: &[u8],
+    ) -> Result<(), StoreError> {
         sql(
             "INSERT INTO session (id, account_id, tenant, client_id, methods, sealed_key,
                                   generation, rotated_at, idle_until, absolute_until, created_at)
@@ -125,7 +114,7 @@ impl Tx {
         .bind(new.tenant.as_str())
         .bind(new.client_id)
         .bind(new.methods.join(" "))
-        .bind(new.sealed_key)
+        .bind(sealed_key)
         .bind(millis(new.now))
         .bind(millis(new.idle_until))
         .bind(millis(new.absolute_until))
@@ -135,25 +124,75 @@ impl Tx {
     }
 
     /// Check and update in one statement: whatever else is going on, one
-    /// generation is exchanged once. `None` if the swap did not apply.
-    pub(crate) async fn rotate(
+    /// generation is exchanged once. `false` if the session no longer stands
+    /// as it did `before`: every change of the standing changes one of the
+    /// columns that are compared.
+    pub(crate) async fn swap_standing(
         &mut self,
-        rotation: Rotation<'_>,
-    ) -> Result<Option<SessionRow>, StoreError> {
-        let row: Option<Row> = sql("UPDATE session
-             SET generation = generation + 1, rotated_at = $4, idle_until = $5
-             WHERE id = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
-               AND idle_until > $4 AND absolute_until > $4
-             RETURNING account_id, tenant, client_id, methods, sealed_key, generation,
-                       rotated_at, idle_until, absolute_until, created_at, ended_at")
-        .bind(rotation.session.to_string())
-        .bind(i64::from(rotation.presented))
-        .bind(rotation.client_id)
-        .bind(millis(rotation.now))
-        .bind(millis(rotation.idle_until))
-        .fetch_optional(self.connection())
+        id: SessionId,
+        before: &Standing,
+        after: &Standing,
+    ) -> Result<bool, StoreError> {
+        let swapped = sql(
+            "UPDATE session SET generation = $3, rotated_at = $4, idle_until = $5
+             WHERE id = $1 AND generation = $2 AND ended_at IS NULL",
+        )
+        .bind(id.to_string())
+        .bind(i64::from(before.generation))
+        .bind(i64::from(after.generation))
+        .bind(millis(after.rotated_at))
+        .bind(millis(after.idle_until))
+        .execute(self.connection())
         .await?;
-        row.map(session).transpose()
+        Ok(swapped == 1)
+    }
+
+    /// The sessions of a user that are alive, but for the newest `kept`.
+    pub(crate) async fn sessions_beyond(
+        &mut self,
+        kept: u32,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        // Ids are in the order of time.
+        let rows: Vec<(String,)> = sql("SELECT id FROM session
+             WHERE account_id = $1 AND ended_at IS NULL AND idle_until > $2
+               AND absolute_until > $2
+             ORDER BY id DESC LIMIT $4 OFFSET $3")
+        .bind(user.as_str())
+        .bind(millis(now))
+        .bind(i64::from(kept))
+        .bind(PURGE_ROWS as i64)
+        .fetch_all(self.connection())
+        .await?;
+        let read = |(id,): (String,)| SessionId::parse(&id).ok_or(id);
+        rows.into_iter()
+            .map(|row| parsed(read(row), "session.id"))
+            .collect()
+    }
+
+    /// Every session that has not ended.
+    pub(crate) async fn every_live_session(&mut self) -> Result<Vec<SessionId>, StoreError> {
+        let rows: Vec<(String,)> = sql("SELECT id FROM session WHERE ended_at IS NULL ORDER BY id")
+            .fetch_all(self.connection())
+            .await?;
+        let read = |(id,): (String,)| SessionId::parse(&id).ok_or(id);
+        rows.into_iter()
+            .map(|row| parsed(read(row), "session.id"))
+            .collect()
+    }
+
+    pub(crate) async fn set_session_key(
+        &mut self,
+        id: SessionId,
+        sealed_key: &[u8],
+    ) -> Result<(), StoreError> {
+        let changed = sql("UPDATE session SET sealed_key = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(sealed_key)
+            .execute(self.connection())
+            .await?;
+        one_row(changed, "set_session_key")
     }
 
     /// Whose session it was, or `None` if there is none alive.
@@ -257,11 +296,13 @@ fn session(row: Row) -> Result<SessionRow, StoreError> {
         client_id,
         methods: methods.split_whitespace().map(str::to_owned).collect(),
         sealed_key,
-        generation: parsed(u32::try_from(generation), "session.generation")?,
-        rotated_at: moment(rotated_at, "session.rotated_at")?,
-        idle_until: moment(idle_until, "session.idle_until")?,
-        absolute_until: moment(absolute_until, "session.absolute_until")?,
         created_at: moment(created_at, "session.created_at")?,
-        ended: ended_at.is_some(),
+        standing: Standing {
+            generation: parsed(u32::try_from(generation), "session.generation")?,
+            rotated_at: moment(rotated_at, "session.rotated_at")?,
+            idle_until: moment(idle_until, "session.idle_until")?,
+            absolute_until: moment(absolute_until, "session.absolute_until")?,
+            ended: ended_at.is_some(),
+        },
     })
 }

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 use tokio::sync::Notify;
 
 use super::{
+    RowMacs,
     audit_log::AuditRow,
     revocations::RevocationRow,
     statement::{On, sql, within},
@@ -20,6 +21,7 @@ pub(crate) struct Tx {
     told: Arc<Notify>,
     revoked: Vec<RevocationRow>,
     audited: Vec<AuditRow>,
+    row_macs: RowMacs,
 }
 
 pub(super) enum Engine {
@@ -28,8 +30,14 @@ pub(super) enum Engine {
 }
 
 impl Tx {
-    pub(super) fn new(engine: Engine, in_force: Arc<RevocationSet>, told: Arc<Notify>) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        in_force: Arc<RevocationSet>,
+        told: Arc<Notify>,
+        row_macs: RowMacs,
+    ) -> Self {
         Self {
+            row_macs,
             engine,
             in_force,
             told,
@@ -73,6 +81,10 @@ impl Tx {
             Engine::Sqlite(tx) => script.execute(&mut **tx).await.map(drop),
             Engine::Postgres(tx) => script.execute(&mut **tx).await.map(drop),
         }
+    }
+
+    pub(super) const fn row_macs(&self) -> &RowMacs {
+        &self.row_macs
     }
 
     pub(super) const fn is_postgres(&self) -> bool {

@@ -18,6 +18,8 @@ mod proof_at_rest;
 mod races;
 mod refresh;
 mod revocation;
+mod row_macs;
+mod simulation;
 mod walk;
 
 const ENGINE: harness::Engine = harness::Engine::Sqlite;

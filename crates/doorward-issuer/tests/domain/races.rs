@@ -28,9 +28,9 @@ async fn all_at_once(issuer: &Issuer, token: &str, count: usize) -> Vec<Refreshe
         .collect()
 }
 
-/// CVE-2026-1035: check and update are one statement.
+/// Check and update are one statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rft_003_parallel_refreshes_of_one_token_have_one_successor() {
+async fn cve_2026_1035_rft_003_parallel_refreshes_of_one_token_have_one_successor() {
     let (world, issuer) = World::with_alice().await;
     let mut token = sign_in(&issuer, "alice").await.refresh_token;
     for count in [64, 100, 2, 64] {

@@ -1,13 +1,13 @@
 //! Refresh, one step at a time.
 
 use doorward_issuer::{
-    Issuer, RefreshError, TokenAnswer,
+    Config, Issuer, MintError, RefreshError, TokenAnswer,
     refresh_token::ReuseKind,
     session::{EndCause, FIRST_PARTY_CLIENT, Refreshed},
 };
 use doorward_policy::decision::Reason;
 
-use crate::harness::{World, audit, audited, check, config, sign_in};
+use crate::harness::{World, audit, audited, check, config, roles, sign_in};
 
 async fn refresh(issuer: &Issuer, token: &str) -> Result<Refreshed, RefreshError> {
     issuer.refresh(token, FIRST_PARTY_CLIENT).await
@@ -143,7 +143,7 @@ async fn rft_005_rotations_within_one_second_are_ordered_by_generation() {
 /// A thief who stays one step behind and inside the overlap is caught the
 /// first time that he is not (the weakness of accepting the parent for ever).
 #[tokio::test]
-async fn a_thief_who_walks_in_step_is_caught_at_the_first_step_outside_the_overlap() {
+async fn rft_001_walk_in_step_theft_is_caught_at_the_first_step_outside_the_overlap() {
     let (world, issuer) = World::with_alice().await;
     let mut stolen = sign_in(&issuer, "alice").await.refresh_token;
     for _ in 0..3 {
@@ -161,9 +161,9 @@ async fn a_thief_who_walks_in_step_is_caught_at_the_first_step_outside_the_overl
     assert!(is_invalid(&refresh(&issuer, &victim.refresh_token).await));
 }
 
-/// CVE-2026-9802: what decides is in the row, not in the process.
+/// What decides is in the row, not in the process.
 #[tokio::test]
-async fn rft_009_a_restart_forgets_no_revocation_and_no_reuse() {
+async fn cve_2026_9802_rft_009_a_restart_forgets_no_revocation_and_no_reuse() {
     let (world, issuer) = World::with_alice().await;
     let ended = sign_in(&issuer, "alice").await;
     let rotated = sign_in(&issuer, "alice").await;
@@ -322,4 +322,63 @@ async fn a_generation_that_the_database_never_wrote_ends_the_session() {
     world.tamper("UPDATE session SET generation = 1").await;
     assert!(is_invalid(&refresh(&issuer, &third.refresh_token).await));
     assert!(is_invalid(&refresh(&issuer, &first.refresh_token).await));
+}
+
+/// A token that cannot be made costs an answer and not the session: nothing
+/// was swapped for it, so the same refresh token goes on when it can be.
+#[tokio::test]
+async fn a_token_that_is_too_large_costs_nobody_the_session() {
+    let (world, issuer) = World::with_alice().await;
+    let before = world.roles.load_full();
+    let first = sign_in(&issuer, "alice").await;
+    let many: Vec<String> = (0..600).map(|n| format!("orders:read{n:04}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    world.roles.store(roles(&[("reader", &many)]).into());
+    for _ in 0..3 {
+        let refused = refresh(&issuer, &first.refresh_token).await;
+        assert!(
+            matches!(refused, Err(RefreshError::Mint(MintError::TooLarge { .. }))),
+            "{:?}",
+            refused.err()
+        );
+        world.clock.turn(60);
+    }
+    world.roles.store(before);
+    next(&issuer, &first.refresh_token).await;
+}
+
+#[tokio::test]
+async fn rft_016_a_session_too_many_ends_the_oldest_and_says_so() {
+    let (world, issuer) = World::with_alice().await;
+    drop(issuer);
+    let config = Config {
+        sessions_per_user: 3,
+        ..config()
+    };
+    let issuer = Issuer::open(
+        world.database(),
+        world.master_key(),
+        config,
+        world.surroundings(),
+    );
+    let issuer = issuer.await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        world.clock.turn(1);
+        sessions.push(sign_in(&issuer, "alice").await);
+    }
+    for (n, session) in sessions.iter().enumerate() {
+        let refreshed = refresh(&issuer, &session.refresh_token).await;
+        let checked = check(&issuer, &world.clock, &session.access_token);
+        assert_eq!(
+            (refreshed.is_ok(), checked.is_ok()),
+            (n >= 2, n >= 2),
+            "{n}"
+        );
+    }
+    let entries = audit(&issuer).await;
+    let ended = entries
+        .iter()
+        .filter(|entry| entry.detail.contains("too_many_sessions"));
+    assert_eq!(ended.count(), 2);
 }

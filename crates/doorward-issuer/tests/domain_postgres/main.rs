@@ -6,6 +6,8 @@
 mod accounts;
 #[path = "../domain/administration.rs"]
 mod administration;
+#[path = "../domain/api_keys.rs"]
+mod api_keys;
 #[path = "../domain/backup.rs"]
 mod backup;
 #[path = "../domain/clients.rs"]
@@ -32,6 +34,10 @@ mod races;
 mod refresh;
 #[path = "../domain/revocation.rs"]
 mod revocation;
+#[path = "../domain/row_macs.rs"]
+mod row_macs;
+#[path = "../domain/simulation.rs"]
+mod simulation;
 #[path = "../domain/walk.rs"]
 mod walk;
 

@@ -130,5 +130,6 @@ fn place(id: &str) -> Place<'_> {
     Place {
         table: "idempotency",
         id,
+        beside: &[],
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn list(call: Call) -> Result<Said, Refusal> {
         client_id: session.client_id,
         methods: session.methods,
         created_at_ms: session.created_at.millis(),
-        refreshed_at_ms: session.rotated_at.millis(),
+        refreshed_at_ms: session.standing.rotated_at.millis(),
     });
     Said::ok(&Sessions {
         items: items.collect(),
