@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use serde_json::Value;
+
 use super::{
     Account, Leave, Login, Step,
     endpoint::{Endpoint, Values},
@@ -314,6 +316,14 @@ impl<'r> Conversation<'_, 'r> {
                 outcome.shown()
             ))),
         }
+    }
+
+    /// What the route shows whoever holds `access`, if it is JSON.
+    pub(crate) async fn shown(&mut self, access: &str) -> Result<Option<Value>, Halt> {
+        let request = self.target.request(Some(access));
+        let (outcome, _) = self.session.exchange(&request, Flaw::Sound).await?;
+        let answer = outcome.answer();
+        Ok(answer.and_then(|answer| serde_json::from_slice(&answer.body).ok()))
     }
 
     /// Whether the access token dies within the time that an ended session has;

@@ -50,7 +50,8 @@ async fn join(talk: Talk<'_, '_, '_>, name: &str, values: &Values) -> Result<Tok
 async fn mass_assignment(talk: Talk<'_, '_, '_>) -> Result<Came, Halt> {
     let name = talk.word(14);
     let values = newcomer(talk, &name, PASSWORD);
-    let plain = facts(&join(talk, &name, &values).await?);
+    let tokens = join(talk, &name, &values).await?;
+    let plain = facts(talk, &tokens).await?;
     let canary = "doorward-attack-admin";
     let members: [(&str, Value); 9] = [
         ("role", json!(canary)),
@@ -81,38 +82,51 @@ async fn mass_assignment(talk: Talk<'_, '_, '_>) -> Result<Came, Halt> {
                 || matches!((fact, &value), (Value::Array(have), Value::String(_)) if have.contains(&value));
             is_it && !plain.contains(&(name.clone(), fact.clone()))
         };
-        if let Some((claim, _)) = facts(&tokens).into_iter().find(is_new) {
+        let facts = facts(talk, &tokens).await?;
+        if let Some((fact, _)) = facts.into_iter().find(is_new) {
             return Ok(Found::proof(
                 Step::SignUp,
                 format!("a sign-up with `{member}`: {value}"),
-                format!("the new account has it: `{claim}` of its token says so"),
+                format!(
+                    "the new account has it: `{fact}` says so, which it is told after its sign-in"
+                ),
             )
             .seen_in(&answer));
         }
     }
     Ok(Came::Held(
-        "judged by the claims of the new account's token and the answer to its sign-in".to_owned(),
+        "judged by the claims of the new account's token, the answer to its sign-in and what the \
+         route shows it"
+            .to_owned(),
     ))
 }
 
-/// The claims of a session's token and the members of the answer around it.
-fn facts(tokens: &Tokens) -> Vec<(String, Value)> {
-    let claims = Inspected::parse(&tokens.access)
-        .map(|jws| jws.payload)
-        .unwrap_or_default();
-    let answer: Value = serde_json::from_slice(&tokens.answer.body).unwrap_or_default();
-    let around = match answer {
-        Value::Object(members) => members,
-        _ => serde_json::Map::new(),
-    };
-    let mut facts: Vec<(String, Value)> = claims.into_iter().collect();
-    for (name, value) in around {
-        match value {
-            Value::Object(inner) => facts.extend(inner),
-            value => facts.push((name, value)),
+/// What an account learns of itself: the claims of its token, the answer to its
+/// sign-in, and what the route shows it.
+async fn facts(talk: Talk<'_, '_, '_>, tokens: &Tokens) -> Result<Vec<(String, Value)>, Halt> {
+    let claims = Inspected::parse(&tokens.access).map(|jws| jws.payload);
+    let mut facts: Vec<(String, Value)> = claims.unwrap_or_default().into_iter().collect();
+    let answer = serde_json::from_slice(&tokens.answer.body).unwrap_or_default();
+    gather(answer, &mut facts);
+    gather(
+        talk.shown(&tokens.access).await?.unwrap_or_default(),
+        &mut facts,
+    );
+    Ok(facts)
+}
+
+/// The members of `value` at any depth.
+fn gather(value: Value, facts: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                facts.push((name, value.clone()));
+                gather(value, facts);
+            }
         }
+        Value::Array(items) => items.into_iter().for_each(|item| gather(item, facts)),
+        _ => {}
     }
-    facts
 }
 
 /// PAR-018: two accounts that people cannot tell apart.

@@ -108,7 +108,8 @@ async fn batch(talk: Talk<'_, '_, '_>, count: usize) -> Result<Compared, Halt> {
     match known.len() >= FEWEST {
         true => Ok(compare(&known, &nobody)),
         false => Err(Halt::Unclear(format!(
-            "guessing was slowed after {} samples, too few to compare",
+            "after {} samples an answer was another refusal than the first: guessing is slowed, \
+             or names are told apart by the answer (BRU-007); too few to compare",
             known.len()
         ))),
     }

@@ -74,6 +74,7 @@ const ROWS: &[Row] = &[
     ("everywhere_is_only_here", Json, "REV-003", &[]),
     ("password_change_keeps_sessions", Json, "REV-004", &[]),
     ("sign_up_takes_everything", Json, "ISS-001", &[]),
+    ("sign_up_makes_administrators", Json, "ISS-001", &[]),
     ("issuer_from_host", Json, "ISS-021", &[]),
     ("mail_link_from_a_field", Json, "ISS-021", &[]),
     ("reset_token_stays_good", Json, "ISS-022", &[]),
