@@ -74,18 +74,16 @@ pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         .open(path)
         .and_then(|mut handle| handle.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => already_there(path),
+        ErrorKind::AlreadyExists => already_there(path, "name another file: `doorward init FILE`"),
         _ => Failure::configuration(format!("cannot write {file}: {error}"))
             .hint("check the folder and its permissions"),
     })
 }
 
-/// For a file that must not be overwritten.
-pub(super) fn already_there(path: &Path) -> Failure {
-    Failure::configuration(format!("{} is already there", path.display())).hint(
-        "nothing was changed; name another file, or compare with `doorward route diff --openapi \
-         FILE`",
-    )
+/// For a file that must not be overwritten, and what may be done instead.
+pub(super) fn already_there(path: &Path, instead: &str) -> Failure {
+    Failure::configuration(format!("{} is already there", path.display()))
+        .hint(format!("nothing was changed; {instead}"))
 }
 
 /// What a person reads after `proposal` was written to `path`.

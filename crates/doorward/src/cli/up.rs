@@ -145,7 +145,8 @@ impl Up {
         let file = place.config.as_deref();
         let file = file.unwrap_or(Path::new(DEFAULT_CONFIG));
         if file.exists() {
-            return Err(already_there(file));
+            let instead = "name another file, or compare with `doorward route diff --openapi FILE`";
+            return Err(already_there(file, instead));
         }
         if let Some(upstream) = &self.upstream {
             origin(upstream)?;
