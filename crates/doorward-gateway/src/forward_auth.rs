@@ -17,8 +17,9 @@
 //! changes a byte of it. A path is therefore let through only in its canonical
 //! spelling, and not, as in the gateway, rewritten to it.
 //!
-//! This is not the place that removes the caller's own identity headers: the
-//! proxy has to, and `docs/beside-other-proxies.md` says how.
+//! So this is not the place that removes the caller's own identity headers: the
+//! proxy has to, and `docs/beside-other-proxies.md` says how. Where a question
+//! shows one that is still there, it is denied.
 
 mod answer;
 mod original;
@@ -102,6 +103,16 @@ impl Proxy {
                 host: HeaderName::from_static("x-forwarded-host"),
             }),
             Self::Envoy => None,
+        }
+    }
+
+    /// Whether its page takes the caller's `X-Doorward-*`, as we spell them, away
+    /// after the question and not before it.
+    fn clears_ours_later(self) -> bool {
+        match self {
+            Self::Nginx | Self::Haproxy => true,
+            // Traefik does too, but only those that its operator listed.
+            Self::Traefik | Self::Caddy | Self::Envoy => false,
         }
     }
 

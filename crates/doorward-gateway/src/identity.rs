@@ -8,7 +8,9 @@
 //! them.
 //!
 //! INVARIANT: no byte of a caller reaches a reserved header except through a
-//! verified token, and then percent-encoded.
+//! verified token, and then percent-encoded; or as the `traceparent` and
+//! `tracestate` of a context that is exactly valid (`trace`), which say nothing
+//! of who the caller is.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -36,10 +38,16 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whatever starts so is written by gateways and proxies only.
 const RESERVED_PREFIXES: &[&str] = &[
-    "x-doorward-", // ours
     "x-forwarded-",
     "x-original-",
     "x-rewrite-", // address and target, from the socket only
+    "x-envoy-",   // what an edge proxy says of the caller
+    "x-accel-",   // paths of files, for nginx and Rack
+];
+
+/// Whatever starts so says who the caller is.
+const IDENTITY_PREFIXES: &[&str] = &[
+    "x-doorward-", // ours
     "x-auth-request-",
     "x-authenticated-",
     "x-webauth-",
@@ -53,14 +61,10 @@ const RESERVED_PREFIXES: &[&str] = &[
     "x-ssl-client-",
     "ssl-client-",
     "x-client-cert",
-    "x-envoy-", // what an edge proxy says of the caller
-    "x-accel-", // paths of files, for nginx and Rack
 ];
 
-/// Fields that APIs behind other proxies take for identity, address, path or
-/// method.
-const RESERVED_NAMES: &[&str] = &[
-    // Identity.
+/// Fields that APIs behind other proxies take for the caller's identity.
+const IDENTITY_NAMES: &[&str] = &[
     "x-user",
     "x-user-id",
     "x-userid",
@@ -92,7 +96,10 @@ const RESERVED_NAMES: &[&str] = &[
     "x-anonymous-consumer",
     "cf-access-authenticated-user-email",
     "cf-access-jwt-assertion",
-    "x-forwarded",
+];
+
+/// Fields that they take for address, path or method.
+const RESERVED_NAMES: &[&str] = &[
     // Path and method.
     "x-http-method",
     "x-http-method-override",
@@ -104,6 +111,7 @@ const RESERVED_NAMES: &[&str] = &[
     "x-sendfile-type",
     // Address.
     "forwarded",
+    "x-forwarded",
     "forwarded-for",
     "x-real-ip",
     "x-client-ip",
@@ -132,24 +140,33 @@ const RESERVED_NAMES: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Names {
     names: HashSet<Box<[u8]>>,
+    /// Those among them that say who the caller is.
+    identity: HashSet<Box<[u8]>>,
     /// The first bytes of all of them: most fields are none by that alone.
     first: [bool; 256],
 }
 
 impl Names {
     pub(crate) fn new(more: &[String]) -> Self {
-        let built_in = RESERVED_NAMES.iter().map(|name| name.as_bytes().into());
+        let built_in = |names: &'static [&str]| names.iter().map(|name| name.as_bytes().into());
         let more = more.iter().map(|name| Folded::of(name).bytes().into());
-        let names: HashSet<Box<[u8]>> = built_in.chain(more).collect();
+        let identity: HashSet<Box<[u8]>> = built_in(IDENTITY_NAMES).chain(more).collect();
+        let names = built_in(RESERVED_NAMES).chain(identity.iter().cloned());
+        let names: HashSet<Box<[u8]>> = names.collect();
         let mut first = [false; 256];
-        let prefixes = RESERVED_PREFIXES.iter().map(|prefix| prefix.as_bytes());
+        let prefixes = RESERVED_PREFIXES.iter().chain(IDENTITY_PREFIXES);
+        let prefixes = prefixes.map(|prefix| prefix.as_bytes());
         for name in names.iter().map(|name| &**name).chain(prefixes) {
             // An empty name is no field's.
             if let Some(byte) = name.first() {
                 first[usize::from(*byte)] = true;
             }
         }
-        Self { names, first }
+        Self {
+            names,
+            identity,
+            first,
+        }
     }
 
     /// Whether only the gateway may set `name`.
@@ -160,10 +177,16 @@ impl Names {
         }
         let folded = Folded::of(name);
         let folded = folded.bytes();
-        RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| folded.starts_with(prefix.as_bytes()))
+        starts_with_one(folded, RESERVED_PREFIXES)
+            || starts_with_one(folded, IDENTITY_PREFIXES)
             || self.names.contains(folded)
+    }
+
+    /// Whether `name`, in any spelling, says who the caller is.
+    pub(crate) fn is_identity(&self, name: &str) -> bool {
+        let folded = Folded::of(name);
+        let folded = folded.bytes();
+        starts_with_one(folded, IDENTITY_PREFIXES) || self.identity.contains(folded)
     }
 
     /// Removes what only the gateway may set.
@@ -180,6 +203,11 @@ impl Names {
             decision.pass(Step::Request, format!("removed {}", names.join(", ")));
         }
     }
+}
+
+fn starts_with_one(folded: &[u8], prefixes: &[&str]) -> bool {
+    let mut prefixes = prefixes.iter();
+    prefixes.any(|prefix| folded.starts_with(prefix.as_bytes()))
 }
 
 /// Longest name that is told apart; of a longer one the front is judged.
@@ -289,7 +317,9 @@ mod tests {
     use doorward_policy::decision::{Decision, TraceId};
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Folded, Names, RESERVED_NAMES, RESERVED_PREFIXES, encode};
+    use super::{
+        Folded, IDENTITY_NAMES, IDENTITY_PREFIXES, Names, RESERVED_NAMES, RESERVED_PREFIXES, encode,
+    };
 
     fn survives(name: &str) -> bool {
         let mut headers = HeaderMap::new();
@@ -303,9 +333,11 @@ mod tests {
 
     #[test]
     fn gwy_012_every_spelling_of_a_reserved_name_is_removed() {
-        let prefixed = RESERVED_PREFIXES.iter().map(|prefix| format!("{prefix}x"));
+        let prefixed = RESERVED_PREFIXES.iter().chain(IDENTITY_PREFIXES);
+        let prefixed = prefixed.map(|prefix| format!("{prefix}x"));
         let names = RESERVED_NAMES
             .iter()
+            .chain(IDENTITY_NAMES)
             .map(|name| (*name).to_owned())
             .chain(prefixed);
         for name in names.chain(["x-own-name".to_owned()]) {
@@ -337,7 +369,8 @@ mod tests {
 
     #[test]
     fn the_table_is_written_in_its_folded_form() {
-        for name in RESERVED_NAMES.iter().chain(RESERVED_PREFIXES) {
+        let prefixes = RESERVED_PREFIXES.iter().chain(IDENTITY_PREFIXES);
+        for name in RESERVED_NAMES.iter().chain(IDENTITY_NAMES).chain(prefixes) {
             assert_eq!(Folded::of(name).bytes(), name.as_bytes());
         }
     }

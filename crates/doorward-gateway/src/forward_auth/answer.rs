@@ -42,7 +42,7 @@ pub(crate) async fn answer(
     let mut response = match compare(&exchange, &question) {
         Err(fault) => refuse_fault(fault, &exchange, decision),
         Ok(()) => match original(
-            (settings, &inner.config.trusted_proxies),
+            (settings, &inner.config.trusted_proxies, &inner.names),
             asking,
             question,
             decision,

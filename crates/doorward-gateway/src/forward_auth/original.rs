@@ -13,26 +13,35 @@ use crate::{
     address::{Network, behind, is_trusted},
     arrival::Caller,
     gateway::readable,
+    identity::{Folded, Names, OURS},
     path::CanonicalPath,
 };
 
 /// Fields in which any kind of proxy, or an API's framework, may be told a
 /// method or a target. None may say something else than the one that counts.
-const METHODS: [&str; 2] = ["x-original-method", "x-forwarded-method"];
-const TARGETS: [&str; 5] = [
+const METHODS: [&str; 5] = [
+    "x-original-method",
+    "x-forwarded-method",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+const TARGETS: [&str; 6] = [
     "x-original-uri",
     "x-forwarded-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-envoy-original-path",
+    "x-http-path-override",
 ];
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The request that `question` is about, and who sent it, past the proxies
 /// `before` the one that asks; or, in `decision`, why that cannot be said.
+/// `names` are those that no caller may set.
 pub(super) fn original<B>(
-    (settings, before): (&ForwardAuth, &[Network]),
+    (settings, before, names): (&ForwardAuth, &[Network], &Names),
     asking: Caller,
     question: Request<B>,
     decision: &mut Decision,
@@ -49,6 +58,7 @@ pub(super) fn original<B>(
     decision.method = told.method.as_str().to_owned();
     decision.path = told.target.path().to_owned();
     nothing_disagrees(&told, question.headers(), decision)?;
+    nobody_says_who((settings.proxy, names), question.headers(), decision)?;
     is_canonical(told.target.path(), decision)?;
     let trusted: Vec<Network> = settings.from.iter().chain(before).copied().collect();
     let caller = caller(&trusted, asking, question.headers(), decision)?;
@@ -149,23 +159,49 @@ fn target_of(text: &str, decision: &mut Decision) -> Result<Uri, Reason> {
 }
 
 /// A field of another kind of proxy comes from the caller, or from a proxy
-/// before this one: either way there would be two readings.
+/// before this one: either way there would be two readings. In any spelling,
+/// because the API's server may fold them all to one.
 fn nothing_disagrees(
     told: &Told,
     headers: &HeaderMap,
     decision: &mut Decision,
 ) -> Result<(), Reason> {
     let target = told.target.to_string();
-    let method = METHODS.iter().map(|name| (*name, told.method.as_str()));
-    let target = TARGETS.iter().map(|name| (*name, target.as_str()));
-    for (name, said) in method.chain(target) {
-        let is_other = |value: &HeaderValue| value.as_bytes() != said.as_bytes();
-        if headers.get_all(name).iter().any(is_other) {
+    for (name, value) in headers {
+        let is_among = |names: &[&str]| {
+            let folded = Folded::of(name.as_str());
+            names.iter().any(|name| name.as_bytes() == folded.bytes())
+        };
+        let said = if is_among(&METHODS) {
+            told.method.as_str()
+        } else if is_among(&TARGETS) {
+            &target
+        } else {
+            continue;
+        };
+        if value.as_bytes() != said.as_bytes() {
             let seen = format!("a field {name} that says something else");
             return Err(refuse(decision, seen, "one original request".to_owned()));
         }
     }
     Ok(())
+}
+
+/// The gateway would remove such a field. The proxy forwards its own copy, so
+/// what it shows here the API would believe.
+fn nobody_says_who(
+    (proxy, names): (Proxy, &Names),
+    headers: &HeaderMap,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    let is_cleared = |name: &HeaderName| proxy.clears_ours_later() && OURS.contains(name);
+    let mut left = headers.keys().filter(|name| !is_cleared(name));
+    let Some(name) = left.find(|name| names.is_identity(name.as_str())) else {
+        return Ok(());
+    };
+    let seen = format!("a field {name} that says who the caller is");
+    let wanted = format!("no {name}: the proxy removes it before it asks");
+    Err(refuse(decision, seen, wanted))
 }
 
 /// The proxy forwards the bytes that it has, so only those that are read in one
@@ -217,4 +253,95 @@ fn put_together<B>(told: Told, mut question: Request<B>, proxy: Proxy) -> Reques
         headers.insert(HOST, host);
     }
     question
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_policy::decision::{Decision, TraceId};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+    use super::{METHODS, TARGETS, Told, nobody_says_who, nothing_disagrees};
+    use crate::{forward_auth::Proxy, identity::Names};
+
+    fn with(name: &str, value: &str) -> (HeaderMap, Decision) {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
+        let decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+        (headers, decision)
+    }
+
+    fn spellings(name: &str) -> [String; 5] {
+        [
+            name.to_owned(),
+            name.replace('-', "_"),
+            name.replacen('-', "_", 1),
+            name.rsplit_once('-')
+                .map_or_else(String::new, |(front, end)| format!("{front}_{end}")),
+            name.replace('-', "."),
+        ]
+    }
+
+    #[test]
+    fn gwy_008_no_spelling_of_an_override_says_something_else() {
+        let told = Told {
+            method: Method::GET,
+            target: Uri::from_static("/orders/7?x=1"),
+            host: None,
+        };
+        let agree = |name: &str, value: &str| {
+            let (headers, mut decision) = with(name, value);
+            nothing_disagrees(&told, &headers, &mut decision).is_ok()
+        };
+        for (names, same, other) in [
+            (&METHODS[..], "GET", "DELETE"),
+            (&TARGETS[..], "/orders/7?x=1", "/admin"),
+        ] {
+            for name in names.iter().flat_map(|name| spellings(name)) {
+                assert!(agree(&name, same), "{name}: {same}");
+                assert!(!agree(&name, other), "{name}: {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn gwy_012_no_spelling_says_who_the_caller_is() {
+        let names = Names::new(&["X-Own-Name".into()]);
+        let goes_on = |proxy: Proxy, name: &str| {
+            let (headers, mut decision) = with(name, "root");
+            nobody_says_who((proxy, &names), &headers, &mut decision).is_ok()
+        };
+        for (_, proxy) in Proxy::ALL {
+            for name in ["x-doorward-subject", "x-doorward-roles"] {
+                let [ours, others @ ..] = spellings(name);
+                let is_cleared = matches!(proxy, Proxy::Nginx | Proxy::Haproxy);
+                assert_eq!(goes_on(proxy, &ours), is_cleared, "{proxy:?} {ours}");
+                for name in others {
+                    assert!(!goes_on(proxy, &name), "{proxy:?} {name}");
+                }
+            }
+            for name in ["x-doorward-new", "x-user-id", "remote-user", "x-own-name"] {
+                for name in spellings(name) {
+                    assert!(!goes_on(proxy, &name), "{proxy:?} {name}");
+                }
+            }
+            // What proxies set on their way.
+            for name in [
+                "x-forwarded-for",
+                "x-forwarded-proto",
+                "x-forwarded-server",
+                "x-real-ip",
+                "forwarded",
+                "via",
+                "x-request-id",
+                "traceparent",
+                "tracestate",
+                "x-envoy-expected-rq-timeout-ms",
+                "authorization",
+            ] {
+                assert!(goes_on(proxy, name), "{proxy:?} {name}");
+            }
+        }
+    }
 }

@@ -173,6 +173,49 @@ fn what_is_missing_there_twice_or_said_otherwise_is_denied() {
     }
 }
 
+/// The proxy would forward them: Caddy and Traefik show all that they have.
+#[test]
+fn gwy_012_a_question_that_shows_a_forged_field_is_denied() {
+    let house = house(Proxy::Caddy);
+    let bearer = format!("Authorization: Bearer {}", house.tokens.reader());
+    for target in ["/public", "/orders/7"] {
+        let target = format!("X-Forwarded-Uri: {target}");
+        let question = |more: &[&str]| {
+            let method = "X-Forwarded-Method: GET";
+            let host = "X-Forwarded-Host: api.test";
+            let told = [method, &target, host, FROM, &bearer];
+            ask(&house, &format!("GET {PATH}"), &[&told, more].concat())
+        };
+        let honest = [
+            "X-Forwarded-Proto: https",
+            "X-Real-Ip: 192.0.2.7",
+            "Via: 1.1 caddy",
+            "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "X-HTTP-Method-Override: GET",
+        ];
+        assert_eq!(question(&honest).status, 200, "{target}");
+        for forged in [
+            "X-Doorward-Subject: root",
+            "X-Doorward_Subject: root",
+            "X_Doorward-Roles: admin",
+            "X_Doorward_Roles: admin",
+            "X.Doorward.Roles: admin",
+            "X-User-Id: root",
+            "Remote_User: root",
+            "X-HTTP-Method-Override: DELETE",
+            "X_HTTP-Method_Override: DELETE",
+            "X-HTTP-Method: DELETE",
+            "X-Method-Override: DELETE",
+            "X-HTTP-Path-Override: /admin",
+            "X_Rewrite-URL: /admin",
+            "X_Original_URL: /admin",
+        ] {
+            let reply = question(&[forged]);
+            assert_eq!(reply.reason(), "bad_request", "{target}, {forged}");
+        }
+    }
+}
+
 #[test]
 fn fields_of_another_kind_of_proxy_count_for_nothing() {
     let house = house(Proxy::Traefik);

@@ -166,6 +166,7 @@ impl House {
             assert_eq!(field(&heads[0], gone), None, "{}", heads[0]);
         }
         self.nobody_writes_the_identity(&reader);
+        self.nothing_overrides(&reader);
         self.judged_is_served(&reader);
         self.sign_out_counts_at_once();
     }
@@ -197,11 +198,57 @@ impl House {
             assert_eq!(!subject.is_empty(), token.is_some(), "{head}");
         }
         // One proxy drops it, another refuses it.
-        let before = self.api.count();
-        let alias = [("x_doorward_subject", "root")];
-        self.call("GET", "/files/a", None, &alias);
-        let heads = self.api.heads();
-        assert!(!heads[before..].concat().contains("root"), "{heads:?}");
+        for alias in [
+            "x_doorward_subject",
+            "X-Doorward_Subject",
+            "X_Doorward-Roles",
+            "X.Doorward.Subject",
+            "X-Doorward-Other",
+            "X-User-Id",
+            "X-User_Id",
+            "Remote-User",
+            "Remote_User",
+            "X-SSL-Client-Verify",
+        ] {
+            self.never_arrives(reader, (alias, "root"));
+        }
+    }
+
+    /// The API's framework would take another method or path from them than
+    /// the judged one.
+    fn nothing_overrides(&self, reader: &str) {
+        for name in [
+            "X-HTTP-Method-Override",
+            "X-HTTP-Method_Override",
+            "X_HTTP_Method_Override",
+            "X-HTTP-Method",
+            "X-Method-Override",
+        ] {
+            self.never_arrives(reader, (name, "DELETE"));
+        }
+        for name in [
+            "X-Original-URL",
+            "X-Original_URL",
+            "X-Rewrite-URL",
+            "X_Rewrite-URL",
+            "X-HTTP-Path-Override",
+        ] {
+            self.never_arrives(reader, (name, "/admin"));
+        }
+    }
+
+    /// Neither on a public route nor beside a token: either the request goes on
+    /// without the field, or not at all.
+    fn never_arrives(&self, reader: &str, forged: (&str, &str)) {
+        for (target, token) in [("/files/a", None), ("/orders/7", Some(reader))] {
+            let before = self.api.count();
+            let answer = self.call("GET", target, token, &[forged]);
+            let heads = self.api.heads()[before..].concat();
+            assert!(!heads.contains(forged.1), "{forged:?}: {heads}");
+            let went_on = answer.status == 200;
+            assert_eq!(went_on, !heads.is_empty(), "{forged:?}: {answer:?}");
+            assert!(went_on || matches!(answer.status, 400 | 403), "{answer:?}");
+        }
     }
 
     /// GWY-008: whatever the spelling, the path that was judged is the one that
