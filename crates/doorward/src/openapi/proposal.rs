@@ -2,7 +2,7 @@
 //!
 //! Each operation that asks for a credential gets a route and a permission: its
 //! scope, where it names one that can be a permission, else a name made of its
-//! path and method. What asks for nothing stays closed, as a comment that a
+//! path and method, and never one of Doorward's own (`doorward:…`). What asks for nothing stays closed, as a comment that a
 //! person may turn into a route.
 //!
 //! Text of the description comes to stand in a file that decides who gets in:
@@ -29,6 +29,9 @@ use crate::{
 
 /// Names of a path's parameter that mean the caller's tenant.
 const TENANTS: [&str; 3] = ["tenant", "tenant_id", "tenantId"];
+
+/// The first segment of the permissions that Doorward itself asks for.
+const OWN_RESOURCE: &str = "doorward";
 
 /// The longest comment made of a description's text.
 const LONGEST_COMMENT: usize = 80;
@@ -183,10 +186,18 @@ fn parameter(name: &str, taken: &mut BTreeSet<String>) -> String {
 
 fn permission(operation: &Operation, scopes: &[String]) -> Permission {
     let by_scope = match scopes {
-        [scope] => Permission::parse(scope).ok(),
+        [scope] => proposable(scope),
         _ => None,
     };
     by_scope.unwrap_or_else(|| by_name(operation))
+}
+
+/// A permission that a description may lead to: none of Doorward's own, which
+/// give power over users, keys and the answers about them.
+fn proposable(name: &str) -> Option<Permission> {
+    let resource = name.split(':').next();
+    let is_own = resource.is_some_and(|it| it.eq_ignore_ascii_case(OWN_RESOURCE));
+    (!is_own).then(|| Permission::parse(name).ok()).flatten()
 }
 
 /// `orders:items:read` of `GET /v1/orders/{id}/items`.
@@ -213,7 +224,7 @@ fn by_name(operation: &Operation) -> Permission {
     let first = fitting.first().map_or("api", String::as_str);
     [whole, format!("{first}:{action}"), format!("api:{action}")]
         .iter()
-        .find_map(|name| Permission::parse(name).ok())
+        .find_map(|name| proposable(name))
         .expect("`api:` and a word is a permission")
 }
 

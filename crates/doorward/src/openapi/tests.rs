@@ -171,6 +171,44 @@ fn text_of_a_description_opens_nothing() {
 }
 
 #[test]
+fn text_of_a_description_proposes_none_of_doorwards_own_permissions() {
+    let asks = |scope: &str| serde_json::json!({ "security": [{ "k": [scope] }] });
+    let hostile = serde_json::json!({
+        "openapi": "3.0.0",
+        "components": { "securitySchemes": { "k": {} } },
+        "paths": {
+            "/a": { "get": asks("doorward:users:write") },
+            "/b": { "get": asks("doorward:decisions:evaluate") },
+            "/doorward/users": {
+                "get": { "security": [{ "k": [] }] },
+                "post": asks("doorward:keys:write"),
+            },
+            "/v1/Doorward": { "get": { "security": [{ "k": [] }] } },
+            "/doorward-like": { "get": asks("doorwards:read") },
+        },
+    });
+    let proposal = proposed(&hostile.to_string());
+    let table = routes(&proposal.text);
+    let permissions: Vec<_> = table
+        .routes()
+        .iter()
+        .map(|it| it.requirement().permission().unwrap().as_str())
+        .collect();
+    assert_eq!(
+        permissions,
+        [
+            "a:read",
+            "b:read",
+            "doorwards:read",
+            "api:read",
+            "api:create",
+            "api:read",
+        ]
+    );
+    assert!(!proposal.text.contains("\"doorward:"), "{}", proposal.text);
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_its_place() {
     for (text, told) in [
         ("", "the file: is no object"),
@@ -238,6 +276,22 @@ fn a_description_cannot_exhaust_its_reader() {
         laughs.push_str(&format!("a{level}: &a{level} [{many}]\n"));
     }
     assert!(faults(&laughs).contains("more than a million values"));
+    let long = "x".repeat(1 << 20);
+    let aliases = vec!["*a"; 1000].join(",");
+    for text in [
+        format!("a: &a {long}\nb: [{aliases}]\n"),
+        format!("a: &a {{ {long}: 1 }}\nb: [{aliases}]\n"),
+        format!("{}{long}{}\n", "[&a ".repeat(50), "]".repeat(50)),
+        format!("{}{long}{}\n", "&a [".repeat(50), "]".repeat(50)),
+    ] {
+        assert!(faults(&text).contains("more than 32 MiB"));
+    }
+    let mut chain = String::from("a0: &a0 [x]\n");
+    for level in 1..200 {
+        let before = level - 1;
+        chain.push_str(&format!("a{level}: &a{level} [*a{before}]\n"));
+    }
+    assert!(faults(&chain).contains("line 128: is nested too deep"));
     assert!(faults(&format!("a: {}", "[".repeat(200))).contains("nested too deep"));
     assert!(!faults(&format!("a: {}", "[".repeat(100_000))).is_empty());
     let deep = format!("{{\"a\": {}1{}}}", "[".repeat(5_000), "]".repeat(5_000));

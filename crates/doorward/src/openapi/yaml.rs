@@ -13,8 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{Fault, document::MAX_DEPTH};
 
-/// Values in all, with those that aliases repeat.
+/// Values in all, with those that aliases repeat and anchors keep.
 const MAX_VALUES: usize = 1_000_000;
+
+/// Bytes of text in all, keys too, counted likewise: twice the largest file.
+const MAX_TEXT: usize = 32 * 1024 * 1024;
 
 pub(super) fn read(text: &str) -> Result<Object, Fault> {
     let mut builder = Builder::default();
@@ -39,17 +42,57 @@ pub(super) fn read(text: &str) -> Result<Object, Fault> {
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, (Value, usize)>,
-    values: usize,
+    anchors: HashMap<usize, (Value, Size)>,
+    /// Everything that was built or copied.
+    spent: Size,
     whole: Option<Value>,
+}
+
+/// What a value takes.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    text: usize,
+    /// Mappings and sequences inside one another.
+    depth: usize,
+}
+
+impl Size {
+    fn of_text(text: &str) -> Self {
+        Self {
+            values: 1,
+            text: text.len(),
+            depth: 0,
+        }
+    }
+
+    fn of_collection() -> Self {
+        Self {
+            values: 1,
+            text: 0,
+            depth: 1,
+        }
+    }
+
+    /// Takes in a value beside those before it.
+    fn add(&mut self, other: Self) {
+        self.values = self.values.saturating_add(other.values);
+        self.text = self.text.saturating_add(other.text);
+    }
+
+    /// Takes in a value as a part of this collection.
+    fn contain(&mut self, part: Self) {
+        self.add(part);
+        self.depth = self.depth.max(part.depth + 1);
+    }
 }
 
 /// A mapping or sequence that is not at its end.
 struct Open {
     content: Content,
     anchor: usize,
-    /// How many values there were before it.
-    before: usize,
+    /// Its size so far.
+    size: Size,
 }
 
 enum Content {
@@ -63,10 +106,11 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(&text, style, tag.as_deref(), line)?;
-                self.count(1, line)?;
-                self.keep(anchor, &value, 1);
+                let size = Size::of_text(&text);
+                self.spend(size, line)?;
+                self.keep(anchor, &value, size, line)?;
                 let is_plain = matches!(style, ScalarStyle::Plain);
-                self.put(value, Some((text, is_plain)), line)
+                self.put((value, size), Some((text, is_plain)), line)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.begin(Content::Sequence(Vec::new()), (anchor, tag), line)
@@ -76,12 +120,16 @@ impl Builder {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(line),
             Event::Alias(anchor) => {
-                let known = self.anchors.get(&anchor).cloned();
-                let Some((value, size)) = known else {
+                let Some(&(_, size)) = self.anchors.get(&anchor) else {
                     return Err(fault(line, "an alias of something that is not whole yet"));
                 };
-                self.count(size, line)?;
-                self.put(value, None, line)
+                // Before it is copied.
+                self.spend(size, line)?;
+                if self.open.len() + size.depth > MAX_DEPTH {
+                    return Err(fault(line, "is nested too deep"));
+                }
+                let value = self.anchors[&anchor].0.clone();
+                self.put((value, size), None, line)
             }
             Event::DocumentStart(_) if self.whole.is_some() => {
                 Err(fault(line, "a second document"))
@@ -90,12 +138,15 @@ impl Builder {
         }
     }
 
-    fn count(&mut self, more: usize, line: usize) -> Result<(), Fault> {
-        self.values = self.values.saturating_add(more);
-        match self.values > MAX_VALUES {
-            true => Err(fault(line, "more than a million values")),
-            false => Ok(()),
+    fn spend(&mut self, more: Size, line: usize) -> Result<(), Fault> {
+        self.spent.add(more);
+        if self.spent.values > MAX_VALUES {
+            return Err(fault(line, "more than a million values"));
         }
+        if self.spent.text > MAX_TEXT {
+            return Err(fault(line, "more than 32 MiB of text"));
+        }
+        Ok(())
     }
 
     fn begin(
@@ -113,12 +164,12 @@ impl Builder {
         if self.open.len() == MAX_DEPTH {
             return Err(fault(line, "is nested too deep"));
         }
-        let before = self.values;
-        self.count(1, line)?;
+        let size = Size::of_collection();
+        self.spend(size, line)?;
         self.open.push(Open {
             content,
             anchor,
-            before,
+            size,
         });
         Ok(())
     }
@@ -131,25 +182,29 @@ impl Builder {
             Content::Sequence(items) => Value::Array(items),
             Content::Mapping(members, _) => Value::Object(members),
         };
-        let size = self.values - open.before;
-        self.keep(open.anchor, &value, size);
-        self.put(value, None, line)
+        self.keep(open.anchor, &value, open.size, line)?;
+        self.put((value, open.size), None, line)
     }
 
-    /// Anchors are numbered from 1.
-    fn keep(&mut self, anchor: usize, value: &Value, size: usize) {
+    /// Keeps a copy for aliases. Anchors are numbered from 1.
+    fn keep(&mut self, anchor: usize, value: &Value, size: Size, line: usize) -> Result<(), Fault> {
         if anchor > 0 {
+            self.spend(size, line)?;
             self.anchors.insert(anchor, (value.clone(), size));
         }
+        Ok(())
     }
 
     /// Puts a value where it belongs; `written` is its text, if it is a scalar.
     fn put(
         &mut self,
-        value: Value,
+        (value, size): (Value, Size),
         written: Option<(Cow<'_, str>, bool)>,
         line: usize,
     ) -> Result<(), Fault> {
+        if let Some(open) = self.open.last_mut() {
+            open.size.contain(size);
+        }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.whole = Some(value),
             Some(Content::Sequence(items)) => items.push(value),

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// What a program needs to ask about others.
-const PERMISSION: &str = "decisions:evaluate";
+const PERMISSION: &str = "doorward:decisions:evaluate";
 
 /// Largest body: a hundred questions with room.
 const BODY: Limits = Limits {

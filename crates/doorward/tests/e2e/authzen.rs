@@ -46,7 +46,7 @@ fn ask(server: &Server, token: &str, subject: &str, action: &str, resource: [&st
 #[test]
 fn a_program_is_told_what_the_gateway_would_decide() {
     let server = Server::demo();
-    let asker = program(&server, "portal", &["decisions:evaluate"]);
+    let asker = program(&server, "portal", &["doorward:decisions:evaluate"]);
     let (reader, editor) = (subject(&server, "reader"), subject(&server, "editor"));
     let path = |path| ["path", path];
     for (subject, action, resource, decision) in [
@@ -86,7 +86,7 @@ fn a_program_is_told_what_the_gateway_would_decide() {
 #[test]
 fn several_questions_are_answered_in_order_and_until_told() {
     let server = Server::demo();
-    let asker = program(&server, "portal", &["decisions:evaluate"]);
+    let asker = program(&server, "portal", &["doorward:decisions:evaluate"]);
     let body = |semantic: &str| {
         json!({
             "subject": { "type": "user", "id": subject(&server, "reader") },
@@ -126,7 +126,7 @@ fn several_questions_are_answered_in_order_and_until_told() {
 #[test]
 fn auz_004_only_programs_with_the_permission_ask_and_only_of_their_tenant() {
     let server = Server::demo();
-    let asker = program(&server, "portal", &["decisions:evaluate"]);
+    let asker = program(&server, "portal", &["doorward:decisions:evaluate"]);
     let other = program(&server, "nightly", &["orders:read"]);
     let reader = subject(&server, "reader");
     let body = json!({
