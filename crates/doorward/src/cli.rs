@@ -128,7 +128,7 @@ enum Command {
     Key(key::Key),
     /// Copy the state into a file, while a server runs
     Backup(backup::Backup),
-    /// Put a backup back; whatever was revoked since stays revoked
+    /// Put a backup back; API keys, clients and users ended since stay so
     Restore(restore::Restore),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),

@@ -4,7 +4,10 @@
 //! and tokens: every session ends, every access token is refused and every
 //! signing key is replaced, because the backup knows too little of them. API
 //! keys, clients and disabled users: the present state is asked, if it can be
-//! read, and what it ended is ended in the restored one too.
+//! read, and what it ended is ended in the restored one too. Whatever has another
+//! secret by now is ended as well: the one in the backup was replaced, maybe
+//! because it leaked. Passwords, second factors, recovery codes and roles are
+//! those of the backup, and the operator is told so.
 //!
 //! The backup is opened, and all of this done to it, beside the present
 //! database; only then do the two change places, and the present one is kept.
@@ -41,7 +44,7 @@ use crate::{
     system::SystemClock,
 };
 
-/// Put a backup back; whatever was revoked since stays revoked
+/// Put a backup back; API keys, clients and users ended since stay so
 #[derive(Debug, Args)]
 pub(super) struct Restore {
     /// What `doorward backup` wrote; without it, the state is taken as restored
@@ -58,6 +61,8 @@ struct Ended {
     api_keys: Vec<String>,
     clients: Vec<String>,
     users: Vec<String>,
+    /// Those of `api_keys` and `clients` whose secret was another by then.
+    rotated: Vec<String>,
 }
 
 impl Restore {
@@ -167,8 +172,13 @@ async fn carry_over(present: &Issuer, restored: &Issuer) -> Result<Ended, Comman
         is_known: true,
         ..Ended::default()
     };
+    let keys = admin.api_keys().await?;
     for key in present.api_keys().await? {
-        if key.revoked_at_ms.is_some() && there(admin.revoke_api_key(&key.id).await)? {
+        let before = keys.iter().find(|before| before.id == key.id);
+        let is_rotated = before.is_some_and(|before| before.last_four != key.last_four);
+        let is_ended = is_rotated || key.revoked_at_ms.is_some();
+        if is_ended && there(admin.revoke_api_key(&key.id).await)? {
+            ended.rotated.extend(is_rotated.then(|| key.id.clone()));
             ended.api_keys.push(key.id);
         }
     }
@@ -181,8 +191,13 @@ async fn carry_over(present: &Issuer, restored: &Issuer) -> Result<Ended, Comman
                 admin.remove_client(name).await?;
                 true
             }
-            Some(now) if now.disabled_at_ms.is_some() => admin.disable_client(name).await?,
-            Some(_) => false,
+            Some(now) => {
+                let is_rotated = now.last_four != client.last_four;
+                if is_rotated {
+                    ended.rotated.push(name.to_owned());
+                }
+                (is_rotated || now.disabled_at_ms.is_some()) && admin.disable_client(name).await?
+            }
         };
         if is_ended {
             ended.clients.push(name.to_owned());
@@ -248,7 +263,8 @@ fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended) {
     if place.json {
         output::json(&json!({
             "restored": true, "kept": kept, "present_state_was_read": ended.is_known,
-            "ended": { "api_keys": ended.api_keys, "clients": ended.clients, "users": ended.users },
+            "ended": { "api_keys": ended.api_keys, "clients": ended.clients, "users": ended.users,
+                       "because_of_another_secret": ended.rotated },
         }));
         return;
     }
@@ -261,17 +277,28 @@ fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended) {
         if !names.is_empty() {
             let names = names.join(", ");
             output::note(safe(&format!(
-                "ended since the backup, and here too: {what} {names}"
+                "ended or rotated since the backup, and ended here: {what} {names}"
             )));
         }
     }
+    if !ended.rotated.is_empty() {
+        let names = ended.rotated.join(", ");
+        output::note(safe(&format!(
+            "the backup has the secrets from before they were rotated of {names}: give out new API \
+             keys; `doorward client secret rotate CLIENT --now`, then `doorward client enable CLIENT`"
+        )));
+    }
     if !ended.is_known {
         output::note(
-            "the state before it could not be asked what it had revoked: look at \
+            "the state before it could not be asked what it had revoked or rotated: look at \
              `doorward apikey list`, `doorward client list` and `doorward user list`",
         );
     }
-    output::note("passwords and roles are those of the backup; start the server again");
+    output::note(
+        "passwords, second factors, recovery codes and roles are those of the backup: \
+         `doorward user reset` and `doorward user reset-second-factor` for whoever changed theirs \
+         because it was known; then start the server again",
+    );
     if let Some(kept) = kept {
         output::note(safe(&format!("the state before is in {kept}")));
     }

@@ -84,6 +84,19 @@ fn key_021_a_restored_backup_brings_nothing_revoked_back() {
     ]);
     let made: serde_json::Value = serde_json::from_str(&made.0).unwrap();
     let key = made["key"]["id"].as_str().unwrap().to_owned();
+    let rotated = run(&[
+        "apikey",
+        "add",
+        "--user",
+        "reader",
+        "--purpose",
+        "rotated",
+        "--json",
+    ]);
+    let rotated: serde_json::Value = serde_json::from_str(&rotated.0).unwrap();
+    let rotated = rotated["key"]["id"].as_str().unwrap().to_owned();
+    run(&["client", "add", "rotated"]);
+    run(&["client", "add", "untouched"]);
     let session = server.sign_in("reader");
     let file = server.data().join("backup.db");
     let file = file.to_str().unwrap();
@@ -92,6 +105,8 @@ fn key_021_a_restored_backup_brings_nothing_revoked_back() {
     assert_eq!(again.status.code(), Some(2), "nothing is overwritten");
 
     run(&["apikey", "revoke", &key]);
+    run(&["apikey", "rotate", &rotated, "--now"]);
+    run(&["client", "secret", "rotate", "rotated", "--now"]);
     run(&["user", "disable", "editor"]);
     let token = session["access_token"].as_str().unwrap();
     assert_eq!(
@@ -107,7 +122,14 @@ fn key_021_a_restored_backup_brings_nothing_revoked_back() {
     let restored = doorward(&data).args(["restore", file]).output().unwrap();
     let told = String::from_utf8(restored.stderr).unwrap();
     assert!(restored.status.success(), "{told}");
-    assert!(told.contains(&format!("API keys {key}")), "{told}");
+    for ended in [&key, &rotated] {
+        assert!(told.contains(ended.as_str()), "{told}");
+    }
+    assert!(told.contains("clients rotated\n"), "{told}");
+    assert!(
+        told.contains(&format!("rotated of {rotated}, rotated: ")),
+        "{told}"
+    );
     assert!(told.contains("users editor"), "{told}");
     let server = Server::start(&data, &["--demo"]);
     let body = json!({ "refresh_token": session["refresh_token"] });
@@ -120,4 +142,15 @@ fn key_021_a_restored_backup_brings_nothing_revoked_back() {
             .lines()
             .any(|line| line.starts_with("editor") && line.contains("disabled"))
     );
+    let clients = server.command(&["client", "list"]);
+    let clients = String::from_utf8(clients.stdout).unwrap();
+    let is_disabled = |name: &str| {
+        let line = clients.lines().find(|line| line.starts_with(name));
+        line.unwrap().contains("disabled")
+    };
+    assert!(is_disabled("rotated") && !is_disabled("untouched"));
+    let keys = server.command(&["apikey", "list"]);
+    let keys = String::from_utf8(keys.stdout).unwrap();
+    let line = keys.lines().find(|line| line.contains(&rotated)).unwrap();
+    assert!(line.contains("revoked"), "{keys}");
 }

@@ -23,7 +23,7 @@ fn the_first_page_of_help() {
           apikey   Manage keys that act for a user or a client
           key      Manage signing keys
           backup   Copy the state into a file, while a server runs
-          restore  Put a backup back; whatever was revoked since stays revoked
+          restore  Put a backup back; API keys, clients and users ended since stay so
           login    Sign in and keep the session for `doorward curl`
           token    Mint, look at and check tokens
           curl     Send a request through the gateway with the right token
