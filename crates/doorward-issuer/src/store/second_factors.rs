@@ -90,7 +90,8 @@ impl Tx {
         Ok(begun == 1)
     }
 
-    /// From now on it is asked for.
+    /// From now on it is asked for, also by who is signing in: a session that was
+    /// decided on before, with the password alone, does not begin any more.
     pub(crate) async fn confirm_totp(
         &mut self,
         user: &UserId,
@@ -102,7 +103,12 @@ impl Tx {
         .bind(millis(now))
         .execute(self.connection())
         .await?;
-        one_row(changed, "confirm_totp")
+        one_row(changed, "confirm_totp")?;
+        let raised = sql("UPDATE account SET version = version + 1 WHERE id = $1")
+            .bind(user.as_str())
+            .execute(self.connection())
+            .await?;
+        one_row(raised, "confirm_totp")
     }
 
     /// A right code: it and those before count no more.

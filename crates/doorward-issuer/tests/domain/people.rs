@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::hmac;
 use axum::body::Body;
-use doorward_issuer::{Issuer, http::Peer};
+use doorward_issuer::{Issuer, SessionError, http::Peer};
 use doorward_verify::clock::Clock;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::harness::{PASSWORD, TurnedClock, World, audited, check, password, sign_in};
+use crate::harness::{
+    BY_PASSWORD, PASSWORD, TurnedClock, World, audited, check, password, sign_in,
+};
 
 const NEW_PASSWORD: &str = "seven slow herons at noon";
 
@@ -339,6 +341,25 @@ async fn bru_010_parallel_guesses_are_counted_one_by_one_and_a_restart_keeps_the
     world.clock.turn(30);
     let right = code(&secret, &world.clock, 0);
     assert_eq!(second_step(&issuer, &token, ("code", &right)).await.0, 200);
+}
+
+/// The password was checked, and that no second factor is asked for, before it
+/// was confirmed: the session that was about to begin does not.
+#[tokio::test]
+async fn rev_004_a_sign_in_that_began_before_the_second_factor_does_not_end_after_it() {
+    let (world, issuer) = World::with_alice().await;
+    let session = sign_in(&issuer, "alice").await;
+    let read_before = issuer.account("alice").await.unwrap().unwrap();
+    enrol(&world, &issuer, &session.access_token).await;
+    let late = issuer.start_session(&read_before, &read_before.home_tenant, BY_PASSWORD);
+    let refused = late.await.err();
+    assert!(matches!(refused, Some(SessionError::AccountChanged)));
+    assert!(
+        is_alive(&issuer, &session.refresh_token).await,
+        "this one stays"
+    );
+    let (_, asked) = first_step(&issuer, PASSWORD).await;
+    assert_eq!(asked["second_factor_required"], json!(true));
 }
 
 #[tokio::test]
