@@ -302,6 +302,31 @@ impl Admin {
         Ok(ended)
     }
 
+    /// Ends the sessions of a user in one tenant and their access tokens, and
+    /// none elsewhere. Returns how many there were.
+    pub(crate) async fn end_sessions_in(
+        &self,
+        username: &str,
+        tenant: &TenantName,
+    ) -> Result<u64, AdminError> {
+        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
+        let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
+        let mut ended = 0;
+        for session in tx.live_sessions(&user).await? {
+            let row = tx.session(session).await?;
+            if row.is_some_and(|row| row.tenant == *tenant)
+                && end(&mut tx, session, cause, actor, now).await?
+            {
+                ended += 1;
+            }
+        }
+        let entry = self.entry(now, Action::UserEndSessions, Object::User(&user));
+        let detail = json!({ "sessions_ended": ended });
+        tx.record(entry.tenant(tenant).detail(detail)).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
     /// Gives a role. Takes effect on the next refresh, which is forced.
     /// `false` if it was so already.
     pub async fn grant_role(

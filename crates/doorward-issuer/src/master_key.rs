@@ -44,6 +44,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) tickets: hmac::Key,
     /// MACs of recovery codes at rest.
     pub(crate) recovery_codes: hmac::Key,
+    /// MACs of idempotency keys and of what was asked with them.
+    pub(crate) idempotency: hmac::Key,
     /// MACs of rows that give rights.
     pub(crate) rows: hmac::Key,
     /// Stored in the database to recognise the master key; tells nothing
@@ -140,6 +142,7 @@ impl MasterKey {
                 hmac::HMAC_SHA256,
                 &*expand(&master, b"recovery code at rest"),
             ),
+            idempotency: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"idempotency")),
             rows: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"rows")),
             check: *expand(&master, b"check, rows have MACs"),
             check_without_row_macs: *expand(&master, b"check"),

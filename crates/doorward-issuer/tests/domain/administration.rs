@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use doorward_issuer::{
     Issuer,
     admin::{NewApiKey, NewClient, NewOwner, NewUser},
-    http::admin::{Needs, OPERATIONS, Operator, openapi},
+    http::admin::{Needs, OPERATIONS, Operation, Operator, openapi},
+    tenant::TenantName,
 };
 use doorward_verify::clock::Clock;
 use http::{HeaderMap, Request, header};
@@ -16,7 +18,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::harness::{World, audit, new_user, roles, sign_in};
+use crate::harness::{BY_PASSWORD, World, audit, check, new_user, roles, sign_in};
 
 /// A row for each operation: what it is sent, and what the administrator of
 /// another tenant and that of this tenant get. In an order in which all of them
@@ -151,8 +153,17 @@ impl Town {
     /// An operation on what is in `acme`.
     async fn call(&self, id: &str, bearer: Option<&str>, body: &str) -> Said {
         let operation = OPERATIONS.iter().find(|it| it.id == id).unwrap();
+        let request = Request::builder()
+            .method(&operation.method)
+            .uri(self.path(operation))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request, bearer, body).await
+    }
+
+    /// The path of an operation on what is in `acme`.
+    fn path(&self, operation: &Operation) -> String {
         let kid = self.issuer.admin().signing_keys()[0].kid.clone();
-        let path = operation
+        operation
             .path
             .replace("{username}", "alice")
             .replace("{tenant}", "acme")
@@ -160,12 +171,7 @@ impl Town {
             .replace("{session}", &self.session)
             .replace("{name}", "batch")
             .replace("{id}", &self.api_key)
-            .replace("{kid}", &kid);
-        let request = Request::builder()
-            .method(&operation.method)
-            .uri(path)
-            .header(header::CONTENT_TYPE, "application/json");
-        self.send(request, bearer, body).await
+            .replace("{kid}", &kid)
     }
 
     async fn send(
@@ -465,6 +471,60 @@ async fn a_change_of_what_was_read_before_another_change_is_refused() {
     assert_eq!(update("v1", true).await.status, 400, "no entity tag");
 }
 
+/// Who makes a change conditional must not get it without the condition.
+#[tokio::test]
+async fn a_condition_that_an_operation_does_not_know_is_refused_and_nothing_is_changed() {
+    let town = Town::new().await;
+    let before = audit(&town.issuer).await.len();
+    let mut tried = 0;
+    for (id, body, ..) in ROWS {
+        let operation = OPERATIONS.iter().find(|it| it.id == *id).unwrap();
+        if operation.method == "GET" || *id == "updateUser" {
+            continue;
+        }
+        let request = Request::builder()
+            .method(&operation.method)
+            .uri(town.path(operation))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, "\"v1\"");
+        let said = town.send(request, Some("operator"), body).await;
+        assert_eq!((said.status, said.reason()), (400, "bad_request"), "{id}");
+        assert!(said.body["detail"].as_str().unwrap().contains("If-Match"));
+        tried += 1;
+    }
+    assert!(tried > 10);
+    assert_eq!(audit(&town.issuer).await.len(), before);
+}
+
+#[tokio::test]
+async fn an_administrator_of_one_tenant_ends_no_session_of_another() {
+    let town = Town::new().await;
+    let admin = town.issuer.admin();
+    admin.grant_role("alice", "globex", "reader").await.unwrap();
+    let account = town.issuer.account("alice").await.unwrap().unwrap();
+    let globex = TenantName::parse("globex").unwrap();
+    let start = async |tenant: &TenantName| {
+        let session = town.issuer.start_session(&account, tenant, BY_PASSWORD);
+        session.await.unwrap()
+    };
+    let (here, there) = (start(&account.home_tenant).await, start(&globex).await);
+    let is_alive = |token: &str| check(&town.issuer, &town.world.clock, token).is_ok();
+    assert!(is_alive(&here.access_token) && is_alive(&there.access_token));
+
+    let said = town.call("deleteSessions", Some(&town.boss), "").await;
+    assert_eq!(said.status, 204);
+    assert!(!is_alive(&here.access_token));
+    assert!(is_alive(&there.access_token), "it is not theirs to end");
+    let left = "SELECT COUNT(*) FROM session s JOIN account a ON a.id = s.account_id
+                WHERE a.username = 'alice' AND s.ended_at IS NULL";
+    assert_eq!(town.world.count(left).await, 1);
+
+    let said = town.call("deleteSessions", Some("operator"), "").await;
+    assert_eq!(said.status, 204);
+    assert!(!is_alive(&there.access_token));
+    assert_eq!(town.world.count(left).await, 0);
+}
+
 #[tokio::test]
 async fn a_request_with_a_key_is_done_once_and_its_answer_rests_sealed() {
     let town = Town::new().await;
@@ -499,6 +559,73 @@ async fn a_request_with_a_key_is_done_once_and_its_answer_rests_sealed() {
         .count("SELECT COUNT(*) FROM idempotency WHERE sealed_answer IS NOT NULL")
         .await;
     assert_eq!(sealed, 3);
+}
+
+/// Whoever has the database cannot try passwords against what was asked.
+#[tokio::test]
+async fn what_was_asked_with_a_key_is_kept_as_a_mac_and_not_as_a_hash() {
+    let town = Town::new().await;
+    let body = r#"{"username":"dora","password":"seven slow herons at noon"}"#;
+    let request = Request::post("/api/users")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "k-1");
+    let said = town.send(request, Some(&town.boss), body).await;
+    assert_eq!(said.status, 201);
+    let boss = town.issuer.account("boss").await.unwrap().unwrap();
+    let who = format!("user/{}", boss.id);
+    for text in [
+        body.to_owned(),
+        format!("/api/users\0{body}"),
+        format!("\0request\0/api/users\0{body}"),
+        "k-1".to_owned(),
+        format!("{who}\0k-1"),
+        format!("{who}\0acme\0k-1"),
+        format!("\0key\0{who}\0acme\0k-1"),
+    ] {
+        let digest = digest(&SHA256, text.as_bytes());
+        let hex: String = digest
+            .as_ref()
+            .iter()
+            .map(|it| format!("{it:02x}"))
+            .collect();
+        let rows = format!("SELECT COUNT(*) FROM idempotency WHERE '{hex}' IN (id, request)");
+        assert_eq!(town.world.count(rows.leak()).await, 0, "{text:?}");
+    }
+    let rows = "SELECT COUNT(*) FROM idempotency WHERE length(id) = 64 AND length(request) = 64";
+    assert_eq!(town.world.count(rows).await, 1);
+}
+
+/// One person, two tenants: the answer to one token is not for the other.
+#[tokio::test]
+async fn a_key_belongs_to_the_tenant_of_the_token_that_it_came_with() {
+    let town = Town::new().await;
+    let admin = town.issuer.admin();
+    let granted = admin.grant_role("boss", "globex", "administrator").await;
+    assert!(granted.unwrap());
+    let boss = town.issuer.account("boss").await.unwrap().unwrap();
+    let globex = TenantName::parse("globex").unwrap();
+    let mut tokens = Vec::new();
+    for tenant in [&boss.home_tenant, &globex] {
+        let session = town.issuer.start_session(&boss, tenant, BY_PASSWORD);
+        tokens.push(session.await.unwrap().access_token);
+    }
+    let post = async |caller: &str| {
+        let request = Request::post("/api/clients")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", "k-1");
+        town.send(request, Some(caller), r#"{"name":"nightly"}"#)
+            .await
+    };
+    let first = post(&tokens[0]).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let elsewhere = post(&tokens[1]).await;
+    assert_eq!(
+        elsewhere.status, 409,
+        "the name is taken, and no secret is told"
+    );
+    let secret = first.body["secret"].as_str().unwrap_or("acme");
+    assert!(!elsewhere.body.to_string().contains(secret));
+    assert_eq!(post(&tokens[0]).await.body, first.body);
 }
 
 #[tokio::test]

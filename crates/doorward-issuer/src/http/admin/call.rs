@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use doorward_policy::decision::Reason;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
 
 use super::{Operation, administrator::Administrator, cursor, shape::Documented};
@@ -54,7 +54,7 @@ impl Call {
         Ok(Self {
             body: members_of(&parts.headers, body, &known.unwrap_or_default())?,
             query: query(parts.uri.query().unwrap_or_default(), operation)?,
-            if_match: if_match(&parts.headers)?,
+            if_match: if_match(&parts.headers, operation)?,
             issuer,
             administrator,
             operation,
@@ -220,8 +220,13 @@ fn query(text: &str, operation: &Operation) -> Result<HashMap<String, String>, R
     Ok(query)
 }
 
-/// One strong entity tag (RFC 9110 section 13.1.1).
-fn if_match(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+/// One strong entity tag (RFC 9110 section 13.1.1). A change that is not made
+/// conditional by it is not made unconditionally instead.
+fn if_match(headers: &HeaderMap, operation: &Operation) -> Result<Option<String>, Refusal> {
+    let is_change = operation.method != Method::GET;
+    if is_change && !operation.takes_if_match && headers.contains_key(header::IF_MATCH) {
+        return Err(bad_query("`If-Match` is not taken here; leave it out"));
+    }
     let mut fields = headers.get_all(header::IF_MATCH).iter();
     match (fields.next(), fields.next()) {
         (None, _) => Ok(None),

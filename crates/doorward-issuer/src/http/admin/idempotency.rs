@@ -5,8 +5,12 @@
 //! the first one runs, or after a crash between operation and answer, is told
 //! 409: whether it was done must be looked up, and is not guessed. What was
 //! refused may be tried again under the same key.
+//!
+//! A key belongs to whoever sent it, in the tenant that their token reaches.
+//! Of it and of the request only MACs are kept: a request may hold a password,
+//! and who has the database must not be able to try passwords against it.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::hmac;
 use doorward_policy::decision::Reason;
 use http::{HeaderMap, Method, request::Parts};
 use serde_json::{Value, json};
@@ -43,9 +47,14 @@ pub(super) async fn begin(
     if request.method != Method::POST {
         return Ok(Begun::First(None));
     }
-    let id = hex_of(&[administrator.id().as_bytes(), b"\0", key.as_bytes()]);
+    let macs = &issuer.keys().idempotency;
+    let who = administrator.id();
+    let tenant = administrator.only_tenant();
+    // No tenant has this name.
+    let tenant = tenant.map_or("*", |tenant| tenant.as_str());
+    let id = mac_of(macs, &["key", &who, tenant, key].map(str::as_bytes));
     let path = request.uri.path().as_bytes();
-    let asked = hex_of(&[path, b"\0", body]);
+    let asked = mac_of(macs, &[b"request", path, body]);
     let now = issuer.clock().now();
     let mut tx = issuer.store().begin().await?;
     if tx.note_idempotency(&id, &asked, now).await? {
@@ -113,14 +122,16 @@ fn key_of(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
 }
 
-fn hex_of(parts: &[&[u8]]) -> String {
-    let mut context = Context::new(&SHA256);
+/// In hexadecimal. Only the last part may hold a zero byte, so the message has
+/// one reading.
+fn mac_of(key: &hmac::Key, parts: &[&[u8]]) -> String {
+    let mut context = hmac::Context::with_key(key);
     for part in parts {
+        context.update(b"\0");
         context.update(part);
     }
-    let digest = context.finish();
-    digest
-        .as_ref()
+    let mac = context.sign();
+    mac.as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -57,7 +57,11 @@ pub(super) async fn list(call: Call) -> Result<Said, Refusal> {
 
 pub(super) async fn delete_all(call: Call) -> Result<Said, Refusal> {
     let (user, _) = found(&call).await?;
-    call.admin().end_sessions(user.username.as_str()).await?;
+    let (admin, username) = (call.admin(), user.username.as_str());
+    match call.administrator.only_tenant() {
+        Some(tenant) => admin.end_sessions_in(username, tenant).await?,
+        None => admin.end_sessions(username).await?,
+    };
     Ok(Said::nothing())
 }
 
