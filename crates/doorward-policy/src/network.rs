@@ -49,12 +49,11 @@ impl Network {
         let length = match length {
             None => all,
             // `u8` alone would read "+8" and "08".
-            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => digits
+            Some(digits) => digits
                 .parse()
                 .ok()
                 .filter(|length: &u8| *length <= all && length.to_string() == digits)
                 .ok_or(NetworkError::Form)?,
-            Some(_) => return Err(NetworkError::Form),
         };
         let network = Self {
             address: masked(address, length),

@@ -378,3 +378,18 @@ fn number(members: &Object, name: &str) -> Result<u64, FeedError> {
         .filter(|number| *number <= UnixTime::MAX.as_secs())
         .ok_or(FeedError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FeedError;
+
+    #[test]
+    fn what_passes_by_itself_alarms_nobody() {
+        for error in [FeedError::Gap, FeedError::NewEpoch, FeedError::UnknownKey] {
+            assert!(!error.is_alarming(), "{error}");
+        }
+        for error in [FeedError::BadSignature, FeedError::Forked] {
+            assert!(error.is_alarming(), "{error}");
+        }
+    }
+}
