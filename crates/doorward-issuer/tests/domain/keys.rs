@@ -241,7 +241,7 @@ async fn key_018_a_wrong_master_key_or_a_damaged_row_stops_the_start() {
     world
         .tamper(
             "UPDATE signing_key SET sealed_private =
-                 CAST(substr(sealed_private, 1, 40) || x'00' || substr(sealed_private, 42) AS BLOB)",
+                 CAST(substr(sealed_private, 1, 40) || x'0000000000000000' || substr(sealed_private, 49) AS BLOB)",
         )
         .await;
     let error = open_error(&world, world.master_key()).await;
