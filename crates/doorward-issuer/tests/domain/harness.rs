@@ -270,6 +270,7 @@ impl Hands {
             Self::Sqlite(_) => sql.to_owned(),
             Self::Postgres(_) => sql
                 .replace("x'00'", "'\\x00'::bytea")
+                .replace("x'0000000000000000'", "'\\x0000000000000000'::bytea")
                 .replace(" AS BLOB", " AS BYTEA"),
         };
         self.run_made(sql).await;
