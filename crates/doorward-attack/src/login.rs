@@ -8,7 +8,7 @@
 //! Unlike the other cases these are conversations: each plays its part on
 //! sessions of its own, begins by seeing that a right one works, and what looks
 //! like a success is played once more from the start before it is believed
-//! ([`judge`]).
+//! (`judge`).
 
 mod choice;
 mod conversation;
