@@ -96,6 +96,9 @@ impl KeySet {
         let mut set = Self::default();
         for member in &members {
             match usable_key(member, algorithms) {
+                Ok(key) if set.names_another(&key) => {
+                    return Err(KeyErrorKind::DuplicateKeyId.into());
+                }
                 Ok(key) => set.keys.push(key),
                 Err(error) if concerns_the_set(error) => return Err(error),
                 Err(reason) => {
@@ -108,6 +111,16 @@ impl KeySet {
             true => Err(KeyErrorKind::NoUsableKey.into()),
             false => Ok(set),
         }
+    }
+
+    /// Whether the id of `key` is that of a different key of this set. Ids that
+    /// are written are told apart before; a key without one is known by its
+    /// thumbprint, which another may claim as its id.
+    fn names_another(&self, key: &VerifyingKey) -> bool {
+        let thumbprint = |key: &VerifyingKey| key.to_jwk().map(|jwk| jwk.thumbprint());
+        self.iter()
+            .filter(|other| other.key_id() == key.key_id())
+            .any(|other| thumbprint(other) != thumbprint(key))
     }
 
     /// The keys to try for a token: of its algorithm, of its key id if it

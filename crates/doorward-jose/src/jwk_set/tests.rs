@@ -85,6 +85,33 @@ fn key_002_ambiguous_and_leaking_sets_are_refused() {
 }
 
 #[test]
+fn key_002_a_key_under_the_thumbprint_of_another_is_refused() {
+    let without_id = |key: &SigningKey| {
+        let mut jwk = jwk(key);
+        jwk.as_object_mut().expect("an object").remove("kid");
+        jwk
+    };
+    let (one, two) = (&*ES256, key(Algorithm::Es256));
+    let nameless = without_id(one);
+    let mut claims_its_id = jwk(&two);
+    claims_its_id["kid"] = one
+        .verifying_key()
+        .to_jwk()
+        .expect("public")
+        .thumbprint()
+        .into();
+    for keys in [
+        json!([nameless, claims_its_id]),
+        json!([claims_its_id, nameless]),
+    ] {
+        assert_eq!(parse(&keys).err(), Some(KeyErrorKind::DuplicateKeyId));
+    }
+    // The same key twice, and two keys without ids, are no ambiguity.
+    let keys = json!([nameless, nameless, without_id(&two)]);
+    assert_eq!(parse(&keys).expect("three keys").len(), 3);
+}
+
+#[test]
 fn keys_that_are_not_understood_are_left_out_and_reported() {
     let good = jwk(&ES256);
     let (mut encryption, mut weak, mut silent) = (
