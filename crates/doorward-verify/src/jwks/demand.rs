@@ -211,12 +211,37 @@ impl UnknownKeys {
 
 #[cfg(test)]
 mod tests {
-    use doorward_jose::time::UnixTime;
+    use std::{sync::Arc, time::Duration};
+
+    use doorward_jose::{jwk_set::KeySet, time::UnixTime};
 
     use super::{Asked, Demand, MAX_UNKNOWN, UnknownKeys};
+    use crate::{clock::Timestamp, key_source::KeySource};
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::from_secs(1_800_000_000 + seconds)
+    }
+
+    /// An attempt that brings nothing new leaves the feed to its pauses.
+    #[tokio::test]
+    async fn key_015_whoever_asks_for_newer_keys_is_told_whether_they_came() {
+        const LIMIT: Duration = Duration::from_secs(60);
+        let demand = Demand::new();
+        let source = KeySource::followed(Arc::clone(&demand));
+        for brings_keys in [true, false] {
+            let attempt = async {
+                demand.woken().await;
+                assert_eq!(demand.asked(), Asked::ByFeed);
+                demand.begin(Timestamp::from_millis(0));
+                if brings_keys {
+                    source.replace(KeySet::default());
+                }
+                demand.end(false);
+            };
+            let (came, ()) = tokio::join!(source.renew(LIMIT), attempt);
+            assert_eq!(came, brings_keys);
+        }
+        assert!(!KeySource::fixed(KeySet::default()).renew(LIMIT).await);
     }
 
     #[test]
@@ -244,7 +269,7 @@ mod tests {
         let demand = Demand::new();
         demand.miss(Some("a"), at(0));
         assert!(demand.asked() == Asked::ByToken);
-        demand.begin(crate::clock::Timestamp::from_millis(1));
+        demand.begin(Timestamp::from_millis(1));
         assert!(demand.asked() == Asked::No);
         demand.miss(Some("a"), at(0));
         assert!(demand.asked() == Asked::No, "asked for already");

@@ -47,6 +47,22 @@ async fn rev_020_ten_thousand_in_a_minute() {
     assert!(house.view.revocations().len() <= 2);
 }
 
+/// The memory is what differs: every one is found in either form.
+#[tokio::test]
+async fn a_large_snapshot_is_kept_in_the_compact_form_and_a_small_one_is_not() {
+    for (entries, is_settled) in [(100_000, false), (100_001, true)] {
+        let mut house = House::new().await;
+        house.issuer.with(|state| state.in_one = 100);
+        (0..entries).for_each(|n| house.issuer.revoke(n));
+        house.settle().await;
+        let revocations = house.view.revocations();
+        assert_eq!(revocations.len(), entries);
+        assert_eq!(revocations.settled_bytes() > entries, is_settled);
+        let last = house.issuer.token(entries - 1);
+        assert_eq!(house.verify(&last), Err(Reason::SessionRevoked));
+    }
+}
+
 #[tokio::test]
 async fn dos_009_more_than_the_bound_become_one_for_all_tokens() {
     let issuer = Issuer::new();

@@ -3,10 +3,13 @@
 use doorward_policy::decision::Reason;
 use doorward_verify::revocation::{
     Entry, Revocation,
-    feed::{FeedState, follower::Cause},
+    feed::{FeedState, StalePolicy, follower::Cause},
 };
 
-use crate::{House, issuer::NOW};
+use crate::{
+    House,
+    issuer::{Issuer, NOW},
+};
 
 #[tokio::test]
 async fn a_revocation_reaches_the_verifier_and_ends_a_cached_token() {
@@ -89,6 +92,17 @@ async fn a_cursor_that_is_too_old_leads_to_a_snapshot() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_what_is_known_already_is_as_good_as_a_newer_one() {
+    let mut house = House::new().await;
+    house.issuer.revoke(1);
+    house.settle().await;
+    house.issuer.with(|state| state.oldest = 2);
+    assert_eq!(house.follow().await.cause, Some(Cause::Gone));
+    assert_eq!(house.follow().await.cause, None);
+    assert_eq!((house.view.sequence(), house.view.snapshots()), (1, 2));
+}
+
+#[tokio::test]
 async fn a_stream_that_is_held_back_is_given_up_for_polls() {
     let mut house = House::new().await;
     let token = house.issuer.token(1);
@@ -136,6 +150,31 @@ async fn the_age_is_counted_from_the_last_word() {
     }
     house.follow().await;
     assert_eq!(house.state(), FeedState::Fresh);
+}
+
+#[tokio::test]
+async fn a_decision_says_how_old_the_feed_is_and_what_the_policy_asks_for() {
+    let policies = [
+        (StalePolicy::Bounded, 240, "revocations up to the bound"),
+        (StalePolicy::Strict, 10, "revocations of the last seconds"),
+    ];
+    for (policy, seconds, wanted) in policies {
+        let issuer = Issuer::new();
+        let settings = issuer.settings();
+        let mut house = House::with(issuer, settings, policy).await;
+        let token = house.issuer.token(1);
+        house.settle().await;
+        house.later(seconds * 1000);
+        let mut decision = house.decision();
+        let now = house.clock.unix();
+        let refused = house.verifier.verify(&token, now, &mut decision).err();
+        assert_eq!(refused, Some(Reason::RevocationsUnknown));
+        let check = decision.failed_check().expect("a check failed");
+        let seen = format!("revocations known up to {seconds} s ago");
+        assert_eq!(check.seen, seen);
+        assert!(check.wanted.starts_with(wanted), "{check:?}");
+    }
+    assert_eq!(StalePolicy::Available.wanted(), "nothing");
 }
 
 #[tokio::test]

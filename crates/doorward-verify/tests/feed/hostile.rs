@@ -219,6 +219,25 @@ async fn rev_013_what_is_replayed_makes_nothing_newer() {
 }
 
 #[tokio::test]
+async fn rev_013_what_was_heard_before_is_no_offence_and_no_news() {
+    let mut house = House::new().await;
+    for n in 0..5 {
+        house.issuer.revoke(n);
+    }
+    house.settle().await;
+    let (heartbeat, entries) = house.issuer.with(|state| {
+        // Another node's, of the same millisecond; and old entries told anew.
+        (
+            state.batch(3, 3, NOW * 1000),
+            state.batch(0, 3, NOW * 1000 + 900),
+        )
+    });
+    for old in [heartbeat, entries] {
+        assert_eq!(instead(&mut house, old).await, None);
+    }
+}
+
+#[tokio::test]
 async fn rev_013_what_is_delayed_shows_its_age() {
     let mut house = House::new().await;
     house.settle().await;
@@ -340,6 +359,22 @@ async fn an_issuer_that_goes_back_in_its_epoch_is_not_followed() {
     }
     house.later(30_000);
     assert_eq!(house.state(), FeedState::Lost);
+}
+
+#[tokio::test]
+async fn an_epoch_has_one_beginning_and_a_beginning_one_epoch() {
+    for (epoch, later) in [("e2", 0), ("e1", 5)] {
+        let mut house = House::new().await;
+        house.settle().await;
+        let other = house.issuer.with(|state| {
+            let honest = (state.epoch.clone(), state.since);
+            (state.epoch, state.since) = (epoch.to_owned(), honest.1 + later);
+            let message = state.batch(0, 0, NOW * 1000 + 900);
+            (state.epoch, state.since) = honest;
+            message
+        });
+        assert_eq!(instead(&mut house, other).await, feed(FeedError::Forked));
+    }
 }
 
 #[tokio::test]
