@@ -64,6 +64,21 @@ async fn a_large_snapshot_is_kept_in_the_compact_form_and_a_small_one_is_not() {
 }
 
 #[tokio::test]
+async fn dos_009_as_many_as_the_bound_stay_what_they_are() {
+    let issuer = Issuer::new();
+    let settings = FollowerSettings {
+        max_entries: 3,
+        ..issuer.settings()
+    };
+    let mut house = House::with(issuer, settings, StalePolicy::Bounded).await;
+    let honest = house.issuer.token(4);
+    (1..=3).for_each(|n| house.issuer.revoke(n));
+    house.settle().await;
+    assert_eq!(house.view.revocations().len(), 3);
+    assert_eq!(house.verify(&honest), Ok(()));
+}
+
+#[tokio::test]
 async fn dos_009_more_than_the_bound_become_one_for_all_tokens() {
     let issuer = Issuer::new();
     let settings = FollowerSettings {
