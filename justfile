@@ -47,6 +47,12 @@ bench-gateway *OPTIONS:
     cargo build --release --package doorward-gateway --example bare
     bench/gateway/run.py --bare --binary target/release/examples/bare {{ OPTIONS }}
 
+# what the issuer does in a second, over HTTP, beside its bars (docs/performance.md); needs python3, wrk, nginx, PostgreSQL
+bench-issuer *OPTIONS='--svg docs/issuer.svg --data docs/issuer.json':
+    cargo build --release --package doorward --bin doorward
+    cargo build --release --package doorward-issuer --example argon2_floor
+    bench/issuer/run.py --binary target/release/doorward --floor target/release/examples/argon2_floor {{ OPTIONS }}
+
 # an honest caller beside every fault at once, with thousands of slow connections (docs/performance.md)
 soak SECONDS='600' CONNECTIONS='4000':
     ulimit -n 20000 && DOORWARD_SOAK_SECONDS={{ SECONDS }} DOORWARD_SOAK_CONNECTIONS={{ CONNECTIONS }} cargo test --release --package doorward-gateway --test load soak -- --nocapture
