@@ -347,6 +347,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_reason_knows_its_place() {
+        for (place, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), place, "{}", reason.code());
+        }
+    }
+
     /// RFC 9110, 15: what fails on our side is 500 and above.
     #[test]
     fn only_a_fault_of_ours_or_of_the_upstream_is_a_failure() {

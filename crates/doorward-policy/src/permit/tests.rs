@@ -61,6 +61,27 @@ impl Subject for Caller {
     }
 }
 
+/// A caller of whom nothing is known but that they may do everything.
+struct Silent;
+
+impl Subject for Silent {
+    fn holds(&self, _: &Permission) -> bool {
+        true
+    }
+
+    fn claim(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+#[test]
+fn what_a_subject_does_not_say_counts_against_it() {
+    assert!(!Silent.is_for("https://api.example"));
+    assert_eq!(Silent.auth_time(), None);
+    assert!(Silent.permission_set(&Catalogue::default()).is_none());
+    assert_eq!(Silent.held(), "");
+}
+
 fn table() -> RouteTable {
     let route = |pattern: &str, requirement, conditions: &[(&str, &str)]| RouteSpec {
         pattern: pattern.to_owned(),
