@@ -130,3 +130,67 @@ fn check_age(max_age: u64, subject: &dyn Subject, decision: &mut Decision) -> Re
     let reason = Reason::InsufficientUserAuthentication;
     Err(decision.fail(Step::StepUp, reason, seen, wanted))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::{CLOCK_DIFFERENCE, StepUp};
+    use crate::{
+        decision::{Decision, Reason, TraceId},
+        permission::Permission,
+        permit::Subject,
+    };
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// Who signed in at this second.
+    struct SignedIn(u64);
+
+    impl Subject for SignedIn {
+        fn holds(&self, _: &Permission) -> bool {
+            false
+        }
+
+        fn claim(&self, _: &str) -> Option<Cow<'_, str>> {
+            None
+        }
+
+        fn auth_time(&self) -> Option<u64> {
+            Some(self.0)
+        }
+    }
+
+    /// At most five minutes ago, and late within the second of the decision.
+    fn is_fresh(signed_in: u64) -> bool {
+        let step_up = StepUp {
+            max_age: Some(300),
+            ..StepUp::default()
+        };
+        let trace = TraceId::from_bytes([1; 16]);
+        let mut decision = Decision::new(trace, NOW * 1000 + 999, "GET", "/");
+        let checked = step_up.check(&SignedIn(signed_in), &mut decision);
+        let reason = Reason::InsufficientUserAuthentication;
+        assert_eq!(checked.err(), decision.failed_check().map(|_| reason));
+        checked.is_ok()
+    }
+
+    #[test]
+    fn clm_023_a_sign_in_is_fresh_to_the_second() {
+        assert!(is_fresh(NOW) && is_fresh(NOW - 300));
+        assert!(!is_fresh(NOW - 301));
+        assert!(is_fresh(NOW + CLOCK_DIFFERENCE));
+        assert!(!is_fresh(NOW + CLOCK_DIFFERENCE + 1));
+    }
+
+    #[test]
+    fn a_step_up_is_empty_when_it_asks_for_nothing() {
+        let asks = |acr: &[&str], max_age| StepUp {
+            acr: acr.iter().map(ToString::to_string).collect(),
+            max_age,
+        };
+        assert!(asks(&[], None).is_empty());
+        assert!(!asks(&["aal2"], None).is_empty());
+        assert!(!asks(&[], Some(300)).is_empty());
+    }
+}
