@@ -19,7 +19,7 @@ use doorward_verify::{
     principal::Principal,
     revocation::{Entry, Revocation, RevocationSet},
     token_cache::CacheSize,
-    verifier::{TrustedIssuer, Verifier},
+    verifier::{TrustedIssuer, Verifier, was_verified_before},
 };
 
 const ISSUER: &str = "https://id.example";
@@ -105,10 +105,26 @@ fn verify(verifier: &Verifier, token: &str, now: u64) -> (Result<Principal, Reas
 }
 
 fn is_hit(decision: &Decision) -> bool {
-    decision
-        .checks
-        .iter()
-        .any(|check| check.seen.contains("verified before"))
+    was_verified_before(decision) == Some(true)
+}
+
+#[test]
+fn where_no_signature_held_nothing_was_verified_before() {
+    let house = house();
+    let token = house.remembered(1);
+    let (verdict, decision) = house.verify(&token, NOW + 400);
+    assert_eq!(verdict.err(), Some(Reason::TokenExpired));
+    assert!(decision.checks.iter().any(|check| check.step == Step::Time));
+    let (verdict, decision) = house.verify(&house.token(2), NOW);
+    assert!(verdict.is_ok() && was_verified_before(&decision) == Some(false));
+    let mut damaged = token;
+    let last = damaged
+        .pop()
+        .map_or('A', |last| if last == 'A' { 'Q' } else { 'A' });
+    damaged.push(last);
+    let (verdict, decision) = house.verify(&damaged, NOW);
+    assert!(verdict.is_err());
+    assert_eq!(was_verified_before(&decision), None);
 }
 
 /// What was verified for one audience is not remembered for another.

@@ -661,7 +661,9 @@ fn clm_009_of_another_issuers_claims_only_those_of_its_mapping_grant_anything() 
 #[test]
 fn clm_009_of_another_issuers_claims_only_those_that_are_named_are_compared() {
     let bench = bench();
-    let token = sign(&bench.key, &claims(ISSUER, NOW));
+    let signed_in = UnixTime::from_secs(NOW - 60);
+    let claims = claims(ISSUER, NOW).authentication(signed_in, ["pwd"]);
+    let token = sign(&bench.key, &claims);
     let principal = |trusted: TrustedIssuer| {
         let verifier = Verifier::new(vec![trusted], RevocationSet::new());
         verify(&verifier, &token, NOW).0.unwrap()
@@ -677,6 +679,11 @@ fn clm_009_of_another_issuers_claims_only_those_that_are_named_are_compared() {
     let named = theirs(ClaimMapping::nothing().compared(["sub"]));
     assert_eq!(named.claim("sub"), ours.claim("sub"));
     assert_eq!(named.claim("client_id"), None);
+    // How lately somebody signed in elsewhere counts where that is named, too.
+    assert_eq!(ours.auth_time(), Some(NOW - 60));
+    assert_eq!(named.auth_time(), None);
+    let timed = theirs(ClaimMapping::nothing().compared(["auth_time"]));
+    assert_eq!(timed.auth_time(), Some(NOW - 60));
     let client = theirs(ClaimMapping::nothing().tenant_in("client_id"));
     assert_eq!(client.tenant(), ours.claim("client_id").as_deref());
 }

@@ -21,7 +21,7 @@ use doorward_verify::{
         FeedState, FeedView, StalePolicy,
         follower::{Ended, Follower, FollowerSettings},
     },
-    verifier::Verifier,
+    verifier::{Verifier, was_verified_before},
 };
 
 use issuer::{Issuer, NOW, Turned};
@@ -103,13 +103,7 @@ impl House {
         let mut decision = self.decision();
         let now = self.clock.unix();
         self.verifier.verify(token, now, &mut decision)?;
-        let seen = |text: &str| {
-            decision
-                .checks
-                .iter()
-                .any(|check| check.seen.contains(text))
-        };
-        Ok(seen("verified before"))
+        Ok(was_verified_before(&decision).expect("a signature held"))
     }
 
     fn requests(&self) -> Vec<String> {
