@@ -3,7 +3,7 @@
 use doorward_policy::decision::Reason;
 use doorward_verify::revocation::{
     Entry, Revocation,
-    feed::{FeedState, StalePolicy, follower::Cause},
+    feed::{FeedState, FeedView, StalePolicy, follower::Cause},
 };
 
 use crate::{
@@ -25,6 +25,10 @@ async fn a_revocation_reaches_the_verifier_and_ends_a_cached_token() {
     assert_eq!(house.verify(&token), Err(Reason::SessionRevoked));
     assert_eq!(house.verify(&other), Ok(()));
     assert_eq!(house.view.sequence(), 1);
+    let [trusted] = house.verifier.issuers() else {
+        panic!("one issuer is trusted");
+    };
+    assert_eq!(trusted.feed().map(FeedView::sequence), Some(1));
 }
 
 #[tokio::test]
