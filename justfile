@@ -65,6 +65,10 @@ constant-time:
 simulate SEEDS='20' STEPS='2000':
     DOORWARD_SIMULATION='{{ SEEDS }},{{ STEPS }}' cargo test --release --package doorward-issuer --test domain -- --nocapture simulation
 
+# crashes, power cuts and disk errors: nothing acknowledged is lost (docs/assurance.md); a fifth of the rounds on PostgreSQL
+crash-loop ROUNDS='10000' SEED='1':
+    DOORWARD_CRASH='{{ ROUNDS }},{{ SEED }}' cargo test --package doorward-issuer --test crash -- --nocapture nothing_acknowledged
+
 # whether a test notices each small change of the verify paths (docs/assurance.md); hours, on two cores
 mutants *OPTIONS:
     .ci/mutants.sh {{ OPTIONS }}
