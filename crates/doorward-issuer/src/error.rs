@@ -73,6 +73,16 @@ pub enum OpenError {
         /// Newest version we know.
         known: i64,
     },
+    /// The server is older than what Doorward is tested on.
+    #[error(
+        "the server is {found}, and Doorward needs PostgreSQL {} or newer; upgrade it first \
+         (nothing was changed)",
+        crate::store::OLDEST_POSTGRES
+    )]
+    OldServer {
+        /// What it calls itself.
+        found: String,
+    },
     /// A migration that was applied differs from the one in this binary.
     #[error("migration {version} of the database is not the one that this Doorward knows")]
     ForeignMigration {

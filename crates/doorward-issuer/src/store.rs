@@ -82,6 +82,8 @@ use tokio::sync::Notify;
 use self::{postgres::Server, sqlite::File, statement::On};
 use crate::error::{OpenError, StoreError};
 
+pub(crate) use postgres::OLDEST as OLDEST_POSTGRES;
+
 pub use database::{Database, DatabaseUrlError, PostgresUrl};
 
 pub(crate) use accounts::AccountState;

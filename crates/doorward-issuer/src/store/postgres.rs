@@ -18,6 +18,9 @@ use sqlx::{
 use super::{database::PostgresUrl, statement::within};
 use crate::error::{OpenError, StoreError};
 
+/// The oldest version that Doorward is tested on.
+pub(crate) const OLDEST: u32 = 15;
+
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -55,7 +58,16 @@ impl Server {
     pub(super) async fn open(url: &PostgresUrl) -> Result<Self, OpenError> {
         let options = PgConnectOptions::clone(url.options()).disable_statement_logging();
         // The pools would try again and again and say in the end that they did.
-        let first = within(options.connect()).await.map_err(StoreError::from)?;
+        let mut first = within(options.connect()).await.map_err(StoreError::from)?;
+        let (version,): (String,) =
+            within(sqlx::query_as("SELECT version()").fetch_one(&mut first))
+                .await
+                .map_err(StoreError::from)?;
+        if is_too_old(&version) {
+            return Err(OpenError::OldServer {
+                found: named(&version).to_owned(),
+            });
+        }
         first.close().await.map_err(StoreError::from)?;
         Ok(Self {
             writers: pool(WRITERS, options.clone()).await?,
@@ -71,6 +83,24 @@ impl Server {
         self.readers.close().await;
         self.writers.close().await;
     }
+}
+
+/// By what the server calls itself. Those that only speak like PostgreSQL count
+/// in versions of their own.
+fn is_too_old(version: &str) -> bool {
+    let number = version.strip_prefix("PostgreSQL ");
+    let is_relative = version.contains("-YB-");
+    let major = number.and_then(|number| {
+        let digits = number.split(|it: char| !it.is_ascii_digit()).next()?;
+        digits.parse::<u32>().ok()
+    });
+    !is_relative && major.is_some_and(|major| major < OLDEST)
+}
+
+/// Name and number, without platform and compiler.
+fn named(version: &str) -> &str {
+    let end = version.match_indices(' ').nth(1);
+    end.map_or(version, |(end, _)| &version[..end])
 }
 
 async fn pool(connections: u32, options: PgConnectOptions) -> Result<PgPool, StoreError> {
@@ -91,4 +121,32 @@ async fn pool(connections: u32, options: PgConnectOptions) -> Result<PgPool, Sto
             Box::pin(async move { connection.execute(SETTINGS).await.map(drop) })
         });
     Ok(pool.connect_with(options).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_too_old, named};
+
+    #[test]
+    fn an_old_server_is_known_by_its_name() {
+        let said = "PostgreSQL 13.14 (Debian 13.14-1) on x86_64-pc-linux-gnu, 64-bit";
+        assert!(is_too_old(said));
+        assert_eq!(named(said), "PostgreSQL 13.14");
+        for old in [
+            "PostgreSQL 9.6.24 on x86_64",
+            "PostgreSQL 14beta1 on aarch64",
+        ] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in [
+            "PostgreSQL 15.8 (Debian 15.8-0) on x86_64",
+            "PostgreSQL 18beta2 on x86_64",
+            "CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu)",
+            "PostgreSQL 11.2-YB-2.21.0.0-b0 on x86_64",
+            "PostgreSQL",
+            "",
+        ] {
+            assert!(!is_too_old(new), "{new}");
+        }
+    }
 }

@@ -32,6 +32,15 @@ impl PostgresServer {
 
     /// A server with these settings, on a TCP address if one is given.
     pub(crate) fn start_with(address: Option<String>, settings: &[&str]) -> Option<Self> {
+        Self::start_told(address, settings, &[])
+    }
+
+    /// The same with variables for the script, which says what they mean.
+    pub(crate) fn start_told(
+        address: Option<String>,
+        settings: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Option<Self> {
         if !is_installed() {
             missed();
             return None;
@@ -49,6 +58,7 @@ impl PostgresServer {
             .arg(&folder)
             .arg(address.as_deref().unwrap_or_default())
             .args(settings)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -36,12 +36,26 @@ end() {
 trap end EXIT
 trap 'exit 1' INT TERM HUP
 
+# A file that the server can read, whoever made it.
+give() { as sh -c 'umask 077; cat >"$1"' sh "$2" <"$1"; }
+
 chmod 700 "$folder"
 [ "$(id -u)" != 0 ] || chown postgres "$folder"
 cd "$folder"
-as "$bin/initdb" -D "$folder/data" -U doorward -A "${AUTH:-trust}" ${PASSWORD_FILE:+--pwfile="$PASSWORD_FILE"} \
+# With PASSWORD_FILE the server asks for that password, with TLS it has a
+# certificate: server.crt and server.key of that folder.
+auth=trust
+if [ -n "${PASSWORD_FILE:-}" ]; then
+    give "$PASSWORD_FILE" "$folder/password"
+    auth=scram-sha-256
+fi
+as "$bin/initdb" -D "$folder/data" -U doorward -A "$auth" ${PASSWORD_FILE:+--pwfile="$folder/password"} \
     -E UTF8 --locale=C -N >"$folder.log" 2>&1 || { cat "$folder.log" >&2; rm -f "$folder.log"; exit 1; }
 rm -f "$folder.log"
+if [ -n "${TLS:-}" ]; then
+    for file in server.crt server.key; do give "$TLS/$file" "$folder/data/$file"; done
+    options="$options -c ssl=on"
+fi
 
 while read -r word; do
     case $word in
