@@ -69,6 +69,11 @@ simulate SEEDS='20' STEPS='2000':
 crash-loop ROUNDS='10000' SEED='1':
     DOORWARD_CRASH='{{ ROUNDS }},{{ SEED }}' cargo test --package doorward-issuer --test crash -- --nocapture nothing_acknowledged
 
+# two hundred clients with two tabs, lost answers and restarts, and thieves, before the real binary (docs/assurance.md); needs python3
+honest MINUTES='10' *OPTIONS:
+    cargo build --release --package doorward --bin doorward
+    bench/issuer/honest.py --binary target/release/doorward --seconds $(({{ MINUTES }} * 60)) {{ OPTIONS }}
+
 # whether a test notices each small change of the verify paths (docs/assurance.md); hours, on two cores
 mutants *OPTIONS:
     .ci/mutants.sh {{ OPTIONS }}

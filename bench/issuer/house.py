@@ -178,13 +178,17 @@ class House:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(add, self.users))
         body = {"name": "billing", "tenant": TENANT, "permissions": ["orders:read"]}
-        return admin.must("POST", "/api/clients", body, operator)
+        # On another connection: the first one may have been idle for too long.
+        return Caller(self.issuer.admin).must("POST", "/api/clients", body, operator)
 
     def sessions(self, count):
         """Fresh ones, each with what the sign-in answered."""
         users = [self.users[n % USERS] for n in range(count)]
         with ThreadPoolExecutor(4) as pool:
             return list(pool.map(lambda user: Caller(self.issuer.port).sign_in(user), users))
+
+    def session_of(self, user):
+        return Caller(self.issuer_port).sign_in(user)
 
     def gateway_after_sign_outs(self):
         """Where sign-outs are sent, and a gateway that must hear of them: it
