@@ -237,4 +237,35 @@ mod tests {
         assert_eq!(ours.refused_of("account").as_deref(), Some("a"));
         assert_eq!(ours.refused_of("client"), None);
     }
+
+    /// What a refresh pays: one account, and a grant for each role of the
+    /// session's tenant.
+    #[test]
+    #[ignore = "a figure; run it alone, with --nocapture"]
+    #[expect(clippy::print_stderr, reason = "a figure is for reading")]
+    fn cost_of_a_refresh() {
+        const ROUNDS: u32 = 1000;
+        let (macs, id) = (macs(1), "01a1feff-5220-76ed-b652-10e011266902");
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$".to_owned() + &"a".repeat(66);
+        let account = [
+            id.into(),
+            "alice".into(),
+            "acme".into(),
+            hash.as_str().into(),
+            7.into(),
+        ];
+        let grant = [id.into(), "acme".into(), "editor".into(), 7.into()];
+        for (table, columns) in [("account", &account[..]), ("role_grant", &grant[..])] {
+            let stored = macs.of(table, columns);
+            let round = |_| {
+                let begun = std::time::Instant::now();
+                for _ in 0..ROUNDS {
+                    assert!(macs.hold((table, id), columns, Some(&stored)));
+                }
+                begun.elapsed() / ROUNDS
+            };
+            let quickest = (0..100).map(round).min();
+            eprintln!("{table}: {quickest:?}");
+        }
+    }
 }
