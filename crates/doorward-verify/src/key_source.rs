@@ -246,4 +246,18 @@ mod tests {
         assert_eq!(source.generation(NOW), None);
         assert_eq!(source.health(NOW), Health::Expired);
     }
+
+    #[cfg(feature = "fetch")]
+    #[test]
+    fn only_keys_that_are_fetched_grow_old() {
+        let source = KeySource::fixed(KeySet::default());
+        assert_eq!(source.fresh_until(), None);
+        let fetched = super::Snapshot {
+            fresh_until: NOW,
+            ..super::Snapshot::given(KeySet::default(), 1)
+        };
+        source.store(fetched);
+        assert_eq!(source.fresh_until(), Some(NOW));
+        assert_eq!(source.health(NOW), Health::Stale);
+    }
 }
