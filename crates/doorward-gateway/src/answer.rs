@@ -11,7 +11,6 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
 
 use crate::{gateway::LocalBody, upstream::Relayed, wire::exchange::Exchange};
 
@@ -52,7 +51,7 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         // Whoever asks for more has got rid of what there was.
-        this.exchange.gave(None);
+        this.exchange.gave(false);
         let frame = match &mut this.content {
             Content::Whole(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
@@ -65,7 +64,7 @@ impl Body for Answer {
             }
         };
         match frame {
-            Some(Ok(_)) => this.exchange.gave(Some(Instant::now())),
+            Some(Ok(_)) => this.exchange.gave(true),
             Some(Err(_)) => this.exchange.abort(),
             None => {}
         }

@@ -29,7 +29,7 @@ const TLS_HERE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r
     content-length: 46\r\nconnection: close\r\n\r\nthis port speaks TLS: write https:// instead.\n";
 
 /// The caller's end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// Its address.
     pub(crate) peer: Peer,

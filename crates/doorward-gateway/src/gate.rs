@@ -59,7 +59,10 @@ pub(crate) fn admit<B>(
     upgrade::check(&request, rules.upgrades, decision)?;
     decision.pass(Step::Request, "well-formed");
     let path = canonical_path(request.uri(), decision)?;
-    *request.uri_mut() = canonical_target(&path, request.uri().query(), decision)?;
+    let is_canonical = request.uri().authority().is_none() && request.uri().path() == path.as_str();
+    if !is_canonical {
+        *request.uri_mut() = canonical_target(&path, request.uri().query(), decision)?;
+    }
     if decision.path != path.as_str() {
         decision.path = path.as_str().to_owned();
     }

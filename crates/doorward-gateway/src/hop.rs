@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
     header::{
-        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST,
-        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     },
 };
 
@@ -33,16 +33,16 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 /// Makes the caller's fields those of the upstream's request: what belongs to
 /// the caller's connection goes, the token goes, who asked is written anew.
 pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Names) {
-    let is_chunked = headers.contains_key(TRANSFER_ENCODING)
+    let seen = Seen::of(headers);
+    let is_chunked = seen.has(&TRANSFER_ENCODING)
         || inbound.is_streamed && !headers.contains_key(CONTENT_LENGTH);
-    let announced = Way::ToUpstream(names).announced(headers);
-    let takes_trailers = trailers::are_taken(headers);
-    strip(headers);
-    headers.remove(EXPECT);
+    let announces = seen.has(&TRAILER).then_some(Way::ToUpstream(names));
+    let announced = announces.and_then(|way| way.announced(headers));
+    let takes_trailers = seen.has(&TE) && trailers::are_taken(headers);
+    seen.strip(headers);
     // The API needs no token: it gets the identity. A token that it logged
     // would be one that can be stolen there.
-    headers.remove(AUTHORIZATION);
-    headers.remove(DPOP);
+    seen.remove(bit(&EXPECT) | bit(&AUTHORIZATION) | bit(&DPOP), headers);
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         headers.extend(announced.map(|announced| (TRAILER, announced)));
@@ -55,14 +55,18 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Nam
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     headers.append(VIA, HeaderValue::from_static(via(inbound.version)));
-    set_forwarded(headers, inbound.caller);
+    if let Some(introduction) = inbound.introduction {
+        introduction.set(headers);
+    }
 }
 
 /// Makes the upstream's fields those of the answer: what belongs to its
 /// connection goes, and what only the gateway may say.
 pub(crate) fn to_caller(headers: &mut HeaderMap) {
-    let announced = Way::ToCaller.announced(headers);
-    strip(headers);
+    let seen = Seen::of(headers);
+    let announces = seen.has(&TRAILER).then_some(Way::ToCaller);
+    let announced = announces.and_then(|way| way.announced(headers));
+    seen.strip(headers);
     headers.extend(announced.map(|announced| (TRAILER, announced)));
     let is_ours = |name: &&HeaderName| name.as_str().starts_with(OUR_PREFIX);
     let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
@@ -70,12 +74,13 @@ pub(crate) fn to_caller(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     // It would lead callers past the gateway (RFC 7838).
-    headers.remove(ALT_SVC);
+    seen.remove(bit(&ALT_SVC), headers);
 }
 
 /// How a request came.
 pub(crate) struct Inbound {
-    pub(crate) caller: Caller,
+    /// Whom it comes from; a request without a host comes from nobody.
+    pub(crate) introduction: Option<Introduction>,
     pub(crate) version: Version,
     /// A body comes whose length only HTTP/2 would tell.
     pub(crate) is_streamed: bool,
@@ -92,10 +97,93 @@ const fn via(version: Version) -> &'static str {
     }
 }
 
-/// Removes the fields of one connection.
-pub(crate) fn strip(headers: &mut HeaderMap) {
-    // One look over what is there: mostly nothing is to go.
-    if !headers.keys().any(is_of_connection) {
+/// Fields that end here, each with its [`bit`].
+static FIELDS: [(HeaderName, u16); 14] = [
+    (CONNECTION, 1),
+    (TE, 1 << 1),
+    (TRAILER, 1 << 2),
+    (TRANSFER_ENCODING, 1 << 3),
+    (UPGRADE, 1 << 4),
+    (PROXY_AUTHENTICATE, 1 << 5),
+    (PROXY_AUTHORIZATION, 1 << 6),
+    (KEEP_ALIVE, 1 << 7),
+    (PROXY_CONNECTION, 1 << 8),
+    (HTTP2_SETTINGS, 1 << 9),
+    // Not of one connection: they end here in one direction.
+    (EXPECT, 1 << 10),
+    (AUTHORIZATION, 1 << 11),
+    (DPOP, 1 << 12),
+    (ALT_SVC, 1 << 13),
+];
+
+/// Those of one connection.
+const OF_CONNECTION: u16 = (1 << 10) - 1;
+
+/// Which of [`FIELDS`] are there: found in one look, because looking for each of
+/// them by its name costs more than all the rest.
+#[derive(Clone, Copy)]
+struct Seen(u16);
+
+impl Seen {
+    fn of(headers: &HeaderMap) -> Self {
+        Self(headers.keys().fold(0, |seen, name| seen | bit(name)))
+    }
+
+    /// Whether `name`, one of [`FIELDS`], is there.
+    fn has(self, name: &HeaderName) -> bool {
+        self.0 & bit(name) != 0
+    }
+
+    /// Removes the fields of one connection.
+    fn strip(self, headers: &mut HeaderMap) {
+        if self.has(&CONNECTION) {
+            remove_named(headers);
+        }
+        self.remove(OF_CONNECTION, headers);
+    }
+
+    /// Removes those of `wanted` that are there.
+    fn remove(self, wanted: u16, headers: &mut HeaderMap) {
+        let mut left = self.0 & wanted;
+        for (name, bit) in &FIELDS {
+            if left == 0 {
+                return;
+            }
+            if left & bit != 0 {
+                headers.remove(name);
+                left &= !bit;
+            }
+        }
+    }
+}
+
+/// The bit of `name`, or none.
+fn bit(name: &HeaderName) -> u16 {
+    match *name {
+        CONNECTION => 1,
+        TE => 1 << 1,
+        TRAILER => 1 << 2,
+        TRANSFER_ENCODING => 1 << 3,
+        UPGRADE => 1 << 4,
+        PROXY_AUTHENTICATE => 1 << 5,
+        PROXY_AUTHORIZATION => 1 << 6,
+        EXPECT => 1 << 10,
+        AUTHORIZATION => 1 << 11,
+        ALT_SVC => 1 << 13,
+        _ => match name.as_str() {
+            "keep-alive" => 1 << 7,
+            "proxy-connection" => 1 << 8,
+            "http2-settings" => 1 << 9,
+            "dpop" => 1 << 12,
+            _ => 0,
+        },
+    }
+}
+
+/// Removes what Connection names.
+fn remove_named(headers: &mut HeaderMap) {
+    // Mostly a word that names no field: this one goes in any case.
+    if connection_options(headers).all(|option| option == b"keep-alive") {
         return;
     }
     let named: Vec<HeaderName> = connection_options(headers)
@@ -104,68 +192,59 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     for name in named {
         headers.remove(name);
     }
-    for name in OF_CONNECTION {
-        headers.remove(name);
+}
+
+/// Who asked, as the upstream hears it: from the socket, never from the caller,
+/// whose own words `identity` removed.
+#[derive(Clone, Debug)]
+pub(crate) struct Introduction {
+    caller: Caller,
+    host: HeaderValue,
+    address: HeaderValue,
+    forwarded: HeaderValue,
+}
+
+impl Introduction {
+    /// Of `caller`, who asked for `host`.
+    pub(crate) fn new(caller: Caller, host: &HeaderValue) -> Option<Self> {
+        let peer = caller.peer.0;
+        let address = peer.to_string();
+        let (open, close) = match peer {
+            IpAddr::V4(_) => ("", ""),
+            IpAddr::V6(_) => ("\"[", "]\""),
+        };
+        // The gate saw that a Host has no quotation mark.
+        let named = host.to_str().unwrap_or_default();
+        let scheme = scheme(caller);
+        let forwarded = format!("for={open}{address}{close};host=\"{named}\";proto={scheme}");
+        Some(Self {
+            caller,
+            // A copy: this one is a piece of what was read.
+            host: HeaderValue::from_bytes(host.as_bytes()).ok()?,
+            address: HeaderValue::try_from(address).ok()?,
+            forwarded: HeaderValue::try_from(forwarded).ok()?,
+        })
+    }
+
+    /// Whether it is that of `caller`, who asks for `host`.
+    pub(crate) fn is_of(&self, caller: Caller, host: &HeaderValue) -> bool {
+        self.caller == caller && self.host == host
+    }
+
+    fn set(self, headers: &mut HeaderMap) {
+        let scheme = HeaderValue::from_static(scheme(self.caller));
+        headers.insert(X_FORWARDED_FOR, self.address);
+        headers.insert(FORWARDED, self.forwarded);
+        headers.insert(X_FORWARDED_PROTO, scheme);
+        headers.insert(X_FORWARDED_HOST, self.host);
     }
 }
 
-/// Fields of one connection.
-const OF_CONNECTION: [HeaderName; 10] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HTTP2_SETTINGS,
-];
-
-fn is_of_connection(name: &HeaderName) -> bool {
-    // By its first letter most are none.
-    let first = name.as_str().as_bytes().first();
-    let may_be = matches!(first, Some(b'c' | b'k' | b'p' | b't' | b'u' | b'h'));
-    may_be && OF_CONNECTION.contains(name)
-}
-
-/// From the socket, never from the caller: `identity` removed what it sent.
-fn set_forwarded(headers: &mut HeaderMap, caller: Caller) {
-    let Some(host) = headers.get(HOST).cloned() else {
-        return;
-    };
-    let peer = caller.peer.0;
-    let scheme = if caller.is_secure { "https" } else { "http" };
-    let address = peer.to_string();
-    let (open, close) = match peer {
-        IpAddr::V4(_) => ("", ""),
-        IpAddr::V6(_) => ("\"[", "]\""),
-    };
-    // The gate saw that a Host has no quotation mark.
-    let named = host.to_str().unwrap_or_default();
-    let mut forwarded = String::with_capacity(40 + address.len() + named.len());
-    for part in [
-        "for=",
-        open,
-        &address,
-        close,
-        ";host=\"",
-        named,
-        "\";proto=",
-        scheme,
-    ] {
-        forwarded.push_str(part);
+const fn scheme(caller: Caller) -> &'static str {
+    match caller.is_secure {
+        true => "https",
+        false => "http",
     }
-    if let (Ok(address), Ok(forwarded)) = (
-        HeaderValue::try_from(address),
-        HeaderValue::try_from(forwarded),
-    ) {
-        headers.insert(X_FORWARDED_FOR, address);
-        headers.insert(FORWARDED, forwarded);
-    }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    headers.insert(X_FORWARDED_HOST, host);
 }
 
 #[cfg(test)]
@@ -174,7 +253,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-    use super::{Inbound, to_caller, to_upstream};
+    use super::{Inbound, Introduction, to_caller, to_upstream};
     use crate::{arrival::Caller, gateway::Peer, identity::Names};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
@@ -187,8 +266,9 @@ mod tests {
             peer: Peer(peer.parse().unwrap()),
             is_secure: false,
         };
+        let host = headers.get("host");
         let inbound = Inbound {
-            caller,
+            introduction: host.and_then(|host| Introduction::new(caller, host)),
             version: Version::HTTP_11,
             is_streamed: false,
             protocol: None,
@@ -227,6 +307,14 @@ mod tests {
             "x-forwarded-proto",
         ];
         assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn each_field_has_the_bit_that_it_is_removed_by() {
+        for (name, bit) in &super::FIELDS {
+            assert_eq!(super::bit(name), *bit, "{name}");
+        }
+        assert_eq!(super::bit(&HeaderName::from_static("accept")), 0);
     }
 
     #[test]

@@ -9,7 +9,6 @@
 
 use std::{
     cell::RefCell,
-    convert::Infallible,
     future::Future,
     pin::pin,
     rc::{Rc, Weak},
@@ -64,8 +63,7 @@ pub(crate) async fn converse(worker: Rc<Worker>, arrived: Arrived) {
     let caller = arrived.caller;
     let opened = Rc::clone(&streams);
     let service = service_fn(move |request| {
-        let answering = serve(Rc::clone(&worker), opened.open(), caller, request);
-        Box::pin(async { Ok::<_, Infallible>(answering.await) })
+        Box::pin(serve(Rc::clone(&worker), opened.open(), caller, request))
     });
     let framed = Framed::new(arrived.transport, Arc::clone(&limits));
     let connection = builder(&limits).serve_connection(TokioIo::new(framed), service);

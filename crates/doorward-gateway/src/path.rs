@@ -150,12 +150,13 @@ impl PathProblem {
 /// Decodes unreserved octets and refuses every byte that is syntax elsewhere.
 fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
     if !raw.contains(&b'%') {
-        let text = raw
-            .iter()
-            .map(|byte| plain(*byte))
-            .collect::<Result<_, _>>()?;
+        for byte in raw {
+            plain(*byte)?;
+        }
+        // What stands for itself is ASCII.
+        let text = str::from_utf8(raw).map_err(|_| PathProblem::NotUtf8)?;
         return Ok(CanonicalPath {
-            text,
+            text: text.to_owned(),
             decoded: None,
         });
     }

@@ -1,6 +1,7 @@
 //! One request from its head to the head of its answer.
 
 use std::{
+    convert::Infallible,
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::Rc,
@@ -23,29 +24,32 @@ use crate::{
     arrival::Caller,
     forward_auth,
     gateway::{Inner, Peer},
+    identity::REQUEST_ID,
     judge::{Refusal, Verdict},
     rate::{Over, Told},
     responses,
     server::Worker,
-    tally::{micros, timed},
+    tally::micros,
     trace::Trace,
-    upstream::Origin,
+    upstream::{Failure, Origin, Relayed},
     wire::{Fault, exchange::Exchange},
 };
 
 /// Answers `request`, and sends the decision on its way.
+///
+/// Its state is made and moved once for each request, so what is rare has its
+/// own on the heap.
 pub(crate) async fn serve(
     worker: Rc<Worker>,
     exchange: Rc<Exchange>,
     caller: Caller,
     request: Request<Incoming>,
-) -> Response<Answer> {
-    let inner = &worker.inner;
+) -> Result<Response<Answer>, Infallible> {
     if let Some(settings) = worker.questions() {
-        // On the heap: few workers answer any.
         let answering = forward_auth::answer((&worker, settings), exchange, caller, request);
-        return Box::pin(answering).await;
+        return Ok(Box::pin(answering).await);
     }
+    let inner = &worker.inner;
     let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
     let peer = caller.peer;
     let mut told = Told::default();
@@ -56,72 +60,93 @@ pub(crate) async fn serve(
     let closes = is_alone && !request.body().is_end_stream();
     let mut response = match compare(&exchange, &request) {
         Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
-        Ok(()) => match timed(
-            worker.counting.judging(),
-            admit(inner, request, (now, peer), &mut told, &mut record.decision),
-        )
-        .await
-        {
-            Verdict::KeyMissing(missing) => {
-                responses::refusal(&record.decision, &missing.refused(), closes)
+        Ok(()) => {
+            let decision = &mut record.decision;
+            let mut verdict = look(inner, request, (now, peer), &mut told, decision);
+            if is_open(&verdict) {
+                verdict = Box::pin(look_again(inner, verdict, now, decision)).await;
             }
-            // `judge` has exchanged it.
-            Verdict::Exchange(_) => {
-                let decision = &mut record.decision;
-                decision.fail(Step::Credential, Reason::Internal, "no exchange", "");
-                responses::refusal(decision, &Refusal::default(), closes)
-            }
-            Verdict::Refused(refusal) => {
-                // A caller whose framing was in doubt gets no second reading, and
-                // what follows CONNECT may be meant for the tunnel.
-                let is_doubtful = record.decision.reason == Reason::BadRequest
-                    || record.decision.method == Method::CONNECT.as_str();
-                let closes = closes || is_alone && is_doubtful;
-                responses::refusal(&record.decision, &refusal, closes)
-            }
-            Verdict::Local(request) => {
-                let response = answer_locally(Arc::clone(inner), request, peer, record).await;
-                return response.map(|content| Answer::new(content, exchange));
-            }
-            Verdict::Forward(..) if !inner.config.forwards => {
-                let decision = &mut record.decision;
-                let seen = "nothing to forward to";
-                decision.fail(Step::Upstream, Reason::NoRoute, seen, "an upstream");
-                responses::refusal(decision, &Refusal::default(), closes)
-            }
-            Verdict::Forward(permitted, identity, principal) => {
-                let trace_id = record.decision.trace_id;
-                let origin = Origin {
-                    caller,
-                    exchange: Rc::clone(&exchange),
-                    trace: record.trace.clone(),
-                    principal,
-                };
-                let forwarding = worker.upstream.forward(permitted, identity, &origin);
-                match timed(worker.counting.upstream(), forwarding).await {
-                    Ok(answer) => {
-                        let mut answer = answer.map(Content::Relayed);
-                        responses::name(answer.headers_mut(), trace_id);
-                        answer
-                    }
-                    Err(failure) => {
-                        let decision = &mut record.decision;
-                        let is_ours = failure.reason.is_failure();
-                        let step = if is_ours {
-                            Step::Upstream
-                        } else {
-                            Step::Request
-                        };
-                        decision.fail(step, failure.reason, failure.seen, "");
-                        responses::refusal(decision, &Refusal::default(), closes)
-                    }
+            let verdict = charge(inner, verdict, peer, &mut told, decision);
+            record.judged();
+            match verdict {
+                Verdict::Local(request) => {
+                    let answering = answer_locally(Arc::clone(inner), request, peer, record);
+                    let response = Box::pin(answering).await;
+                    return Ok(response.map(|content| Answer::new(content, exchange)));
                 }
+                Verdict::Forward(permitted, identity, principal) if inner.config.forwards => {
+                    let origin = Origin {
+                        caller,
+                        exchange: Rc::clone(&exchange),
+                        trace: &record.trace,
+                        principal,
+                        since: record.latest,
+                    };
+                    let forwarding = worker.upstream.forward(permitted, identity, &origin);
+                    let answer = forwarding.await;
+                    relay(answer, &mut record, closes)
+                }
+                verdict => turn_away(verdict, &mut record.decision, (is_alone, closes)),
             }
-        },
+        }
     };
     told.write(response.headers_mut());
     record.close(response.status().as_u16());
-    response.map(|content| Answer::new(content, exchange))
+    Ok(response.map(|content| Answer::new(content, exchange)))
+}
+
+/// The upstream's answer, or ours about its absence.
+fn relay(
+    answer: Result<Response<Relayed>, Failure>,
+    record: &mut Record,
+    closes: bool,
+) -> Response<Content> {
+    record.forwarded();
+    let decision = &mut record.decision;
+    match answer {
+        Ok(answer) => {
+            let mut answer = answer.map(Content::Relayed);
+            answer.headers_mut().insert(REQUEST_ID, record.trace.name());
+            answer
+        }
+        Err(failure) => {
+            let is_ours = failure.reason.is_failure();
+            let step = if is_ours {
+                Step::Upstream
+            } else {
+                Step::Request
+            };
+            decision.fail(step, failure.reason, failure.seen, "");
+            responses::refusal(decision, &Refusal::default(), closes)
+        }
+    }
+}
+
+/// The answer to a request that goes nowhere.
+fn turn_away(
+    verdict: Verdict<Incoming>,
+    decision: &mut Decision,
+    (is_alone, closes): (bool, bool),
+) -> Response<Content> {
+    let refusal = match verdict {
+        Verdict::Refused(refusal) => refusal,
+        Verdict::KeyMissing(missing) => missing.refused(),
+        Verdict::Forward(..) => {
+            let seen = "nothing to forward to";
+            decision.fail(Step::Upstream, Reason::NoRoute, seen, "an upstream");
+            Refusal::default()
+        }
+        // `look_again` has exchanged the one; the other is answered elsewhere.
+        Verdict::Exchange(_) | Verdict::Local(_) => {
+            decision.fail(Step::Credential, Reason::Internal, "no verdict", "");
+            Refusal::default()
+        }
+    };
+    // A caller whose framing was in doubt gets no second reading, and what
+    // follows CONNECT may be meant for the tunnel.
+    let is_doubtful =
+        decision.reason == Reason::BadRequest || decision.method == Method::CONNECT.as_str();
+    responses::refusal(decision, &refusal, closes || is_alone && is_doubtful)
 }
 
 /// The verdict, within what this caller may ask.
@@ -132,10 +157,68 @@ pub(crate) async fn admit(
     told: &mut Told,
     decision: &mut Decision,
 ) -> Verdict<Incoming> {
-    if let Err(over) = inner.rates.arrived(peer.0, told) {
-        return throttle(over, decision);
+    let mut verdict = look(inner, request, (now, peer), told, decision);
+    if is_open(&verdict) {
+        verdict = look_again(inner, verdict, now, decision).await;
     }
-    let verdict = judge(inner, request, now, decision).await;
+    charge(inner, verdict, peer, told, decision)
+}
+
+/// The verdict, as far as it can be had at once.
+fn look(
+    inner: &Inner,
+    request: Request<Incoming>,
+    (now, peer): (Timestamp, Peer),
+    told: &mut Told,
+    decision: &mut Decision,
+) -> Verdict<Incoming> {
+    match inner.rates.arrived(peer.0, told) {
+        Ok(()) => caught(decision, |decision| inner.judge(request, now, decision)),
+        Err(over) => throttle(over, decision),
+    }
+}
+
+/// Whether something has to come in before the verdict.
+const fn is_open(verdict: &Verdict<Incoming>) -> bool {
+    matches!(verdict, Verdict::KeyMissing(_) | Verdict::Exchange(_))
+}
+
+/// Where a key was missing, the verdict with newer keys if they come soon, and
+/// where an API key came, the one on what it was exchanged for.
+async fn look_again(
+    inner: &Inner,
+    verdict: Verdict<Incoming>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Verdict<Incoming> {
+    let missing = match verdict {
+        Verdict::KeyMissing(missing) => missing,
+        Verdict::Exchange(unexchanged) => {
+            let outcome = unexchanged.exchange(inner.bench().exchanges, now).await;
+            let now = inner.shared.clock.now();
+            return caught(decision, |decision| {
+                unexchanged.judge_again(&inner.bench(), outcome, now, decision)
+            });
+        }
+        verdict => return verdict,
+    };
+    if !missing.settled(&inner.shared, now).await {
+        return Verdict::KeyMissing(missing);
+    }
+    let now = inner.shared.clock.now();
+    caught(decision, |decision| {
+        missing.judge_again(&inner.bench(), now, decision)
+    })
+}
+
+/// `verdict`, if the caller may still ask so much.
+fn charge(
+    inner: &Inner,
+    verdict: Verdict<Incoming>,
+    peer: Peer,
+    told: &mut Told,
+    decision: &mut Decision,
+) -> Verdict<Incoming> {
     let over = match &verdict {
         Verdict::Forward(_, _, Some(principal)) => inner.rates.proven(principal, told).err(),
         Verdict::Refused(_) | Verdict::KeyMissing(_) => {
@@ -193,35 +276,6 @@ pub(crate) fn refuse_fault(
     responses::refusal(decision, &Refusal::default(), true)
 }
 
-/// The verdict; where a key was missing, the one with newer keys if they come
-/// soon, and where an API key came, the one on what it was exchanged for.
-async fn judge(
-    inner: &Inner,
-    request: Request<Incoming>,
-    now: Timestamp,
-    decision: &mut Decision,
-) -> Verdict<Incoming> {
-    let verdict = caught(decision, |decision| inner.judge(request, now, decision));
-    let missing = match verdict {
-        Verdict::KeyMissing(missing) => missing,
-        Verdict::Exchange(unexchanged) => {
-            let outcome = unexchanged.exchange(inner.bench().exchanges, now).await;
-            let now = inner.shared.clock.now();
-            return caught(decision, |decision| {
-                unexchanged.judge_again(&inner.bench(), outcome, now, decision)
-            });
-        }
-        verdict => return verdict,
-    };
-    if !missing.settled(&inner.shared, now).await {
-        return Verdict::KeyMissing(missing);
-    }
-    let now = inner.shared.clock.now();
-    caught(decision, |decision| {
-        missing.judge_again(&inner.bench(), now, decision)
-    })
-}
-
 /// A judge that panics has not let anybody in.
 fn caught(
     decision: &mut Decision,
@@ -254,6 +308,7 @@ async fn answer_locally(
     record.is_own = true;
     let answering = spawn_local(async move {
         let response = call_local(&inner, request, peer, &mut record.decision).await;
+        record.mark();
         record.close(response.status().as_u16());
         response
     });
@@ -319,6 +374,8 @@ fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
 pub(crate) struct Record {
     worker: Rc<Worker>,
     started: Instant,
+    /// The last mark on the way.
+    latest: Instant,
     pub(crate) decision: Decision,
     trace: Trace,
     /// Doorward itself answers.
@@ -339,9 +396,11 @@ impl Record {
         let mut decision = Decision::new(trace_id, now.millis(), method, path);
         decision.peer = Some(peer.0);
         decision.caller_trace = trace.callers();
+        let started = Instant::now();
         Self {
             worker: Rc::clone(worker),
-            started: Instant::now(),
+            started,
+            latest: started,
             decision,
             trace,
             is_own: false,
@@ -349,14 +408,34 @@ impl Record {
         }
     }
 
+    /// Ends with an answer of this `status`, given just now.
     pub(crate) fn close(&mut self, status: u16) {
         self.decision.status = Some(status);
         self.send();
     }
 
+    /// Remembers what time it is.
+    fn mark(&mut self) -> (Instant, Instant) {
+        let before = std::mem::replace(&mut self.latest, Instant::now());
+        (before, self.latest)
+    }
+
+    /// The verdict stands.
+    pub(crate) fn judged(&mut self) {
+        let (_, now) = self.mark();
+        let judging = self.worker.counting.judging();
+        judging.between(self.started, now);
+    }
+
+    /// The upstream has answered, or will not.
+    fn forwarded(&mut self) {
+        let (before, now) = self.mark();
+        self.worker.counting.upstream().between(before, now);
+    }
+
     fn send(&mut self) {
         self.is_closed = true;
-        self.decision.elapsed_us = micros(self.started.elapsed());
+        self.decision.elapsed_us = micros(self.latest - self.started);
         self.worker.counting.ended(&self.decision, self.is_own);
         self.worker.inner.publish(self.decision.take());
     }
@@ -365,6 +444,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_closed {
+            self.mark();
             if std::thread::panicking() {
                 self.decision
                     .fail(Step::Request, Reason::Internal, "a panic", "an answer");

@@ -5,12 +5,13 @@
 //! takes a lock on the way of a request.
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -41,6 +42,10 @@ use crate::{
 /// How long a worker rests when the system has no descriptor left for another
 /// connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// As many header fields as hyper takes untold, and then without preparing room
+/// for each of them anew with every message.
+pub(crate) const USUAL_FIELDS: usize = 100;
 
 /// hyper's smallest buffer.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -320,24 +325,32 @@ impl Worker {
     async fn converse(self: Rc<Self>, arrived: Arrived) {
         let caller = arrived.caller;
         let (watched, exchange) = Watched::new(arrived.transport, Arc::clone(&self.limits));
-        let mut stopped = self.stopped.clone();
+        let (mut stopped, stop) = (self.stopped.clone(), self.stopped.clone());
         let limits = Arc::clone(&self.limits);
         let inner = Arc::clone(&self.inner);
         let service = service_fn(move |request| {
-            let answering = serve(Rc::clone(&self), Rc::clone(&exchange), caller, request);
             // On the heap, or every idle connection would keep room for it.
-            Box::pin(async { Ok::<_, Infallible>(answering.await) })
+            Box::pin(serve(
+                Rc::clone(&self),
+                Rc::clone(&exchange),
+                caller,
+                request,
+            ))
         });
-        let mut connection = http1::Builder::new()
+        let mut builder = http1::Builder::new();
+        if limits.fields != USUAL_FIELDS {
+            builder.max_headers(limits.fields);
+        }
+        let mut connection = builder
             // The wire's own watch bounds heads in time and size.
             .header_read_timeout(None)
-            .max_headers(limits.fields)
             // A head, and as much of an answer, wait at most.
             .max_buf_size(limits.head_bytes + MIN_BUFFER)
             .serve_connection(TokioIo::new(watched), service);
-        let ended = tokio::select! {
-            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
-            _ = stopped.wait_for(|stopped| *stopped) => {
+        let conversing = poll_fn(|cx| connection.poll_without_shutdown(cx));
+        let ended = match unless(stop_of(&mut stopped), &stop, conversing).await {
+            Some(ended) => ended,
+            None => {
                 Pin::new(&mut connection).graceful_shutdown();
                 poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }
@@ -360,6 +373,38 @@ impl Worker {
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     }
+}
+
+/// Ends when the way down begins.
+async fn stop_of(stopped: &mut watch::Receiver<bool>) {
+    // An error means that `serve` was dropped: that is a stop, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// What `conversing` comes to, unless `stopping` ends before it, which `stop`
+/// announces.
+///
+/// `stopping` has the task woken when it is asked the first time; asking it again
+/// and again, with every read of every connection, takes a lock that all workers
+/// share.
+async fn unless<T>(
+    stopping: impl Future<Output = ()>,
+    stop: &watch::Receiver<bool>,
+    conversing: impl Future<Output = T>,
+) -> Option<T> {
+    let (mut stopping, mut conversing) = (pin!(stopping), pin!(conversing));
+    let mut is_asked = false;
+    poll_fn(|cx| {
+        // An error of `has_changed` is an end as well.
+        if !is_asked || stop.has_changed().unwrap_or(true) {
+            is_asked = true;
+            if stopping.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+        }
+        conversing.as_mut().poll(cx).map(Some)
+    })
+    .await
 }
 
 /// One of the connections that the limits allow.

@@ -135,6 +135,11 @@ impl Timer {
         }
     }
 
+    /// Records what took from `began` until `ended`.
+    pub(crate) fn between(&self, began: Instant, ended: Instant) {
+        self.record(micros(ended - began));
+    }
+
     fn record(&self, micros: u64) {
         let bucket = BUCKETS.partition_point(|bound| *bound < micros);
         self.counts[bucket].add(1);
@@ -147,14 +152,6 @@ impl Timer {
         }
         timing.micros += self.micros.read();
     }
-}
-
-/// `future`'s output; what it took goes to `timer`.
-pub(crate) async fn timed<F: Future>(timer: &Timer, future: F) -> F::Output {
-    let started = Instant::now();
-    let output = future.await;
-    timer.record(micros(started.elapsed()));
-    output
 }
 
 /// Whole microseconds.

@@ -11,12 +11,16 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use doorward_policy::decision::TraceId;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::identity::{REQUEST_ID, TRACEPARENT};
 
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Digits of a request's name.
+const NAME: usize = 32;
 
 /// Version 00: `00-TRACE-PARENT-FLAGS`.
 const LENGTH: usize = 55;
@@ -33,7 +37,9 @@ const FLAGS: u8 = 0b11;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trace {
     /// The request's own name.
-    request: TraceId,
+    name: HeaderValue,
+    /// `traceparent` for the upstream.
+    context: HeaderValue,
     /// The caller's trace, if it came with one.
     caller: Option<CallerTrace>,
 }
@@ -58,7 +64,17 @@ impl Trace {
             flags,
             state: tracestate(headers),
         });
-        Self { request, caller }
+        let (name, context) = written(request, caller.as_ref());
+        Self {
+            name,
+            context,
+            caller,
+        }
+    }
+
+    /// The request's own name, for its fields.
+    pub(crate) fn name(&self) -> HeaderValue {
+        self.name.clone()
     }
 
     /// The id of the caller's trace, if it came with one.
@@ -68,25 +84,35 @@ impl Trace {
 
     /// Sets the fields for the upstream, in place of whatever may be there.
     pub(crate) fn set(&self, headers: &mut HeaderMap) {
-        let name = self.request.digits();
-        let trace = self.callers().unwrap_or(self.request).digits();
-        let mut context = *b"00-00000000000000000000000000000000-0000000000000001-01";
-        context[3..35].copy_from_slice(&trace);
-        // A span id is not all zero; the name's second half may be.
-        if name[16..].iter().any(|digit| *digit != b'0') {
-            context[36..52].copy_from_slice(&name[16..]);
-        }
         if let Some(caller) = &self.caller {
-            context[54] = b'0' + caller.flags;
             headers.extend(caller.state.clone().map(|state| (TRACESTATE, state)));
         }
-        if let Ok(value) = HeaderValue::from_bytes(&context) {
-            headers.insert(TRACEPARENT, value);
-        }
-        if let Ok(value) = HeaderValue::from_bytes(&name) {
-            headers.insert(REQUEST_ID, value);
-        }
+        headers.insert(TRACEPARENT, self.context.clone());
+        headers.insert(REQUEST_ID, self.name.clone());
     }
+}
+
+/// The name of `request` and its context, as fields: two parts of one text, so
+/// that one piece of memory serves them and all their copies.
+fn written(request: TraceId, caller: Option<&CallerTrace>) -> (HeaderValue, HeaderValue) {
+    let name = request.digits();
+    let mut text = [0; NAME + LENGTH];
+    let (named, context) = text.split_at_mut(NAME);
+    named.copy_from_slice(&name);
+    context.copy_from_slice(b"00-00000000000000000000000000000000-0000000000000001-01");
+    context[3..35].copy_from_slice(&caller.map_or(name, |caller| caller.id.digits()));
+    // A span id is not all zero; the name's second half may be.
+    if name[16..].iter().any(|digit| *digit != b'0') {
+        context[36..52].copy_from_slice(&name[16..]);
+    }
+    if let Some(caller) = caller {
+        context[54] = b'0' + caller.flags;
+    }
+    let text = Bytes::from_owner(text);
+    let field = |text: Bytes| {
+        HeaderValue::from_maybe_shared(text).expect("digits and dashes are a field's value")
+    };
+    (field(text.slice(..NAME)), field(text.slice(NAME..)))
 }
 
 /// Trace and flags of a valid `traceparent`. Of a later version the beginning

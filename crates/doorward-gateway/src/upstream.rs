@@ -25,12 +25,15 @@ use std::{
 use doorward_policy::{decision::Reason, permit::Permitted};
 use doorward_verify::principal::Principal;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE},
     response,
     uri::{PathAndQuery, Scheme},
 };
-use hyper::body::{Body as _, Incoming};
+use hyper::{
+    body::{Body as _, Incoming},
+    client::conn::TrySendError,
+};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub(crate) use body::Relayed;
@@ -69,7 +72,7 @@ pub(crate) struct Upstream {
 }
 
 /// Where a request comes from.
-pub(crate) struct Origin {
+pub(crate) struct Origin<'r> {
     /// Whose it is.
     pub(crate) caller: Caller,
     /// The caller's connection.
@@ -77,7 +80,9 @@ pub(crate) struct Origin {
     /// Who was proven to ask.
     pub(crate) principal: Option<Principal>,
     /// The trace that it belongs to.
-    pub(crate) trace: Trace,
+    pub(crate) trace: &'r Trace,
+    /// When it was found to be permitted: just now.
+    pub(crate) since: Instant,
 }
 
 /// Why a permitted request got no answer.
@@ -182,19 +187,65 @@ impl Upstream {
         }
     }
 
+    /// The connection that waits where `checkout` would look first, if there is
+    /// one: mostly there is, and nothing has to be waited for.
+    fn at_hand(&self, now: Instant) -> Option<Connection> {
+        let turn = self.turn.get();
+        let home = member::choose(&self.members, &[], turn);
+        let load = self.members[home].enter(self.limits.upstream_requests)?;
+        let connection = self.pools[home].at_hand(now)?;
+        self.turn.set(turn.wrapping_add(1) % self.members.len());
+        Some(connection.bearing(load))
+    }
+
     /// Sends the request, and returns the answer's head with its body
     /// streaming behind it.
+    ///
+    /// What is rare has its state on the heap: see [`crate::serve`].
     pub(crate) async fn forward(
         &self,
         permitted: Permitted<Request<Incoming>>,
         identity: Option<Identity>,
-        origin: &Origin,
+        origin: &Origin<'_>,
     ) -> Result<Response<Relayed>, Failure> {
+        let (request, trip) = self.prepare(permitted, identity, origin);
+        if trip.may_switch {
+            return Box::pin(self.change(request, trip, origin)).await;
+        }
+        let mut connection = match self.at_hand(origin.since) {
+            Some(connection) => connection,
+            None => {
+                let mut tried = Vec::new();
+                let connection = Box::pin(self.checkout(Checkout::Any, &mut tried)).await?;
+                trip.sending.touch();
+                connection
+            }
+        };
+        let answer = match self.send(&mut connection, request, &trip).await {
+            Ok(answer) => answer,
+            Err(failed) => {
+                let again = Box::pin(self.again(connection, failed, &trip));
+                let answered = again.await?;
+                connection = answered.0;
+                answered.1
+            }
+        };
+        Ok(self.relay(connection, answer, trip))
+    }
+
+    /// The request as the upstream gets it.
+    fn prepare(
+        &self,
+        permitted: Permitted<Request<Incoming>>,
+        identity: Option<Identity>,
+        origin: &Origin<'_>,
+    ) -> (Request<Outgoing>, Trip) {
         let (mut head, incoming) = permitted.into_inner().into_parts();
         let protocol = upgrade::protocol(&head.headers, &self.upgrades);
         let changes = protocol.is_some();
+        let host = head.headers.get(HOST);
         let inbound = Inbound {
-            caller: origin.caller,
+            introduction: host.and_then(|host| origin.exchange.introduce(origin.caller, host)),
             version: head.version,
             is_streamed: head.version == Version::HTTP_2 && !incoming.is_end_stream(),
             protocol,
@@ -204,21 +255,22 @@ impl Upstream {
         if let Some(identity) = identity {
             identity.set(&mut head.headers);
         }
-        let sending = Sending::default();
+        let mut sending = Sending::nothing(origin.since);
         let body = if incoming.is_end_stream() {
             Outgoing::Empty
         } else {
+            sending = Sending::upload(origin.since);
             let exchange = Rc::clone(&origin.exchange);
             let upload = Upload::new(incoming, sending.clone(), exchange, Arc::clone(&self.names));
-            Outgoing::Upload(match head.version {
+            Outgoing::Upload(Box::new(match head.version {
                 // The wire watches the only body of an HTTP/1.1 connection.
                 Version::HTTP_2 => upload.watched(Arc::clone(&self.limits)),
                 _ => upload,
-            })
+            }))
         };
         let (method, target) = (head.method, head.uri);
-        let repeat =
-            (body.is_empty() && is_idempotent(&method) && !changes).then(|| head.headers.clone());
+        let may_repeat = body.is_empty() && is_idempotent(&method) && !changes;
+        let repeat = may_repeat.then(|| Fields::of(&head.headers));
         let trip = Trip {
             method,
             target,
@@ -228,11 +280,7 @@ impl Upstream {
             exchange: Rc::clone(&origin.exchange),
         };
         let request = trip.request(head.headers, body);
-        if changes {
-            return self.change(request, trip, origin).await;
-        }
-        let (connection, answer) = self.exchange(request, &trip).await?;
-        Ok(self.relay(connection, answer, trip))
+        (request, trip)
     }
 
     /// Asks for a change of protocol, on a connection of its own. The upstream
@@ -241,13 +289,14 @@ impl Upstream {
         &self,
         request: Request<Outgoing>,
         trip: Trip,
-        origin: &Origin,
+        origin: &Origin<'_>,
     ) -> Result<Response<Relayed>, Failure> {
         let asked = request.headers().get(UPGRADE).cloned();
-        let connection = self.checkout(Checkout::Changing, &mut Vec::new()).await?;
+        let mut connection = self.checkout(Checkout::Changing, &mut Vec::new()).await?;
         let handed_over = connection.hand_over();
-        let sent = self.send(connection, request, &trip).await;
-        let (connection, mut answer) = sent.map_err(|failed| failed.failure)?;
+        trip.sending.touch();
+        let sent = self.send(&mut connection, request, &trip).await;
+        let mut answer = sent.map_err(|failed| failed.failure)?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             connection.stay();
             return Ok(self.relay(connection, answer, trip));
@@ -272,24 +321,19 @@ impl Upstream {
         Ok(answer.map(|body| Relayed::new(body, None, stall, trip.exchange)))
     }
 
-    /// One try, and a second where that is safe.
-    async fn exchange(
+    /// A second try, where that is safe.
+    async fn again(
         &self,
-        request: Request<Outgoing>,
+        connection: Connection,
+        failed: Box<Failed>,
         trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
-        let mut tried = Vec::new();
-        let connection = self.checkout(Checkout::Any, &mut tried).await?;
-        let was_reused = connection.is_reused();
-        let home = connection.home();
-        let failed = match self.send(connection, request, trip).await {
-            Ok(answered) => return Ok(answered),
-            Err(failed) => failed,
-        };
+        let (was_reused, home) = (connection.is_reused(), connection.home());
+        drop(connection);
         let again = match (failed.unsent, &trip.repeat) {
             (Some(unsent), _) => Some(unsent),
-            (None, Some(headers)) if failed.was_silent && was_reused => {
-                Some(trip.request(headers.clone(), Outgoing::Empty))
+            (None, Some(fields)) if failed.was_silent && was_reused => {
+                Some(trip.request(fields.to_headers(), Outgoing::Empty))
             }
             _ => None,
         };
@@ -297,71 +341,37 @@ impl Upstream {
             return Err(failed.failure);
         };
         // Another server, if there is one: this one hung up.
-        tried = match self.members.len() {
+        let mut tried = match self.members.len() {
             1 => Vec::new(),
             _ => vec![home],
         };
-        let fresh = self.checkout(Checkout::New, &mut tried).await?;
-        let sent = self.send(fresh, request, trip).await;
-        sent.map_err(|failed| failed.failure)
+        let mut fresh = self.checkout(Checkout::New, &mut tried).await?;
+        trip.sending.touch();
+        match self.send(&mut fresh, request, trip).await {
+            Ok(answer) => Ok((fresh, answer)),
+            Err(failed) => Err(failed.failure),
+        }
     }
 
     async fn send(
         &self,
-        connection: Connection,
+        connection: &mut Connection,
         request: Request<Outgoing>,
         trip: &Trip,
-    ) -> Result<(Connection, Response<Incoming>), Failed> {
+    ) -> Result<Response<Incoming>, Box<Failed>> {
+        self.counting.sent(connection.is_reused());
+        let limit = self.limits.answer_timeout;
+        let answer = connection.answer(request, &trip.sending, limit).await;
         let member = &self.members[connection.home()];
-        let was_reused = connection.is_reused();
-        self.counting.sent(was_reused);
-        let sent = self.send_on(connection, request, trip).await;
+        let sent = judged(answer, connection, trip);
         match &sent {
             Ok(_) => member.succeeded(),
             // What died while it waited for work says nothing of the server.
-            Err(failed) if was_reused && failed.was_silent => {}
+            Err(failed) if connection.is_reused() && failed.was_silent => {}
             Err(failed) if failed.failure.reason.is_failure() => member.failed(),
             Err(_) => {}
         }
         sent
-    }
-
-    async fn send_on(
-        &self,
-        mut connection: Connection,
-        request: Request<Outgoing>,
-        trip: &Trip,
-    ) -> Result<(Connection, Response<Incoming>), Failed> {
-        trip.sending.touch();
-        let limit = self.limits.answer_timeout;
-        let answer = connection.answer(request, &trip.sending, limit).await;
-        let Some(answer) = answer else {
-            return Err(Failed::finally(
-                Reason::UpstreamTimeout,
-                "no answer in time",
-            ));
-        };
-        match answer {
-            // Where no upgrade was asked for, nobody may change the protocol.
-            Ok(answer) if answer.status().is_informational() && !trip.may_switch => {
-                let seen = "a change of protocol that nobody asked for";
-                Err(Failed::finally(Reason::UpstreamBroken, seen))
-            }
-            Ok(answer) if !has_one_length(&answer) => {
-                let seen = "more than one reading of the answer's length";
-                Err(Failed::finally(Reason::UpstreamBroken, seen))
-            }
-            Ok(answer) => Ok((connection, answer)),
-            Err(_) if trip.sending.upload_failed() => {
-                let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
-                Err(Failed::finally(fault.reason(), fault.seen()))
-            }
-            Err(mut error) => Err(Failed {
-                unsent: error.take_message(),
-                was_silent: !connection.has_spoken(),
-                failure: Failure::new(Reason::UpstreamBroken, describe(error.error())),
-            }),
-        }
     }
 
     fn relay(
@@ -384,6 +394,39 @@ impl Upstream {
     }
 }
 
+/// Whether what came back is an answer.
+fn judged(
+    answer: Option<Result<Response<Incoming>, TrySendError<Request<Outgoing>>>>,
+    connection: &Connection,
+    trip: &Trip,
+) -> Result<Response<Incoming>, Box<Failed>> {
+    let Some(answer) = answer else {
+        let seen = "no answer in time";
+        return Err(Failed::finally(Reason::UpstreamTimeout, seen));
+    };
+    match answer {
+        // Where no upgrade was asked for, nobody may change the protocol.
+        Ok(answer) if answer.status().is_informational() && !trip.may_switch => {
+            let seen = "a change of protocol that nobody asked for";
+            Err(Failed::finally(Reason::UpstreamBroken, seen))
+        }
+        Ok(answer) if !has_one_length(&answer) => {
+            let seen = "more than one reading of the answer's length";
+            Err(Failed::finally(Reason::UpstreamBroken, seen))
+        }
+        Ok(answer) => Ok(answer),
+        Err(_) if trip.sending.upload_failed() => {
+            let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
+            Err(Failed::finally(fault.reason(), fault.seen()))
+        }
+        Err(mut error) => Err(Box::new(Failed {
+            unsent: error.take_message(),
+            was_silent: !connection.has_spoken(),
+            failure: Failure::new(Reason::UpstreamBroken, describe(error.error())),
+        })),
+    }
+}
+
 /// Which connection is wanted.
 #[derive(Clone, Copy)]
 enum Checkout {
@@ -403,7 +446,7 @@ struct Trip {
     method: Method,
     target: Uri,
     /// The fields, if the request may be sent twice.
-    repeat: Option<HeaderMap>,
+    repeat: Option<Fields>,
     /// Whether a change of protocol was asked for.
     may_switch: bool,
     sending: Sending,
@@ -420,6 +463,25 @@ impl Trip {
     }
 }
 
+/// Header fields that are kept for a second try: cheaper to copy than a map,
+/// and hardly ever made one again.
+struct Fields(Vec<(HeaderName, HeaderValue)>);
+
+impl Fields {
+    fn of(headers: &HeaderMap) -> Self {
+        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+        Self(headers.iter().map(field).collect())
+    }
+
+    fn to_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            headers.append(name, value.clone());
+        }
+        headers
+    }
+}
+
 struct Failed {
     failure: Failure,
     /// The request, if no byte of it went out.
@@ -430,12 +492,12 @@ struct Failed {
 
 impl Failed {
     /// A second try would not help, or could do harm.
-    fn finally(reason: Reason, seen: &'static str) -> Self {
-        Self {
+    fn finally(reason: Reason, seen: &'static str) -> Box<Self> {
+        Box::new(Self {
             failure: Failure::new(reason, seen),
             unsent: None,
             was_silent: false,
-        }
+        })
     }
 }
 
@@ -495,7 +557,12 @@ fn describe(error: &hyper::Error) -> &'static str {
 
 /// How far the request has gone out.
 #[derive(Clone, Debug)]
-pub(crate) struct Sending(Rc<Progress>);
+pub(crate) struct Sending {
+    /// When it was sent, as far as it was all there.
+    since: Cell<Instant>,
+    /// Of the body, if there is one.
+    upload: Option<Rc<Progress>>,
+}
 
 #[derive(Debug)]
 struct Progress {
@@ -505,7 +572,7 @@ struct Progress {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UploadState {
-    /// No body, or all of it is out.
+    /// All of it is out.
     Done,
     Running,
     /// Nothing to send at present: the caller has to go on.
@@ -513,39 +580,56 @@ enum UploadState {
     Failed,
 }
 
-impl Default for Sending {
-    fn default() -> Self {
-        let (moved, state) = (Cell::new(Instant::now()), Cell::new(UploadState::Done));
-        Self(Rc::new(Progress { moved, state }))
-    }
-}
-
 impl Sending {
+    /// A request without a body, sent at `now`.
+    fn nothing(now: Instant) -> Self {
+        Self {
+            since: Cell::new(now),
+            upload: None,
+        }
+    }
+
+    /// A request with a body, whose head is sent at `now`.
+    fn upload(now: Instant) -> Self {
+        let (moved, state) = (Cell::new(now), Cell::new(UploadState::Running));
+        Self {
+            upload: Some(Rc::new(Progress { moved, state })),
+            ..Self::nothing(now)
+        }
+    }
+
+    fn state(&self) -> UploadState {
+        let upload = self.upload.as_ref();
+        upload.map_or(UploadState::Done, |upload| upload.state.get())
+    }
+
     fn upload_failed(&self) -> bool {
-        self.0.state.get() == UploadState::Failed
+        self.state() == UploadState::Failed
     }
 
     /// Whether nothing is left to send, so that the connection can be reused.
     pub(crate) fn is_done(&self) -> bool {
-        self.0.state.get() == UploadState::Done
+        self.state() == UploadState::Done
     }
 
     fn set(&self, state: UploadState) {
-        self.0.state.set(state);
-        self.touch();
+        if let Some(upload) = &self.upload {
+            upload.state.set(state);
+            upload.moved.set(Instant::now());
+        }
     }
 
     fn touch(&self) {
-        self.0.moved.set(Instant::now());
+        self.since.set(Instant::now());
     }
 
     /// Ready when the upstream has been silent for `limit` although it had
     /// everything that there was: a slow upload is not a slow upstream.
     fn poll_silent(&self, limit: Duration, stall: &mut Stall, cx: &mut Context<'_>) -> Poll<()> {
-        let is_callers = self.0.state.get() == UploadState::Waiting;
-        let since = match is_callers {
-            true => Instant::now(),
-            false => self.0.moved.get(),
+        let since = match &self.upload {
+            None => self.since.get(),
+            Some(upload) if upload.state.get() == UploadState::Waiting => Instant::now(),
+            Some(upload) => self.since.get().max(upload.moved.get()),
         };
         stall.poll(cx, since + limit)
     }

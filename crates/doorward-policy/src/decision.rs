@@ -217,7 +217,7 @@ impl Decision {
     /// starts as [`Outcome::Denied`] for [`Reason::Internal`].
     pub fn new(trace_id: TraceId, at_ms: u64, method: &str, path: &str) -> Self {
         // As many as a request that is let through has.
-        Self::with_room(Vec::with_capacity(9), trace_id, at_ms, (method, path))
+        Self::with_room(Vec::with_capacity(11), trace_id, at_ms, (method, path))
     }
 
     fn with_room(

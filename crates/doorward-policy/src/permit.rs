@@ -197,7 +197,7 @@ fn record_permission(
             permission.to_string(),
         ));
     }
-    decision.pass(Step::Permission, permission.to_string());
+    decision.pass(Step::Permission, permission.as_str().to_owned());
     Ok(Reason::PermissionGranted)
 }
 

@@ -21,7 +21,6 @@ use crate::{
     responses,
     serve::{Record, admit, compare, refuse_fault},
     server::Worker,
-    tally::timed,
     wire::exchange::Exchange,
 };
 
@@ -52,7 +51,9 @@ pub(crate) async fn answer(
                 decision.peer = Some(caller.peer.0);
                 let when_and_who = (now, caller.peer);
                 let admitting = admit(inner, request, when_and_who, &mut told, decision);
-                let verdict = timed(worker.counting.judging(), admitting).await;
+                let verdict = admitting.await;
+                record.judged();
+                let decision = &mut record.decision;
                 match let_on(verdict, decision) {
                     Ok(identity) => yes(settings.proxy, identity, decision),
                     Err(refusal) => responses::refusal(decision, &refusal, closes),
@@ -61,7 +62,7 @@ pub(crate) async fn answer(
         },
     };
     if !response.status().is_success() {
-        let status = settings.proxy.status(decision.reason);
+        let status = settings.proxy.status(record.decision.reason);
         // Every status of the table is one.
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
     }

@@ -27,7 +27,7 @@ pub(crate) enum Outgoing {
     /// None.
     Empty,
     /// The caller's.
-    Upload(Upload),
+    Upload(Box<Upload>),
 }
 
 impl Outgoing {
@@ -95,7 +95,6 @@ impl Upload {
         exchange: Rc<Exchange>,
         names: Arc<Names>,
     ) -> Self {
-        sending.set(UploadState::Running);
         Self {
             incoming,
             sending,

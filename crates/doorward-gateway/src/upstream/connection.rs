@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::{Sending, body::Outgoing, member::Load, overheard::Overheard};
-use crate::{config::Limits, http2::Here, wire::stall::Stall};
+use crate::{config::Limits, http2::Here, server::USUAL_FIELDS, wire::stall::Stall};
 
 /// Largest head of an answer, and the largest piece of one that is read at
 /// once: for a caller that reads slowly several of them wait.
@@ -142,12 +142,15 @@ impl Connection {
     ) -> hyper::Result<Self> {
         let has_spoken = stream.has_spoken();
         let hand_over = HandOver::default();
+        let mut builder = http1::Builder::new();
+        if limits.fields != USUAL_FIELDS {
+            builder.max_headers(limits.fields);
+        }
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the gateway's upstream pool"
         )]
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(limits.fields)
+        let (sender, connection) = builder
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await?;
@@ -165,6 +168,14 @@ impl Connection {
             home,
             load: None,
             stall: Stall::default(),
+        }
+    }
+
+    /// Whether it takes a request at once.
+    pub(super) fn is_ready_now(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender, ..) => sender.is_ready(),
         }
     }
 

@@ -64,8 +64,10 @@ impl Member {
 
     /// Whether it is asked while others can be.
     fn is_available(&self) -> bool {
-        !self.is_down.load(Ordering::Relaxed)
-            && self.rests_until.load(Ordering::Relaxed) <= self.now()
+        let rests_until = self.rests_until.load(Ordering::Relaxed);
+        // Without a look at the clock for those that never rested.
+        let rests = rests_until > 0 && rests_until > self.now();
+        !rests && !self.is_down.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -114,6 +116,9 @@ pub(super) fn choose(members: &[Arc<Member>], tried: &[usize], turn: usize) -> u
         (tried.contains(&index), !member.is_available(), load)
     };
     let count = members.len();
+    if count == 1 {
+        return 0;
+    }
     (0..count)
         .map(|offset| (turn + offset) % count)
         .min_by_key(|index| rank(*index))

@@ -83,6 +83,20 @@ impl Pool {
         })
     }
 
+    /// A live connection that takes a request at once, if one waits.
+    pub(super) fn at_hand(&self, now: Instant) -> Option<Connection> {
+        if let Some(connection) = self.share() {
+            return Some(connection);
+        }
+        let most = self.limits.upstream_idle_timeout;
+        let is_good = |idle: &mut Idle| {
+            now.saturating_duration_since(idle.since) < most && idle.connection.is_ready_now()
+        };
+        let mut connection = self.idle.borrow_mut().pop_if(is_good)?.connection;
+        connection.is_reused = true;
+        Some(connection)
+    }
+
     /// A live connection that takes a request, or a new one.
     pub(super) async fn checkout(&self) -> Result<Connection, Failure> {
         if let Some(connection) = self.share() {
@@ -169,7 +183,9 @@ impl Pool {
             *request.uri_mut() = path.clone().into();
             let host = HeaderValue::try_from(&self.authority).ok()?;
             request.headers_mut().insert(HOST, host);
-            let answer = connection.answer(request, &Sending::default(), limit).await;
+            let answer = connection
+                .answer(request, &Sending::nothing(Instant::now()), limit)
+                .await;
             Some(answer?.ok()?.status().is_success())
         };
         matches!(timeout(limit, asking).await, Ok(Some(true)))

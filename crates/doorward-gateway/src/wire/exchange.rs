@@ -5,6 +5,7 @@ use std::{
     task::Waker,
 };
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     framing::{Framing, Scan},
     head::Head,
 };
-use crate::{config::Limits, tunnel::Tunnel};
+use crate::{arrival::Caller, config::Limits, hop::Introduction, tunnel::Tunnel};
 
 /// Belongs to one connection on one thread.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub(crate) struct Exchange {
     /// Since when a piece of the answer waits for the caller. Told only where
     /// several answers share a connection.
     unread_since: Cell<Option<Instant>>,
+    /// Whether several answers share the connection.
+    is_shared: bool,
+    /// Who asked last, as upstreams hear it: mostly the next one is the same.
+    introduction: RefCell<Option<Introduction>>,
     /// What the connection becomes when its last answer is out.
     tunnel: RefCell<Option<Tunnel>>,
 }
@@ -49,13 +54,27 @@ impl Exchange {
             aborted: Cell::new(false),
             answering: Cell::new(false),
             unread_since: Cell::new(None),
+            is_shared: false,
+            introduction: RefCell::new(None),
             tunnel: RefCell::new(None),
         }
     }
 
     /// One request of an HTTP/2 connection.
     pub(crate) fn of_stream() -> Self {
-        Self::new()
+        Self {
+            is_shared: true,
+            ..Self::new()
+        }
+    }
+
+    /// `caller`, who asks for `host`, as upstreams hear it.
+    pub(crate) fn introduce(&self, caller: Caller, host: &HeaderValue) -> Option<Introduction> {
+        let mut latest = self.introduction.borrow_mut();
+        if !matches!(&*latest, Some(latest) if latest.is_of(caller, host)) {
+            *latest = Introduction::new(caller, host);
+        }
+        latest.clone()
     }
 
     /// What the caller says next is for the tunnel, and not read as HTTP.
@@ -73,10 +92,12 @@ impl Exchange {
         self.tunnel.borrow().is_some()
     }
 
-    /// A piece of the answer is on its way to the caller, or, with `None`, the
-    /// next one has still to come from where the answer does.
-    pub(crate) fn gave(&self, piece_at: Option<Instant>) {
-        self.unread_since.set(piece_at);
+    /// A piece of the answer is on its way to the caller; or the next one has
+    /// still to come from where the answer does.
+    pub(crate) fn gave(&self, is_piece: bool) {
+        if self.is_shared {
+            self.unread_since.set(is_piece.then(Instant::now));
+        }
     }
 
     /// Since when a piece of the answer waits for the caller.

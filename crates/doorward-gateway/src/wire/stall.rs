@@ -4,9 +4,10 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// A deadline that moves with almost every request, and a timer that does not
 /// follow it: it fires early, sees that the deadline has moved and sleeps
@@ -34,5 +35,14 @@ impl Stall {
             timer.as_mut().reset(deadline);
         }
         Poll::Pending
+    }
+
+    /// Nothing is waited for that ends here; the task is only woken within `nap`,
+    /// or when the timer that runs already fires.
+    pub(crate) fn doze(&mut self, cx: &mut Context<'_>, nap: Duration) {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(nap)));
+        while timer.as_mut().poll(cx).is_ready() {
+            timer.as_mut().reset(Instant::now() + nap);
+        }
     }
 }

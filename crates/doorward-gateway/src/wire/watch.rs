@@ -203,15 +203,20 @@ impl Watched {
 
     /// Nothing to read at present: until when may that last?
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let now = Instant::now();
         let waiting = Waiting::of(self);
         let deadline = match waiting {
             Waiting::Head(since) => since + self.limits.head_timeout,
-            Waiting::Body => self.body_pace.deadline(self.limits.body_timeout, now),
+            Waiting::Body => {
+                let limit = self.limits.body_timeout;
+                self.body_pace.deadline(limit, Instant::now())
+            }
             Waiting::Idle => self.exchange.idle_since() + self.limits.idle_timeout,
             // Ours to answer. Looked at again later, because hyper does not
             // ask again when the answer is out.
-            Waiting::Answer => now + self.limits.idle_timeout,
+            Waiting::Answer => {
+                self.read_stall.doze(cx, self.limits.idle_timeout);
+                return Poll::Pending;
+            }
         };
         ready!(self.read_stall.poll(cx, deadline));
         match waiting {
