@@ -42,8 +42,8 @@ bench-verify *OPTIONS='--svg docs/verify.svg':
     cargo build --release --manifest-path bench/Cargo.toml
     cargo run --release --manifest-path bench/Cargo.toml --package bench-verify -- {{ OPTIONS }}
 
-# what a request costs at the gateway, nginx and haproxy (docs/performance.md); needs python3, nginx, haproxy, wrk
-bench-gateway *OPTIONS:
+# what a request costs at the gateway, nginx, haproxy and Envoy (docs/performance.md), in four minutes behind the build; needs python3, nginx, haproxy, wrk, h2load, and `.ci/steps.sh clients` for Envoy
+bench-gateway *OPTIONS='--svg docs/gateway.svg':
     cargo build --release --package doorward-gateway --example bare
     bench/gateway/run.py --bare --binary target/release/examples/bare {{ OPTIONS }}
 

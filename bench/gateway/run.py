@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""What a request costs at doorward, nginx and haproxy, side by side.
+"""What a request costs at doorward, nginx, haproxy and Envoy, side by side.
 
 `doorward` checks a permission and a token that it has seen before, `-where` the
 tenant in the path besides, `-unseen` a token that it has not, and `-public`
-nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each.
+nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each, and
+so does `envoy-jwt`, which remembers the last hundred (`-unseen`: and sees others).
 
-One upstream (nginx, 100 bytes), one load (wrk), and the proxies by turns in
+One upstream (nginx, 100 bytes), one load (wrk), and the gateways by turns in
 the same rounds on the same cores, so that a machine with neighbours disturbs
 all of them alike: read the ratios. A proxy's CPU is the time that its threads
 ran (/proc/PID/task/*/schedstat), user and system together; wrk and the
 upstream are not in it. doorward also checks the revocations of each request,
-writes identity headers and records the decision; nginx and haproxy do not.
+writes identity headers and records the decision; the others do not.
+
+At the end, what callers wait for where nobody is pushed: nginx and doorward at
+half the rate that nginx reached (h2load, an open loop over the same connections).
 """
 
 import argparse
@@ -27,6 +31,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import plot
 
 UPSTREAM = """
 worker_processes 1; daemon off; pid {place}/upstream.pid; error_log /dev/null;
@@ -82,6 +88,43 @@ HAPROXY_JWT = """
   http-request set-header x-subject %[var(txn.sub)]
 """
 
+# One thread, no access log, signatures checked with the key set itself.
+ENVOY = """
+static_resources:
+  listeners:
+  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          http_filters:
+          - name: envoy.filters.http.jwt_authn
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
+              providers:
+                doorward:
+                  issuer: {issuer}
+                  audiences: [ {audience} ]
+                  local_jwks: {{ inline_string: '{keys}' }}
+                  jwt_cache_config: {{ jwt_cache_size: 100 }}
+                  claim_to_headers: [ {{ header_name: x-subject, claim_name: sub }} ]
+              rules: [ {{ match: {{ prefix: / }}, requires: {{ provider_name: doorward }} }} ]
+          - name: envoy.filters.http.router
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: [ "*" ]
+              routes: [ {{ match: {{ prefix: / }}, route: {{ cluster: api }} }} ]
+  clusters:
+  - name: api
+    type: STATIC
+    load_assignment: {{ cluster_name: api, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }} }} ] }} ] }}
+"""
+
 # Another token for each request, on from where the last run stopped.
 UNSEEN = """
 local tokens, at = {}, tonumber(os.getenv("AT"))
@@ -97,6 +140,20 @@ TOKENS = 65_536
 
 # What the example's tokens say.
 ISSUER, AUDIENCE = "http://127.0.0.1:4180", "orders-api"
+
+# What each contender does, for the drawing.
+WHAT = {
+    "nginx": "nginx, forwards",
+    "haproxy": "haproxy, forwards",
+    "doorward": "doorward, token seen before",
+    "doorward-public": "doorward, public route",
+    "doorward-where": "doorward, with a tenant",
+    "doorward-cedar": "doorward, with a Cedar policy",
+    "doorward-unseen": "doorward, tokens never seen",
+    "haproxy-jwt": "haproxy, jwt_verify",
+    "envoy-jwt": "Envoy, token seen before",
+    "envoy-jwt-unseen": "Envoy, tokens never seen",
+}
 
 PATHS = {"public": "/public", "where": "/tenants/acme/orders/7"}
 
@@ -167,10 +224,19 @@ class Proxies:
         checks = HAPROXY_JWT.format(issuer=ISSUER, audience=AUDIENCE, key=key)
         self.haproxy("haproxy-jwt", upstream, checks)
 
+    def envoy(self, upstream):
+        """Only beside the example, which tells its key."""
+        port, file = free_port(), self.place / "envoy.yaml"
+        told = {"issuer": ISSUER, "audience": AUDIENCE, "keys": self.keys}
+        file.write_text(ENVOY.format(port=port, upstream=upstream, **told))
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "off"]
+        self.start("envoy-jwt", [str(self.options.envoy), *options, "-c", str(file)], port)
+
     def bare(self, upstream):
         """The data plane alone, which tells its keys and then tokens."""
         port, told = free_port(), self.place / "told"
-        count = TOKENS if "doorward-unseen" in self.options.only else 1
+        is_unseen = any(contender.endswith("-unseen") for contender in self.options.only)
+        count = TOKENS if is_unseen else 1
         with open(told, "wb") as out:
             command = [str(self.options.binary), str(port), str(upstream), str(count)]
             self.start("doorward", command, port, stdout=out)
@@ -274,8 +340,8 @@ def load(options, port, path, fields, environment):
 
 def measure(proxies, contender, token):
     name, kind = contender, ""
-    if contender.startswith("doorward-"):
-        name, kind = contender.split("-")
+    if contender.startswith("doorward-") or contender.endswith("-unseen"):
+        name, kind = contender.rsplit("-", 1)
     fields, environment = ["-H", f"Authorization: Bearer {token}"], dict(os.environ)
     if kind == "unseen":
         fields = ["-s", str(proxies.place / "unseen.lua")]
@@ -296,6 +362,35 @@ def measure(proxies, contender, token):
     return seen
 
 
+def waits(proxies, name, token, rate):
+    """Microseconds within which half and 99 of 100 are answered at `rate`."""
+    options, log = proxies.options, proxies.place / "waits"
+    each = max(1, round(rate / options.connections))
+    log.unlink(missing_ok=True)
+    subprocess.run(
+        [found("h2load"), "--h1", "-t", "1", "-c", str(options.connections),
+         "--rps", str(each), "-D", str(options.seconds), "--log-file", str(log),
+         "-H", f"authorization: Bearer {token}",
+         f"http://127.0.0.1:{proxies.ports[name]}/orders/7"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+    )
+    took = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
+    return took[len(took) // 2], took[len(took) * 99 // 100]
+
+
+def at_half_load(proxies, token, rounds):
+    pushed = statistics.median(seen["rate"] for seen in rounds["nginx"])
+    seen = {"nginx": [], "doorward": []}
+    for name in list(seen) * min(proxies.options.rounds, 5):
+        seen[name].append(waits(proxies, name, token, pushed / 2))
+    ratios = [own[1] / base[1] for own, base in zip(seen["doorward"], seen["nginx"])]
+    print(f"\nAt {pushed / 2:,.0f} requests a second, half of what nginx reached:\n")
+    print("| | p50 µs | p99 µs | of nginx |\n| --- | ---: | ---: | ---: |")
+    for name, ratio in (("nginx", 1), ("doorward", statistics.median(ratios))):
+        p50, p99 = (statistics.median(waited) for waited in zip(*seen[name]))
+        print(f"| {name} | {p50:,.0f} | {p99:,.0f} | {ratio:.2f} × |")
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--binary", type=Path, required=True)
@@ -306,10 +401,19 @@ def main():
     options.add_argument("--core", default="1", help="the proxies' core")
     options.add_argument("--only", help="contenders; by default all that the binary has")
     options.add_argument("--json", action="store_true")
+    options.add_argument("--svg", type=Path, help="where the drawing goes")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
+    options.add_argument(
+        "--envoy", type=Path, default=target / "clients/envoy/envoy/_bin/envoy",
+        help="the program; `.ci/steps.sh clients` fetches it",
+    )
     options = options.parse_args()
     usual = "nginx,haproxy,doorward,doorward-public"
-    more = ",doorward-where,doorward-unseen,haproxy-jwt"
+    more = ",doorward-where,doorward-unseen,haproxy-jwt,envoy-jwt,envoy-jwt-unseen"
     options.only = (options.only or usual + (more if options.bare else "")).split(",")
+    if not options.envoy.exists() and any("envoy" in name for name in options.only):
+        print(f"{options.envoy} is not on this machine: no rows for Envoy", file=sys.stderr)
+        options.only = [name for name in options.only if "envoy" not in name]
     with tempfile.TemporaryDirectory() as place:
         proxies = Proxies(options, Path(place))
         try:
@@ -328,6 +432,8 @@ def run(options, proxies):
     token = proxies.bare(upstream) if options.bare else proxies.doorward(upstream)
     if "haproxy-jwt" in contenders:
         proxies.haproxy_jwt(upstream)
+    if any("envoy" in contender for contender in contenders):
+        proxies.envoy(upstream)
     rounds = {contender: [] for contender in contenders}
     for contender in contenders * options.rounds:
         rounds[contender].append(measure(proxies, contender, token))
@@ -353,6 +459,11 @@ def run(options, proxies):
             f"| {middle(contender, 'p50'):,.0f} | {middle(contender, 'p99'):,.0f} "
             f"| {middle(contender, 'rss'):.1f} |"
         )
+    if options.svg:
+        figures = [(name, WHAT[name], ratio(name, "cpu")) for name in contenders]
+        options.svg.write_text(plot.svg(figures))
+    if "doorward" in contenders:
+        at_half_load(proxies, token, rounds)
 
 
 main()
