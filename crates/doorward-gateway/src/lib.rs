@@ -11,12 +11,18 @@
 //! through a [`LocalService`] that the binary gives. It reads no wall clock
 //! and no randomness; both are given in [`Shared`].
 
+#[cfg(test)]
+extern crate self as doorward_gateway; // the fuzz targets are compiled into the tests
+
 pub mod address;
 mod answer;
 pub mod api_key;
 mod arrival;
 pub mod config;
 pub mod forward_auth;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod gateway;
 mod hop;

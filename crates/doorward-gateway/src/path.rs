@@ -15,7 +15,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use doorward_policy::decision::Reason;
+use doorward_policy::{decision::Reason, route::pattern::is_look_alike};
 
 /// Longest path in bytes.
 const MAX_BYTES: usize = 8 * 1024;
@@ -27,8 +27,8 @@ const MAX_SEGMENTS: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CanonicalPath {
     text: String,
-    /// Decoded path; `None` where nothing is escaped and `text` is its own
-    /// reading. INVARIANT: no segment holds a slash, so slashes still
+    /// Decoded path; `None` where nothing is escaped in `text`, which is its own
+    /// reading then. INVARIANT: no segment holds a slash, so slashes still
     /// separate.
     decoded: Option<String>,
 }
@@ -183,10 +183,9 @@ fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
         rest = tail;
     }
     let decoded = String::from_utf8(decoded).map_err(|_| PathProblem::NotUtf8)?;
-    Ok(CanonicalPath {
-        text,
-        decoded: Some(decoded),
-    })
+    // Nothing stayed escaped: equal to the path that came without escapes.
+    let decoded = (decoded != text).then_some(decoded);
+    Ok(CanonicalPath { text, decoded })
 }
 
 /// A byte that stands for itself: RFC 3986 `pchar` and the slash, without the
@@ -230,15 +229,11 @@ const fn is_dangerous(byte: u8) -> bool {
     byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b';')
 }
 
-/// `%25` in front of two digits, however often the percent sign itself was
-/// escaped: a server that decodes twice would see syntax, or another name.
+/// `%25` in front of two digits, also where these are another `25`: a server
+/// that decodes twice would see syntax, or another name.
 fn refuse_double_encoding(text: &str) -> Result<(), PathProblem> {
     for (at, _) in text.match_indices("%25") {
-        let mut inner = &text.as_bytes()[at + 3..];
-        while let Some(rest) = inner.strip_prefix(b"25") {
-            inner = rest;
-        }
-        if escape(inner).is_ok() {
+        if escape(&text.as_bytes()[at + 3..]).is_ok() {
             return Err(PathProblem::DoubleEncoding);
         }
     }
@@ -266,22 +261,6 @@ fn refuse_ambiguous_segments(decoded: &str) -> Result<(), PathProblem> {
         }
     }
     Ok(())
-}
-
-/// Characters that compatibility folding (NFKC) or best-fit conversion turns
-/// into `/`, `\`, `.`, `;` or `%`, other controls, and the invisible ones.
-fn is_look_alike(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{2044}' | '\u{2215}' | '\u{29F8}' | '\u{FF0F}' // slashes
-            | '\u{2216}' | '\u{29F5}' | '\u{29F9}' | '\u{FE68}' | '\u{FF3C}' // backslashes
-            | '\u{2024}'..='\u{2026}' | '\u{FE52}' | '\u{FF0E}' // dots
-            | '\u{037E}' | '\u{FE54}' | '\u{FF1B}' // semicolons
-            | '\u{FE6A}' | '\u{FF05}' // percent signs
-            | '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{2064}' | '\u{FEFF}' // invisible, line ends, direction
-        )
 }
 
 #[cfg(test)]
@@ -352,6 +331,8 @@ mod tests {
             "/a%25%32%66b",
             "/%2561dmin",
             "/a%2520b",
+            "/a%25252/b",
+            "/a%2525zz",
         ];
         for raw in twice {
             assert_eq!(problem(raw), PathProblem::DoubleEncoding, "{raw}");

@@ -2,8 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+// An inline module, so that the files of the configuration are looked for in
+// its own folder.
+#[path = "../../../crates/doorward/src"]
+mod doorward {
+    #[expect(dead_code, unused_imports, reason = "only reading is fuzzed")]
+    pub(crate) mod config;
+}
+#[path = "../../targets/gateway/mod.rs"]
+mod gateway;
+#[path = "../../targets/route_file.rs"]
+mod route_file;
 #[path = "../../targets/mod.rs"]
 mod targets;
+
+use doorward::config;
 
 /// An input that takes longer than this is found like one that panics.
 const LONGEST: Duration = Duration::from_millis(10);
@@ -19,7 +32,12 @@ const CHANCES: usize = 10;
 /// If the target does, if there is none, or if the quickest of several runs
 /// takes more than 10 ms.
 pub fn fuzz(target: &str, input: &[u8]) {
-    let target = targets::ALL.iter().find(|(name, _)| *name == target);
+    let of_files: (&str, fn(&[u8])) = ("route_file", route_file::run);
+    let all = targets::ALL
+        .into_iter()
+        .chain(gateway::ALL)
+        .chain([of_files]);
+    let target = { all }.find(|(name, _)| *name == target);
     let (_, target) = target.expect("a target of this name");
     let run = || {
         let start = Instant::now();

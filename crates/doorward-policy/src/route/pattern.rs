@@ -104,7 +104,10 @@ pub enum PatternErrorKind {
     /// `.` or `..`.
     #[error("`{0}` never matches: paths are judged without dot segments")]
     DotSegment(String),
-    /// Blank, control or reserved character.
+    /// A dot at its end.
+    #[error("`{0}` never matches: some servers drop a dot at the end of a segment")]
+    Trimmable(String),
+    /// Blank, control or reserved character, or one that passes for another.
     #[error("{0:?} never matches in a path")]
     Character(char),
     /// A query.
@@ -261,6 +264,9 @@ fn literal_fault(text: &str) -> Option<PatternErrorKind> {
     if text == "." || text == ".." {
         return Some(PatternErrorKind::DotSegment(text.to_owned()));
     }
+    if text.ends_with('.') {
+        return Some(PatternErrorKind::Trimmable(text.to_owned()));
+    }
     if let Some(name) = text.strip_prefix(':').filter(|name| is_name(name)) {
         return Some(PatternErrorKind::Colon(name.to_owned()));
     }
@@ -270,9 +276,26 @@ fn literal_fault(text: &str) -> Option<PatternErrorKind> {
         '%' => Some(PatternErrorKind::Encoded),
         '?' => Some(PatternErrorKind::Query),
         '#' | ';' | '\\' => Some(PatternErrorKind::Character(c)),
-        c if c.is_whitespace() || c.is_control() => Some(PatternErrorKind::Character(c)),
+        c if c.is_whitespace() || is_look_alike(c) => Some(PatternErrorKind::Character(c)),
         _ => None,
     })
+}
+
+/// Characters that no canonical path holds: compatibility folding (NFKC) or
+/// best-fit conversion turns them into `/`, `\`, `.`, `;` or `%`, or they are
+/// controls, or cannot be seen.
+pub fn is_look_alike(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{2044}' | '\u{2215}' | '\u{29F8}' | '\u{FF0F}' // slashes
+            | '\u{2216}' | '\u{29F5}' | '\u{29F9}' | '\u{FE68}' | '\u{FF3C}' // backslashes
+            | '\u{2024}'..='\u{2026}' | '\u{FE52}' | '\u{FF0E}' // dots
+            | '\u{037E}' | '\u{FE54}' | '\u{FF1B}' // semicolons
+            | '\u{FE6A}' | '\u{FF05}' // percent signs
+            | '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{2064}' | '\u{FEFF}' // invisible, line ends, direction
+        )
 }
 
 #[cfg(test)]
@@ -404,7 +427,7 @@ mod tests {
         ] {
             assert!(Pattern::parse(&format!("GET /{never}")).is_err(), "{never}");
         }
-        for literal in [":", ":1", "a:b", "...", "a.b", "caf\u{e9}", "~a"] {
+        for literal in [":", ":1", "a:b", "..a", "a.b", "caf\u{e9}", "~a"] {
             assert_eq!(
                 Pattern::parse(&format!("GET /{literal}")).unwrap().segments,
                 [Segment::Literal(literal.to_owned())]

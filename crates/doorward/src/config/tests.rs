@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod broken;
+mod fuzz_corpus;
 
 use std::path::Path;
 
@@ -227,13 +228,7 @@ fn auz_013_a_half_written_file_opens_no_route_that_the_whole_one_does_not() {
 #[test]
 fn the_template_reads_as_it_is_and_with_every_line_taken_in() {
     assert!(parse(TEMPLATE).routes.routes().is_empty());
-    let taken_in: String = TEMPLATE
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(code) if !code.starts_with(' ') => format!("{code}\n"),
-            _ => format!("{line}\n"),
-        })
-        .collect();
+    let taken_in = fuzz_corpus::seeds::taken_in(TEMPLATE);
     let config = parse(&taken_in);
     assert_eq!(config.routes.routes().len(), 6);
     assert_eq!(config.roles.len(), 2);

@@ -1,0 +1,33 @@
+//! The one type of the issuer that the configuration reads, roughly: what makes
+//! an address of a database good is not what is fuzzed.
+
+use std::fmt;
+
+/// Something that begins like the address of a PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// Reads an address.
+    ///
+    /// # Errors
+    ///
+    /// If it does not begin like one.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.starts_with("postgres://") {
+            true => Ok(Self(text.to_owned())),
+            false => Err("it does not begin with postgres://"),
+        }
+    }
+
+    /// Whether it holds a password.
+    pub fn has_password(&self) -> bool {
+        self.0.contains("password") || self.0.matches(':').count() > 2
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
