@@ -53,6 +53,11 @@ bench-issuer *OPTIONS='--svg docs/issuer.svg --data docs/issuer.json':
     cargo build --release --package doorward-issuer --example argon2_floor
     bench/issuer/run.py --binary target/release/doorward --floor target/release/examples/argon2_floor {{ OPTIONS }}
 
+# how long a million users take to import, with bcrypt hashes (docs/import.md); needs python3
+bench-import *OPTIONS:
+    cargo build --release
+    bench/import/run.py {{ OPTIONS }}
+
 # an honest caller beside every fault at once, with thousands of slow connections (docs/performance.md)
 soak SECONDS='600' CONNECTIONS='4000':
     ulimit -n 20000 && DOORWARD_SOAK_SECONDS={{ SECONDS }} DOORWARD_SOAK_CONNECTIONS={{ CONNECTIONS }} cargo test --release --package doorward-gateway --test load soak -- --nocapture

@@ -6,6 +6,8 @@
 
 mod api_keys;
 mod clients;
+mod export;
+mod import;
 mod tokens;
 
 use doorward_verify::clock::Timestamp;
@@ -15,6 +17,8 @@ use zeroize::Zeroizing;
 
 pub use api_keys::{ApiKeyProblem, NewApiKey, NewKeyText, NewOwner};
 pub use clients::{NewClient, NewSecret};
+pub use export::{EXPORT_PAGE, ExportPage};
+pub use import::{IMPORT_BATCH, Import, ImportBatch, ImportCounts, ImportEnd, Imported, Standing};
 
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},
@@ -180,19 +184,27 @@ impl Admin {
                 return Err(AdminError::Changed);
             }
         }
+        if !self.switch(&mut change, disabled).await? {
+            return Ok(false);
+        }
+        change.tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Disables or enables; `false` if it was so already.
+    async fn switch(&self, change: &mut UserChange, disabled: bool) -> Result<bool, AdminError> {
         let since = disabled.then_some(change.now);
         if !change.tx.set_disabled(&change.user, since).await? {
             return Ok(false);
         }
         if disabled {
-            self.end_all(&mut change, Action::UserDisable, EndCause::UserDisabled)
+            self.end_all(change, Action::UserDisable, EndCause::UserDisabled)
                 .await?;
         } else {
             let object = Object::User(&change.user);
             let entry = self.entry(change.now, Action::UserEnable, object);
             change.tx.record(entry).await?;
         }
-        change.tx.commit().await?;
         Ok(true)
     }
 

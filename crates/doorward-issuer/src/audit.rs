@@ -200,6 +200,12 @@ actions! {
     InstallationRolledBack = "installation.rolled_back", "done";
     TenantAdd = "tenant.add", "done";
     UserAdd = "user.add", "done";
+    /// A batch of an import: users who were not there.
+    UserImport = "user.import", "done";
+    /// An import came to its end.
+    ImportEnd = "installation.import", "done";
+    /// Every user was read out, maybe with the password hashes.
+    Export = "installation.export", "done";
     UserDisable = "user.disable", "done";
     UserEnable = "user.enable", "done";
     UserPassword = "user.password", "done";

@@ -183,6 +183,14 @@ pub enum AdminError {
     /// The user name is taken.
     #[error("there is a user {0} already")]
     UserExists(Username),
+    /// The id that an import gives to a new user is another account's.
+    #[error("line {line}: the id of {username} belongs to another account")]
+    UserIdTaken {
+        /// Whose line it is.
+        username: Username,
+        /// Which one, from 1.
+        line: u64,
+    },
     /// The tenant name is taken.
     #[error("there is a tenant {0} already")]
     TenantExists(TenantName),

@@ -39,6 +39,7 @@ mod store;
 pub mod tenant;
 mod ticket;
 pub mod user;
+pub mod user_record;
 
 pub use admin::Admin;
 pub use config::Config;

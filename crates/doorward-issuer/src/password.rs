@@ -5,10 +5,11 @@
 //! `Display` and `Serialize`, and never cut short. [`NewPassword`] is one that
 //! was accepted for an account ([`NewPassword::choose`]); only it can be
 //! hashed. [`PasswordHash`] is what rests in the store: Argon2id in PHC string
-//! format, its parameters bounded when it is parsed.
+//! format, or what an imported account came with; its parameters are bounded
+//! when it is parsed.
 //!
-//! [`Hasher`] is the only place that computes Argon2, off the async threads,
-//! within a fixed number of hashes at a time and so within a fixed memory.
+//! [`Hasher`] is the only place that computes hashes, off the async threads,
+//! within a fixed number of them at a time and so within a fixed memory.
 //!
 //! Sources: NIST SP 800-63B-4 section 3.1.1 (length, block list, no
 //! composition rules, no truncation), RFC 9106 (Argon2), OWASP password
@@ -19,7 +20,9 @@
 //! Not normalised: a password is compared byte by byte, so one that was typed
 //! as decomposed Unicode differs from the same one typed composed.
 
+mod argon;
 mod choice;
+mod foreign;
 mod hash;
 mod hasher;
 

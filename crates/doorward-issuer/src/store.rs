@@ -72,6 +72,7 @@ mod sqlite;
 mod statement;
 mod tenants;
 mod transaction;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ pub(crate) use row_mac::RowMacs;
 pub(crate) use second_factors::TotpRow;
 pub(crate) use sessions::{NewSession, SessionRow};
 pub(crate) use transaction::Tx;
+pub(crate) use transfer::{ExportedRow, NewAccount, NewGrant};
 
 /// Most rows of a table that one purge deletes: bounds how long it holds
 /// locks.

@@ -11,6 +11,8 @@ mod client;
 mod config;
 mod curl;
 mod explain;
+mod export;
+mod import;
 mod init;
 mod key;
 mod login;
@@ -130,6 +132,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup back; API keys, clients and users ended since stay so
     Restore(restore::Restore),
+    /// Take over users from elsewhere, with their password hashes
+    Import(import::Import),
+    /// Write every user as a line of JSON
+    Export(export::Export),
     /// Sign in and keep the session for `doorward curl`
     Login(login::Login),
     /// Mint, look at and check tokens
@@ -163,6 +169,8 @@ impl Cli {
             Command::Key(key) => key.run(&place),
             Command::Backup(backup) => backup.run(&place),
             Command::Restore(restore) => restore.run(&place),
+            Command::Import(import) => import.run(&place),
+            Command::Export(export) => export.run(&place),
             Command::Login(login) => login.run(&place),
             Command::Token(token) => token.run(&place),
             Command::Curl(curl) => curl.run(&place),

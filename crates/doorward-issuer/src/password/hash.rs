@@ -1,50 +1,63 @@
-//! A password hash at rest: Argon2id as a PHC string.
+//! A password hash at rest, of whichever kind.
 //!
-//! `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`, base64 without padding.
-//! A stored hash is input too (an import, a tampered database): its parameters
-//! are bounded when it is parsed, so that no row can order a gigabyte or an
-//! hour of work.
+//! What is made here is Argon2id (`argon`). An account that was imported may
+//! carry another kind until its first sign-in (`foreign`). A stored hash is
+//! input too (an import, a tampered database): its parameters are bounded when
+//! it is parsed, so that no row can order a gigabyte or an hour of work.
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::Block;
 use base64_simd::STANDARD_NO_PAD;
-use subtle::ConstantTimeEq;
 
-use super::{Password, Salt};
+use super::{
+    Password, Salt,
+    argon::{ArgonHash, Cost},
+    foreign::Foreign,
+};
 
-/// Largest memory that a stored hash may ask for, KiB.
-const MAX_MEMORY_KIB: u32 = 128 * 1024;
-const MAX_PASSES: u32 = 16;
-const MAX_LANES: u32 = 16;
-
-/// Length of the hashes that we make.
-const HASH_BYTES: usize = 32;
-
-/// Argon2id with parameters inside our bounds. `Debug` shows the parameters
-/// and nothing else.
+/// A hash with parameters inside our bounds. `Debug` shows the kind and
+/// nothing else.
 #[derive(Clone)]
-pub struct PasswordHash {
-    cost: Cost,
-    salt: Vec<u8>,
-    hash: Vec<u8>,
+pub struct PasswordHash(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Argon(ArgonHash),
+    Foreign(Foreign),
 }
 
 /// The text is not a hash that we would compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordHashError {
-    /// Not the PHC string of an Argon2id hash, version 19.
-    #[error("not the PHC string of an argon2id hash of version 19")]
-    Malformed,
-    /// The parameters are outside the bounds.
+    /// Not a form that is known here.
     #[error(
-        "argon2id parameters are out of bounds: memory up to {MAX_MEMORY_KIB} KiB \
-         and at least 8 a lane, passes 1 to {MAX_PASSES}, lanes 1 to {MAX_LANES}"
+        "not the text of a hash that can be checked here: argon2id, argon2i, bcrypt, scrypt or PBKDF2"
     )]
-    OutOfBounds,
+    Malformed,
+    /// The parameters are outside the bounds, which are named.
+    #[error("it costs too much or nothing to check; the bounds are: {0}")]
+    OutOfBounds(&'static str),
+    /// So cheap that whoever has it finds the password; the least is named.
+    /// Said of hashes that come from elsewhere only.
+    #[error("it is too weak to be taken over; the least is: {0}")]
+    TooWeak(&'static str),
+}
+
+/// The hash could not be computed; nothing is known about the password.
+#[derive(Debug)]
+pub(super) struct NotComputed;
+
+/// In which memory a hash is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Workspace {
+    /// So many blocks of 1 KiB of an arena.
+    Arena(usize),
+    /// Memory of its own, at most 128 MiB.
+    Own,
 }
 
 impl PasswordHash {
-    /// From a PHC string.
+    /// From the text that [`to_phc`](Self::to_phc) gives.
     ///
     /// ```
     /// use doorward_issuer::password::PasswordHash;
@@ -55,43 +68,70 @@ impl PasswordHash {
     ///
     /// # Errors
     ///
-    /// Anything but Argon2id version 19 in canonical form, and parameters
-    /// outside the bounds.
+    /// Anything but a known kind in its canonical form, and parameters outside
+    /// the bounds.
     pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
-        let mut fields = text.strip_prefix('$').unwrap_or_default().split('$');
-        let mut next = || fields.next().ok_or(PasswordHashError::Malformed);
-        if next()? != "argon2id" || next()? != "v=19" {
-            return Err(PasswordHashError::Malformed);
+        let kind = match text.starts_with("$argon2") {
+            true => Kind::Argon(ArgonHash::parse(text)?),
+            false => Kind::Foreign(Foreign::parse(text)?),
+        };
+        Ok(Self(kind))
+    }
+
+    /// From a hash that was made elsewhere: what [`parse`](Self::parse) takes,
+    /// with the prefix that Django puts before what others write, and not
+    /// weaker than the least of its kind.
+    ///
+    /// ```
+    /// use doorward_issuer::password::{PasswordHash, PasswordHashError};
+    ///
+    /// let cheap = "$2b$04$XQzaJdbqv1RsoFplE5DwVuu16olnF6huqpHzplW1NSgUxVlT3ub62";
+    /// let refused = PasswordHash::import(cheap).err();
+    /// assert!(matches!(refused, Some(PasswordHashError::TooWeak(_))));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordHashError`], for whoever has the hash in a file.
+    pub fn import(text: &str) -> Result<Self, PasswordHashError> {
+        let is_prefix = |name: &&str| ["argon2", "bcrypt"].contains(name);
+        let bare = match text.split_once('$') {
+            Some((name, rest)) if is_prefix(&name) => match rest.strip_prefix('$') {
+                Some(_) => rest.to_owned(),
+                None => format!("${rest}"),
+            },
+            _ => text.to_owned(),
+        };
+        let hash = Self::parse(&bare)?;
+        match &hash.0 {
+            Kind::Argon(argon) => argon.strong_enough()?,
+            Kind::Foreign(foreign) => foreign.strong_enough()?,
         }
-        let cost = Cost::parse(next()?)?;
-        let salt = decode(next()?, 8..=64)?;
-        let hash = decode(next()?, 16..=64)?;
-        match fields.next() {
-            None => Ok(Self { cost, salt, hash }),
-            Some(_) => Err(PasswordHashError::Malformed),
+        Ok(hash)
+    }
+
+    /// The text for the store: the PHC string, or the form in which a foreign
+    /// hash came.
+    pub fn to_phc(&self) -> String {
+        match &self.0 {
+            Kind::Argon(hash) => hash.to_phc(),
+            Kind::Foreign(hash) => hash.text().to_owned(),
         }
     }
 
-    /// The PHC string, for the store.
-    pub fn to_phc(&self) -> String {
-        let Cost {
-            memory_kib,
-            passes,
-            lanes,
-        } = self.cost;
-        let salt = STANDARD_NO_PAD.encode_to_string(&self.salt);
-        let hash = STANDARD_NO_PAD.encode_to_string(&self.hash);
-        format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
+    /// The name of the kind: `argon2id`, `argon2i`, `bcrypt`, `scrypt` or
+    /// `pbkdf2`.
+    pub fn kind(&self) -> &'static str {
+        match &self.0 {
+            Kind::Argon(hash) => hash.cost().name(),
+            Kind::Foreign(hash) => hash.kind(),
+        }
     }
 
     /// A hash that no password is checked against in earnest: verifying it
     /// costs what verifying a real one of `cost` does.
     pub(super) fn dummy(cost: Cost) -> Self {
-        Self {
-            cost,
-            salt: vec![0x5a; Salt::BYTES],
-            hash: vec![0; HASH_BYTES],
-        }
+        Self(Kind::Argon(ArgonHash::dummy(cost)))
     }
 
     pub(super) fn compute(
@@ -99,11 +139,9 @@ impl PasswordHash {
         cost: Cost,
         salt: Salt,
         arena: &mut [Block],
-    ) -> Result<Self, argon2::Error> {
-        let salt = salt.0.to_vec();
-        let mut hash = vec![0; HASH_BYTES];
-        cost.argon2id(password, &salt, &mut hash, arena)?;
-        Ok(Self { cost, salt, hash })
+    ) -> Result<Self, NotComputed> {
+        let hash = ArgonHash::compute(password, cost, salt, arena)?;
+        Ok(Self(Kind::Argon(hash)))
     }
 
     /// Whether `password` is the one that was hashed; the comparison takes
@@ -112,93 +150,42 @@ impl PasswordHash {
         &self,
         password: &Password,
         arena: &mut [Block],
-    ) -> Result<bool, argon2::Error> {
-        let mut hash = vec![0; self.hash.len()];
-        self.cost.argon2id(password, &self.salt, &mut hash, arena)?;
-        Ok(hash.ct_eq(&self.hash).into())
+    ) -> Result<bool, NotComputed> {
+        match &self.0 {
+            Kind::Argon(hash) => hash.matches(password, arena),
+            Kind::Foreign(hash) => hash.matches(password),
+        }
     }
 
-    pub(super) fn cost(&self) -> Cost {
-        self.cost
+    /// Whether it is what would be made today.
+    pub(super) fn is_current(&self, cost: Cost) -> bool {
+        matches!(&self.0, Kind::Argon(hash) if hash.cost() == cost)
+    }
+
+    pub(super) fn workspace(&self) -> Workspace {
+        match &self.0 {
+            Kind::Argon(hash) => Workspace::Arena(hash.cost().blocks()),
+            Kind::Foreign(hash) => hash.workspace(),
+        }
     }
 }
 
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PasswordHash")
-            .field("cost", &self.cost)
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }
 
-/// The parameters that decide what one hash costs. Always inside the bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-impl Cost {
-    pub(super) fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, PasswordHashError> {
-        let inside = (1..=MAX_LANES).contains(&lanes)
-            && (8 * lanes..=MAX_MEMORY_KIB).contains(&memory_kib)
-            && (1..=MAX_PASSES).contains(&passes);
-        if inside {
-            Ok(Self {
-                memory_kib,
-                passes,
-                lanes,
-            })
-        } else {
-            Err(PasswordHashError::OutOfBounds)
-        }
-    }
-
-    /// Blocks of 1 KiB that one hash works in.
-    pub(super) fn blocks(self) -> usize {
-        self.memory_kib as usize
-    }
-
-    fn parse(text: &str) -> Result<Self, PasswordHashError> {
-        let mut fields = text.split(',');
-        let mut number = |name: &str| {
-            let field = fields.next().and_then(|field| field.strip_prefix(name));
-            field
-                .and_then(canonical_number)
-                .ok_or(PasswordHashError::Malformed)
-        };
-        let (memory_kib, passes, lanes) = (number("m=")?, number("t=")?, number("p=")?);
-        match fields.next() {
-            None => Self::new(memory_kib, passes, lanes),
-            Some(_) => Err(PasswordHashError::Malformed),
-        }
-    }
-
-    fn argon2id(
-        self,
-        password: &Password,
-        salt: &[u8],
-        hash: &mut [u8],
-        arena: &mut [Block],
-    ) -> Result<(), argon2::Error> {
-        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(hash.len()))?;
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-            password.as_str().as_bytes(),
-            salt,
-            hash,
-            arena,
-        )
-    }
-}
-
 /// A decimal number as the PHC format wants it: no sign, no leading zero.
-fn canonical_number(text: &str) -> Option<u32> {
+pub(super) fn canonical_number(text: &str) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
 }
 
-fn decode(
+/// Bytes in base64 without padding, of a `length` that can be.
+pub(super) fn decode(
     text: &str,
     length: std::ops::RangeInclusive<usize>,
 ) -> Result<Vec<u8>, PasswordHashError> {
@@ -216,105 +203,28 @@ fn decode(
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use argon2::Block;
-
-    use super::{Cost, Password, PasswordHash, PasswordHashError, Salt};
-
-    fn password(text: &str) -> Password {
-        Password::new(text.to_owned()).unwrap()
-    }
-
-    fn hashed(text: &str) -> PasswordHash {
-        let cost = Cost::new(64, 2, 1).unwrap();
-        let mut arena = vec![Block::default(); cost.blocks()];
-        PasswordHash::compute(&password(text), cost, Salt([7; 16]), &mut arena).unwrap()
-    }
-
-    fn matches(hash: &PasswordHash, text: &str) -> bool {
-        let mut arena = vec![Block::default(); hash.cost().blocks()];
-        hash.matches(&password(text), &mut arena).unwrap()
-    }
-
-    /// RFC 9106 gives no vector without secret and associated data; this one
-    /// is from the reference implementation's test suite (argon2id, v=19,
-    /// t=2, m=2^8 KiB, p=1, "password", "somesalt").
-    #[test]
-    fn agrees_with_the_reference_implementation() {
-        let hash = PasswordHash::parse(
-            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
-        )
-        .unwrap();
-        assert!(matches(&hash, "password"));
-        assert!(!matches(&hash, "Password"));
-    }
-
-    #[test]
-    fn survives_its_phc_string() {
-        let text = hashed("correct horse").to_phc();
-        let again = PasswordHash::parse(&text).unwrap();
-        assert_eq!(again.to_phc(), text);
-        assert!(matches(&again, "correct horse"));
-        assert!(!matches(&again, "correct horsf"));
-    }
-
-    #[test]
-    fn bru_012_nothing_is_cut_off_and_nul_counts() {
-        let first_72 = "x".repeat(72);
-        let long = hashed(&format!("{first_72} and the rest"));
-        assert!(!matches(&long, &first_72));
-        assert!(!matches(&long, &format!("{first_72} and the rest!")));
-        let nul = hashed("before\0after");
-        assert!(!matches(&nul, "before"));
-        assert!(!matches(&nul, "before\0other"));
-        // A Cyrillic "а" is not a Latin "a".
-        assert!(!matches(&hashed("pаssword"), "password"));
-    }
-
-    #[test]
-    fn parameters_of_a_stored_hash_are_bounded() {
-        let tail = "$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-        for bad in [
-            "m=131073,t=2,p=1",
-            "m=64,t=17,p=1",
-            "m=64,t=0,p=1",
-            "m=128,t=1,p=17",
-            "m=7,t=1,p=1",
-        ] {
-            let verdict = PasswordHash::parse(&format!("$argon2id$v=19${bad}{tail}"));
-            assert_eq!(verdict.err(), Some(PasswordHashError::OutOfBounds), "{bad}");
-        }
-    }
-
-    #[test]
-    fn only_the_canonical_form_is_read() {
-        let good = hashed("x").to_phc();
-        let bad = [
-            String::new(),
-            good.replace("argon2id", "argon2i"),
-            good.replace("v=19", "v=16"),
-            good.replace("t=2", "t=02"),
-            good.replace("t=2", "t=+2"),
-            good.replace("m=64,t=2", "t=2,m=64"),
-            good.replace("p=1", "p=1,keyid=x"),
-            format!("{good}$more"),
-            format!("{good}="),
-            good[1..].to_owned(),
-        ];
-        for text in bad {
-            assert!(PasswordHash::parse(&text).is_err(), "{text}");
-        }
-    }
+    use super::PasswordHash;
 
     #[test]
     fn debug_shows_no_hash() {
-        let hash = hashed("x");
-        let phc = hash.to_phc();
-        let shown = format!("{hash:?}");
-        assert!(
-            phc.rsplit('$')
-                .take(2)
-                .all(|secret| !shown.contains(secret))
-        );
-        assert!(!shown.contains('['));
+        let phc =
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let bcrypt = "$2b$08$XQzaJdbqv1RsoFplE5DwVuu16olnF6huqpHzplW1NSgUxVlT3ub62";
+        for text in [phc, bcrypt] {
+            let shown = format!("{:?}", PasswordHash::parse(text).unwrap());
+            let mut secrets = text.rsplit('$').take(2);
+            assert!(secrets.all(|secret| !shown.contains(secret)), "{shown}");
+            assert!(!shown.contains('['), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_django_puts_before_a_hash_is_left_out() {
+        let bcrypt = "$2b$08$XQzaJdbqv1RsoFplE5DwVuu16olnF6huqpHzplW1NSgUxVlT3ub62";
+        let imported = PasswordHash::import(&format!("bcrypt${bcrypt}")).unwrap();
+        assert_eq!(imported.to_phc(), bcrypt);
+        assert!(PasswordHash::import(&format!("bcrypt{bcrypt}")).is_ok());
+        assert!(PasswordHash::import(&format!("bcrypt_sha256${bcrypt}")).is_err());
+        assert!(PasswordHash::parse(&format!("bcrypt${bcrypt}")).is_err());
     }
 }

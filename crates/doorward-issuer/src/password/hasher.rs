@@ -1,4 +1,4 @@
-//! The one place that computes Argon2, within a fixed memory.
+//! The one place that computes password hashes, within a fixed memory.
 //!
 //! At most `parallel` hashes run at a time, each in an arena of `memory_kib`
 //! that is kept and used again: the budget is their product, and a warm arena
@@ -12,8 +12,11 @@
 //! who hangs up while still queued leaves the queue at once.
 //!
 //! BRU-008: an unknown account is verified against a dummy of the configured
-//! cost. A hash that was stored under older parameters costs what it costs
-//! until the next right password replaces it.
+//! cost. A hash that was stored under older parameters, or imported, costs what
+//! it costs until the next right password replaces it.
+//!
+//! What needs more memory than an arena, or memory of its own (scrypt), is
+//! computed alone: one such hash at a time, of at most 128 MiB.
 //!
 //! The arenas are not wiped between uses: what they hold helps to guess one
 //! password no more than the stored hash does, and wiping costs a twelfth of
@@ -27,7 +30,11 @@ use std::sync::{
 use argon2::Block;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{NewPassword, Password, PasswordHash, PasswordHashError, hash::Cost};
+use super::{
+    NewPassword, Password, PasswordHash, PasswordHashError,
+    argon::Cost,
+    hash::{NotComputed, Workspace},
+};
 
 /// What one hash costs, and how many there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +157,8 @@ impl Hasher {
     /// [`HashError`]; nothing was hashed.
     pub async fn hash(&self, password: NewPassword, salt: Salt) -> Result<PasswordHash, HashError> {
         let cost = self.cost;
-        self.run(cost, move |arena| {
+        let workspace = Workspace::Arena(cost.blocks());
+        self.run(workspace, move |arena| {
             PasswordHash::compute(password.as_password(), cost, salt, arena)
         })
         .await
@@ -176,12 +184,12 @@ impl Hasher {
         let stored = stored
             .cloned()
             .unwrap_or_else(|| PasswordHash::dummy(current));
-        self.run(stored.cost(), move |arena| {
+        self.run(stored.workspace(), move |arena| {
             let matches = stored.matches(&password, arena)?;
             if !(matches & known) {
                 return Ok(Verdict::Wrong);
             }
-            let outdated = stored.cost() != current;
+            let outdated = !stored.is_current(current);
             let renew = || PasswordHash::compute(&password, current, salt, arena);
             let rehash = outdated.then(renew).transpose()?;
             Ok(Verdict::Right { rehash })
@@ -200,20 +208,23 @@ impl Hasher {
         self.arenas.rest();
     }
 
-    async fn run<T, F>(&self, cost: Cost, work: F) -> Result<T, HashError>
+    async fn run<T, F>(&self, workspace: Workspace, work: F) -> Result<T, HashError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut [Block]) -> Result<T, argon2::Error> + Send + 'static,
+        F: FnOnce(&mut [Block]) -> Result<T, NotComputed> + Send + 'static,
     {
         let place = self.take_place()?;
-        let alone = match cost.blocks() > self.arenas.blocks {
+        let blocks = match workspace {
+            Workspace::Arena(blocks) => blocks,
+            Workspace::Own => 0,
+        };
+        let alone = match blocks > self.arenas.blocks || workspace == Workspace::Own {
             true => Some(permit_of(&self.oversize).await?),
             false => None,
         };
         let permits = (permit_of(&self.permits).await?, alone);
         drop(place);
         let arenas = Arc::clone(&self.arenas);
-        let blocks = cost.blocks();
         tokio::task::spawn_blocking(move || arenas.lend(permits, blocks, work))
             .await
             .map_err(|_| HashError::Failed)?

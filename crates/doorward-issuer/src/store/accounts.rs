@@ -15,7 +15,7 @@ use crate::{
     user::{Account, User, UserId, Username},
 };
 
-type Row = (
+pub(super) type Row = (
     String,
     String,
     String,
@@ -26,12 +26,12 @@ type Row = (
 );
 
 /// What the MAC of an account's row covers.
-struct Bound<'a> {
-    id: &'a str,
-    username: &'a str,
-    home_tenant: &'a str,
-    password_hash: Option<&'a str>,
-    disabled_at: Option<i64>,
+pub(super) struct Bound<'a> {
+    pub(super) id: &'a str,
+    pub(super) username: &'a str,
+    pub(super) home_tenant: &'a str,
+    pub(super) password_hash: Option<&'a str>,
+    pub(super) disabled_at: Option<i64>,
 }
 
 impl Bound<'_> {
@@ -45,7 +45,7 @@ impl Bound<'_> {
         ]
     }
 
-    fn mac(&self, macs: &RowMacs) -> Vec<u8> {
+    pub(super) fn mac(&self, macs: &RowMacs) -> Vec<u8> {
         macs.of("account", &self.columns())
     }
 
@@ -195,6 +195,19 @@ impl Tx {
         &mut self,
         username: &Username,
     ) -> Result<Option<UserId>, StoreError> {
+        let row = self.held_row(username).await?;
+        Ok(row.map(|(id, ..)| UserId::from_text(id)))
+    }
+
+    /// The account of that name, held as by [`account_id`](Self::account_id).
+    pub(crate) async fn account(
+        &mut self,
+        username: &Username,
+    ) -> Result<Option<Account>, StoreError> {
+        self.held_row(username).await?.map(account).transpose()
+    }
+
+    async fn held_row(&mut self, username: &Username) -> Result<Option<Row>, StoreError> {
         let row: Option<Row> = locking!(
             "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
              FROM account WHERE username = $1",
@@ -203,8 +216,7 @@ impl Tx {
         .bind(username.as_str())
         .fetch_optional(self.connection())
         .await?;
-        let row = genuine(self.row_macs(), row);
-        Ok(row.map(|(id, ..)| UserId::from_text(id)))
+        Ok(genuine(self.row_macs(), row))
     }
 
     /// What decides about an account. Nobody else changes it, or issues to it,
@@ -410,7 +422,7 @@ fn bound(row: &Row) -> Bound<'_> {
 }
 
 /// The row, if Doorward wrote it.
-fn genuine(macs: &RowMacs, row: Option<Row>) -> Option<Row> {
+pub(super) fn genuine(macs: &RowMacs, row: Option<Row>) -> Option<Row> {
     row.filter(|row| bound(row).holds(macs, row.6.as_deref()))
 }
 

@@ -16,9 +16,9 @@ const IN_TENANT: &str = "SELECT account_id, tenant, role, granted_at, row_mac FR
 pub(crate) type Grant = (TenantName, String, u64);
 
 /// A grant's row: who, where, which role, since when, and its MAC.
-type Row = (String, String, String, i64, Option<Vec<u8>>);
+pub(super) type Row = (String, String, String, i64, Option<Vec<u8>>);
 
-fn columns((user, tenant, role, granted_at, _): &Row) -> [Value<'_>; 4] {
+pub(super) fn columns((user, tenant, role, granted_at, _): &Row) -> [Value<'_>; 4] {
     [
         user.into(),
         tenant.into(),
@@ -28,7 +28,7 @@ fn columns((user, tenant, role, granted_at, _): &Row) -> [Value<'_>; 4] {
 }
 
 /// Whether Doorward wrote it.
-fn holds(macs: &RowMacs, row: &Row) -> bool {
+pub(super) fn holds(macs: &RowMacs, row: &Row) -> bool {
     let id = format!("{} {} {}", row.0, row.1, row.2);
     macs.hold(("role_grant", &id), &columns(row), row.4.as_deref())
 }

@@ -11,6 +11,7 @@ mod clients;
 mod clock;
 mod feed;
 mod harness;
+mod import;
 mod keys;
 mod people;
 mod postgres_server;

@@ -19,6 +19,8 @@ mod failures;
 mod feed;
 #[path = "../domain/harness.rs"]
 mod harness;
+#[path = "../domain/import.rs"]
+mod import;
 #[path = "../domain/keys.rs"]
 mod keys;
 mod nodes;

@@ -17,6 +17,7 @@ mod screens;
 mod secrets;
 mod streams;
 mod tokens;
+mod transfer;
 
 use std::{
     collections::BTreeMap,

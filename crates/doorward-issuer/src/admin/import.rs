@@ -1,0 +1,335 @@
+//! Many users at once, as they were elsewhere.
+//!
+//! An import runs in batches, each of them one transaction with its audit
+//! entries; between two of them a running server writes what it has to write.
+//! What ended half way is run again: who is there already is left alone, so
+//! the second run adds the rest.
+//!
+//! The log gets one entry for each batch (`user.import`: which lines, how many
+//! users and roles) and one for the whole (`installation.import`: what the file
+//! was, by its SHA-256, so that file and log prove each other). What changes a
+//! user who is there has entries of its own, like every such change.
+
+use std::collections::BTreeSet;
+
+use doorward_verify::clock::Timestamp;
+use serde_json::json;
+use uuid::Builder;
+
+use super::{Admin, UserChange};
+use crate::{
+    audit::{Action, Object},
+    entropy::random,
+    error::AdminError,
+    password::PasswordHash,
+    revocation::revoke_user_tokens,
+    session::EndCause,
+    store::{NewAccount, NewGrant, Tx, contention::again},
+    tenant::TenantName,
+    user::{User, UserId},
+    user_record::ImportedUser,
+};
+
+/// Users of one transaction: bounds for how long others wait to write.
+pub const IMPORT_BATCH: usize = 1000;
+
+/// An import, from its first batch to its last.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Stands in every audit entry of it.
+    id: String,
+    /// Whether users who are there already are changed.
+    update: bool,
+}
+
+/// Users to be imported together, at most [`IMPORT_BATCH`].
+#[derive(Clone, Copy, Debug)]
+pub struct ImportBatch<'a> {
+    /// With the number of the line of each, in the order of the lines. No name
+    /// and no id is in it twice.
+    pub users: &'a [(u64, ImportedUser)],
+}
+
+/// How a user of an import stands with what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Neither the name nor the id is there.
+    New,
+    /// The name is there.
+    There,
+    /// The name is not there, and the id is another account's.
+    IdTaken,
+}
+
+/// What became of one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// Made.
+    Added,
+    /// Was there, and was left as it was.
+    Existing,
+    /// Was there, and is now as the line says.
+    Updated,
+}
+
+/// An import that came to its end.
+#[derive(Clone, Debug)]
+pub struct ImportEnd {
+    /// SHA-256 of the file, in hexadecimal.
+    pub file_sha256: String,
+    /// Users that were made, were left alone and were changed.
+    pub counts: ImportCounts,
+}
+
+/// How many users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportCounts {
+    /// Were made.
+    pub added: u64,
+    /// Were there, and were left as they were.
+    pub existing: u64,
+    /// Were there, and were changed.
+    pub updated: u64,
+}
+
+impl ImportCounts {
+    /// Counts one more.
+    pub fn add(&mut self, imported: Imported) {
+        let count = match imported {
+            Imported::Added => &mut self.added,
+            Imported::Existing => &mut self.existing,
+            Imported::Updated => &mut self.updated,
+        };
+        *count += 1;
+    }
+}
+
+impl Admin {
+    /// Begins an import; nothing is written before its first batch.
+    pub fn begin_import(&self, update: bool) -> Import {
+        let id = Builder::from_unix_timestamp_millis(
+            self.now().millis(),
+            &random(self.issuer.entropy()),
+        );
+        let id = id.into_uuid().to_string();
+        Import { id, update }
+    }
+
+    /// How each of these users stands with what is there.
+    pub async fn standings(&self, batch: ImportBatch<'_>) -> Result<Vec<Standing>, AdminError> {
+        let users = || batch.users.iter().map(|(_, user)| user);
+        let names: Vec<&str> = users().map(|user| user.username.as_str()).collect();
+        let ids: Vec<&str> = users()
+            .filter_map(|user| Some(user.id()?.as_str()))
+            .collect();
+        let (names, ids) = self.issuer.store().taken(&names, &ids).await?;
+        let standing = |user: &ImportedUser| {
+            if names.contains(user.username.as_str()) {
+                Standing::There
+            } else if user.id().is_some_and(|id| ids.contains(id.as_str())) {
+                Standing::IdTaken
+            } else {
+                Standing::New
+            }
+        };
+        Ok(users().map(standing).collect())
+    }
+
+    /// Imports a batch: all that is new of it, or nothing. Who is there already
+    /// is changed, if at all, in a transaction of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::UserIdTaken`], and the store.
+    pub async fn import_batch(
+        &self,
+        import: &Import,
+        batch: ImportBatch<'_>,
+    ) -> Result<Vec<Imported>, AdminError> {
+        let mut outcomes = again(|| self.try_import_batch(import, batch)).await?;
+        if import.update {
+            for ((_, user), outcome) in batch.users.iter().zip(&mut outcomes) {
+                if *outcome == Imported::Existing && again(|| self.update(user)).await? {
+                    *outcome = Imported::Updated;
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Records the end of an import.
+    pub async fn end_import(&self, import: &Import, end: &ImportEnd) -> Result<(), AdminError> {
+        let ImportCounts {
+            added,
+            existing,
+            updated,
+        } = end.counts;
+        let detail = json!({
+            "import": import.id, "file_sha256": end.file_sha256,
+            "added": added, "existing": existing, "updated": updated,
+        });
+        let record = async || {
+            let mut tx = self.issuer.store().begin().await?;
+            let entry = self.entry(self.now(), Action::ImportEnd, Object::Installation);
+            tx.record(entry.detail(detail.clone())).await?;
+            Ok(tx.commit().await?)
+        };
+        again(record).await
+    }
+
+    async fn try_import_batch(
+        &self,
+        import: &Import,
+        batch: ImportBatch<'_>,
+    ) -> Result<Vec<Imported>, AdminError> {
+        let mut tx = self.issuer.store().begin().await?;
+        let now = self.now();
+        self.make_tenants(&mut tx, batch, now).await?;
+        let new: Vec<_> = batch
+            .users
+            .iter()
+            .map(|(_, user)| self.account(user))
+            .collect();
+        let added = tx.insert_accounts(&new).await?;
+        let mut outcomes = Vec::with_capacity(new.len());
+        let mut grants = Vec::new();
+        for ((line, user), account) in batch.users.iter().zip(&new) {
+            if added.contains(user.username.as_str()) {
+                grants.extend(account.grants(user));
+                outcomes.push(Imported::Added);
+                continue;
+            }
+            // An id that was drawn is nobody else's.
+            if user.id.is_some() && !tx.has_account(&user.username).await? {
+                return Err(taken(user, *line));
+            }
+            outcomes.push(Imported::Existing);
+        }
+        tx.insert_grants(&grants, now).await?;
+        if let (Some((first, _)), Some((last, _)), false) =
+            (batch.users.first(), batch.users.last(), added.is_empty())
+        {
+            let detail = json!({
+                "import": import.id, "first_line": first, "last_line": last,
+                "users": added.len(), "roles": grants.len(),
+            });
+            let entry = self.entry(now, Action::UserImport, Object::Installation);
+            tx.record(entry.detail(detail)).await?;
+        }
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    async fn make_tenants(
+        &self,
+        tx: &mut Tx,
+        batch: ImportBatch<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdminError> {
+        let mut tenants = BTreeSet::new();
+        for (_, user) in batch.users {
+            tenants.insert(&user.home_tenant);
+            tenants.extend(user.grants.iter().map(|(tenant, _)| tenant));
+        }
+        for tenant in tenants {
+            if tx.insert_tenant(tenant, now).await? {
+                let entry = self.entry(now, Action::TenantAdd, Object::Tenant(tenant));
+                tx.record(entry.tenant(tenant)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The account that a line asks for.
+    fn account<'a>(&self, imported: &'a ImportedUser) -> NewAccount<'a> {
+        let now = self.now().millis();
+        let drawn = || {
+            let id = Builder::from_unix_timestamp_millis(now, &random(self.issuer.entropy()));
+            UserId::from_text(id.into_uuid().to_string())
+        };
+        let user = User {
+            id: imported.id.clone().unwrap_or_else(drawn),
+            username: imported.username.clone(),
+            home_tenant: imported.home_tenant.clone(),
+            disabled_at_ms: (imported.disabled == Some(true)).then_some(now),
+            created_at_ms: imported.created_at_ms.unwrap_or(now),
+        };
+        let password_hash = imported.password_hash.as_ref();
+        NewAccount {
+            user,
+            password_hash,
+        }
+    }
+
+    /// Makes a user who is there what the line says; `false` if it is so. Roles
+    /// are added, none is taken away; home tenant, id and age stay.
+    async fn update(&self, imported: &ImportedUser) -> Result<bool, AdminError> {
+        let mut tx = self.issuer.store().begin().await?;
+        let Some(account) = tx.account(&imported.username).await? else {
+            return Err(AdminError::NoSuchUser(imported.username.clone()));
+        };
+        // Not before the account is held: see `revocation`.
+        let now = self.now();
+        let user = account.id.clone();
+        let mut change = UserChange { tx, user, now };
+        let granted = self.add_grants(&mut change, imported).await?;
+        let stored = account.password_hash.as_ref().map(PasswordHash::to_phc);
+        let hash = imported.password_hash.as_ref();
+        let hash = hash.filter(|hash| stored != Some(hash.to_phc()));
+        if let Some(hash) = hash {
+            change.tx.set_password_hash(&change.user, hash).await?;
+            let cause = EndCause::PasswordChanged;
+            self.end_all(&mut change, Action::UserPassword, cause)
+                .await?;
+        }
+        let disabled = imported.disabled.filter(|it| *it != account.disabled);
+        if let Some(disabled) = disabled {
+            self.switch(&mut change, disabled).await?;
+        }
+        if !granted && hash.is_none() && disabled.is_none() {
+            return Ok(false);
+        }
+        change.tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Whether there was one to add.
+    async fn add_grants(
+        &self,
+        change: &mut UserChange,
+        imported: &ImportedUser,
+    ) -> Result<bool, AdminError> {
+        let UserChange { tx, user, now } = change;
+        let mut granted = false;
+        for (tenant, role) in &imported.grants {
+            if tx.insert_tenant(tenant, *now).await? {
+                let entry = self.entry(*now, Action::TenantAdd, Object::Tenant(tenant));
+                tx.record(entry.tenant(tenant)).await?;
+            }
+            if !tx.insert_grant(user, tenant, role, *now).await? {
+                continue;
+            }
+            granted = true;
+            let entry = self.entry(*now, Action::RoleGrant, Object::User(user));
+            let entry = entry.tenant(tenant).detail(json!({ "role": role }));
+            tx.record(entry).await?;
+        }
+        if granted {
+            revoke_user_tokens(tx, user, Action::RoleGrant.name(), *now).await?;
+        }
+        Ok(granted)
+    }
+}
+
+impl NewAccount<'_> {
+    fn grants<'a>(&'a self, imported: &'a ImportedUser) -> impl Iterator<Item = NewGrant<'a>> {
+        let of_user =
+            |(tenant, role): &'a (TenantName, String)| (&self.user.id, tenant, role.as_str());
+        imported.grants.iter().map(of_user)
+    }
+}
+
+fn taken(user: &ImportedUser, line: u64) -> AdminError {
+    let username = user.username.clone();
+    AdminError::UserIdTaken { username, line }
+}

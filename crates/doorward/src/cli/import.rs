@@ -1,0 +1,315 @@
+//! `doorward import`: users from elsewhere, a line of JSON for each.
+//!
+//! The file is read twice. First everything that is wrong with it is said, and
+//! nothing is changed if there is anything; then it is imported batch by batch.
+//! Both times a line at a time, so that the size of the file does not matter.
+//! An import that was interrupted is run again: who is there already is left
+//! alone.
+
+mod check;
+mod lines;
+
+use std::{
+    fs::File,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use doorward_issuer::{
+    Admin, Issuer,
+    admin::{IMPORT_BATCH, ImportBatch, ImportCounts, ImportEnd, Imported},
+    user::Username,
+    user_record::ImportedUser,
+};
+use doorward_policy::role::Roles;
+use doorward_verify::clock::Clock as _;
+use serde_json::{Value, json};
+
+use self::{
+    check::{Checked, NO_PASSWORD, check},
+    lines::Lines,
+};
+use super::{
+    Place, Workplace,
+    backup::cannot,
+    workplace::{CommandError, shown},
+};
+use crate::{
+    exit::{Answer, Failure},
+    output,
+    system::SystemClock,
+};
+
+/// Take over users from elsewhere, with their password hashes
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// JSON Lines: one user a line, as `doorward export` writes them
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Say everything that is wrong and what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Also change users who are there: password, roles that they lack, disabled or not
+    #[arg(long)]
+    update: bool,
+}
+
+/// Users who were there already: the first of them, and how many.
+#[derive(Default)]
+struct Existing {
+    first: Vec<(u64, String)>,
+    count: u64,
+}
+
+/// Most users who are named in an answer.
+const MOST_NAMED: usize = 1000;
+
+/// Most users who are named to a person.
+const MOST_SHOWN: usize = 10;
+
+impl Import {
+    pub(super) fn run(self, place: &Place) -> Result<Answer, Failure> {
+        let workplace = Workplace::open(place)?;
+        let roles = workplace.roles()?;
+        let file = open(&self.file)?;
+        warn_of_readers(&self.file, &file);
+        workplace.with_issuer(async |issuer| self.run_on(place, &issuer, &roles, file).await)
+    }
+
+    async fn run_on(
+        &self,
+        place: &Place,
+        issuer: &Issuer,
+        roles: &Roles,
+        file: File,
+    ) -> Result<Answer, CommandError> {
+        let admin = issuer.admin();
+        let checked = check(&self.file, file, roles, &admin).await;
+        end_progress();
+        let checked = checked?;
+        refuse(&self.file, &checked)?;
+        if self.dry_run {
+            let counts = ImportCounts {
+                added: checked.users - checked.existing.count,
+                existing: checked.existing.count,
+                updated: 0,
+            };
+            self.tell(place, &checked, &checked.existing, counts);
+            return Ok(Answer::Yes);
+        }
+        let imported = self.import(&admin, roles, &checked).await;
+        end_progress();
+        let (existing, counts) = imported?;
+        self.tell(place, &checked, &existing, counts);
+        Ok(Answer::Yes)
+    }
+
+    /// The second time through the file.
+    async fn import(
+        &self,
+        admin: &Admin,
+        roles: &Roles,
+        checked: &Checked,
+    ) -> Result<(Existing, ImportCounts), CommandError> {
+        let import = admin.begin_import(self.update);
+        let now = SystemClock.now();
+        let mut lines = Lines::of(open(&self.file)?);
+        let (mut existing, mut counts) = (Existing::default(), ImportCounts::default());
+        let mut batch = Vec::with_capacity(IMPORT_BATCH);
+        loop {
+            let line = lines
+                .next()
+                .map_err(|error| cannot("read", &self.file, &error))?;
+            let is_last = line.is_none();
+            if let Some((number, line)) = line {
+                let user = ImportedUser::read(line, roles, now).map_err(|_| self.changed())?;
+                batch.push((number, user));
+            }
+            if (is_last && !batch.is_empty()) || batch.len() == IMPORT_BATCH {
+                let users = ImportBatch { users: &batch };
+                let outcomes = admin.import_batch(&import, users).await?;
+                for ((line, user), outcome) in batch.iter().zip(outcomes) {
+                    counts.add(outcome);
+                    if outcome == Imported::Existing {
+                        existing.add(*line, user.username());
+                    }
+                }
+                progress("imported", counts.added);
+                batch.clear();
+            }
+            if is_last {
+                break;
+            }
+        }
+        let file_sha256 = lines.sha256();
+        if file_sha256 != checked.sha256 {
+            return Err(self.changed().into());
+        }
+        let end = ImportEnd {
+            file_sha256,
+            counts,
+        };
+        admin.end_import(&import, &end).await?;
+        Ok((existing, counts))
+    }
+
+    fn changed(&self) -> Failure {
+        let file = self.file.display();
+        Failure::configuration(format!("{file} changed while it was read")).hint(
+            "a part of it was imported; run the import again when nobody writes to the file, \
+             and who is there is left alone",
+        )
+    }
+
+    fn tell(&self, place: &Place, checked: &Checked, existing: &Existing, counts: ImportCounts) {
+        if place.json {
+            output::json(&json!({
+                "file": self.file.display().to_string(),
+                "file_sha256": checked.sha256,
+                "dry_run": self.dry_run,
+                "users": checked.users,
+                "added": counts.added,
+                "existing": counts.existing,
+                "updated": counts.updated,
+                "password_hashes": checked.kinds,
+                "existing_users": existing.as_json(),
+            }));
+            return;
+        }
+        existing.tell();
+        let file = self.file.display();
+        let added = users(counts.added);
+        let there = match (counts.existing, self.update) {
+            (0, _) => String::new(),
+            (n, false) => format!("; {n} there already, left as they are"),
+            (n, true) if self.dry_run => format!("; {n} there already, brought up to date"),
+            (n, true) => format!("; {n} there already and the same"),
+        };
+        let updated = match counts.updated {
+            0 => String::new(),
+            n => format!("; {n} changed"),
+        };
+        let words = match self.dry_run {
+            true => format!("{file} can be imported: {added}{there}; nothing was changed"),
+            false => format!("imported {file}: {added}{updated}{there}"),
+        };
+        output::note(shown(words));
+        output::note(shown(format!("password hashes in it: {}", kinds(checked))));
+    }
+}
+
+impl Existing {
+    fn add(&mut self, line: u64, username: &Username) {
+        self.count += 1;
+        if self.first.len() < MOST_NAMED {
+            self.first.push((line, username.to_string()));
+        }
+    }
+
+    fn tell(&self) {
+        for (line, name) in self.first.iter().take(MOST_SHOWN) {
+            output::note(shown(format!("line {line}: {name} is there already")));
+        }
+        let shown = u64::try_from(MOST_SHOWN).unwrap_or(u64::MAX);
+        if self.count > shown {
+            output::note(format!("… and {} more", self.count - shown));
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let named = self.first.iter();
+        named
+            .map(|(line, name)| json!({ "line": line, "username": name }))
+            .collect()
+    }
+}
+
+/// A file that can be read twice.
+fn open(path: &Path) -> Result<File, Failure> {
+    let file = File::open(path).map_err(|error| cannot("open", path, &error))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| cannot("read", path, &error))?;
+    if !metadata.is_file() {
+        return Err(Failure::usage(format!("{} is not a file", path.display()))
+            .hint("it is read twice, so write what a program prints into a file first"));
+    }
+    Ok(file)
+}
+
+/// Tells who may read a file that holds what only few should.
+fn warn_of_readers(path: &Path, file: &File) {
+    let readable = |metadata: std::fs::Metadata| metadata.permissions().mode() & 0o077 != 0;
+    if file.metadata().is_ok_and(readable) {
+        let path = shown(path.display());
+        output::note(format!(
+            "note: other users of this machine may read {path}; if it holds password hashes, \
+             run: chmod 600 {path}"
+        ));
+    }
+}
+
+/// Ends here if anything is wrong with the file.
+fn refuse(path: &Path, checked: &Checked) -> Result<(), Failure> {
+    let file = path.display();
+    if checked.problem_count == 0 {
+        return Ok(());
+    }
+    for problem in &checked.problems {
+        let line = problem.line.unwrap_or_default();
+        output::note(shown(format!("{file}:{line}: {}", problem.message)));
+        if let Some(help) = &problem.help {
+            output::note(format!("  {}", shown(help)));
+        }
+    }
+    let more = match checked.problem_count as usize - checked.problems.len() {
+        0 => String::new(),
+        more => format!(", of which the last {more} are not shown"),
+    };
+    let (n, s) = (
+        checked.problem_count,
+        if checked.problem_count == 1 { "" } else { "s" },
+    );
+    let failure = Failure::configuration(format!("{file} has {n} problem{s}{more}"));
+    Err(failure
+        .hint("correct the file; nothing was changed")
+        .problems(&checked.problems))
+}
+
+/// How many users there are of each kind of password hash.
+fn kinds(checked: &Checked) -> String {
+    let kind = |(kind, count): (&&str, &u64)| match *kind {
+        NO_PASSWORD => format!("{count} without one"),
+        kind => format!("{count} {kind}"),
+    };
+    match checked.kinds.is_empty() {
+        true => "no users".to_owned(),
+        false => checked
+            .kinds
+            .iter()
+            .map(kind)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+fn users(count: u64) -> String {
+    match count {
+        1 => "1 new user".to_owned(),
+        n => format!("{n} new users"),
+    }
+}
+
+fn progress(done: &str, users: u64) {
+    if output::has_terminal() {
+        output::passing(&format!("{done} {users} users"));
+    }
+}
+
+/// Makes room for what is said at the end.
+fn end_progress() {
+    if output::has_terminal() {
+        output::passing("");
+    }
+}
