@@ -11,6 +11,7 @@
 
 mod exchange;
 mod last_use;
+mod report;
 
 use doorward_policy::network::Network;
 use doorward_verify::clock::Timestamp;

@@ -38,6 +38,8 @@ pub enum ActorKind {
     User,
     /// A service client.
     Client,
+    /// Somebody who has the text of an API key, and nothing else is known of.
+    ApiKey,
 }
 
 impl Actor {
@@ -81,6 +83,16 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// Somebody with the text of the API key of this id.
+    pub(crate) fn api_key(id: &str) -> Self {
+        Self {
+            kind: ActorKind::ApiKey,
+            id: id.to_owned(),
+        }
+    }
+}
+
 impl ActorKind {
     /// Stable name.
     pub const fn name(self) -> &'static str {
@@ -89,6 +101,7 @@ impl ActorKind {
             Self::Operator => "operator",
             Self::User => "user",
             Self::Client => "client",
+            Self::ApiKey => "api_key",
         }
     }
 }

@@ -35,6 +35,7 @@ mod openid_configuration;
 mod password;
 mod reason;
 mod refresh;
+mod report_api_key;
 mod revocations;
 mod revoke;
 mod second_factor;
@@ -128,6 +129,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/auth/second-factor/remove",
         access: Access::Token,
         handler: |method| on(method, second_factor::remove),
+    },
+    Endpoint {
+        method: Method::POST,
+        path: report_api_key::PATH,
+        access: Access::Public,
+        handler: |method| on(method, report_api_key::post),
     },
     Endpoint {
         method: Method::POST,

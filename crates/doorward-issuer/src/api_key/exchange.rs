@@ -97,7 +97,7 @@ impl Issuer {
         Ok(exchanged)
     }
 
-    fn own_key<'t>(&self, text: &'t str) -> Option<UnverifiedCredential<'t>> {
+    pub(super) fn own_key<'t>(&self, text: &'t str) -> Option<UnverifiedCredential<'t>> {
         let presented = UnverifiedCredential::parse(text)?;
         let is_ours = presented.kind().is_api_key() && self.keys().credentials.drew(&presented);
         is_ours.then_some(presented)

@@ -351,3 +351,79 @@ async fn what_is_wrong_with_a_new_key_is_said() {
     }
     assert!(issuer.admin().api_keys().await.unwrap().is_empty());
 }
+
+/// Whoever finds the text of a key ends it, and nothing but the key.
+#[tokio::test]
+async fn apk_012_a_reported_key_is_over_at_once_and_its_owner_is_named() {
+    let (world, issuer) = World::with_alice().await;
+    let (key, other) = (
+        made(&issuer, of_alice(None)).await,
+        made(&issuer, of_alice(None)).await,
+    );
+    let now = || world.clock.now();
+    let out = issuer.exchange_api_key(key.text.reveal(), now()).await;
+    let out = out.ok().unwrap().access_token;
+    // What is not the text of a key that counts ends nothing.
+    let id = &key.key.id;
+    for nothing in ["", id.as_str(), &key.text.reveal()[1..], &out] {
+        assert!(!issuer.report_api_key(nothing, now()).await.unwrap());
+    }
+    let rotated = issuer.admin().rotate_api_key(&other.key.id, 0).await;
+    let old = other.text.reveal();
+    assert!(
+        !issuer.report_api_key(old, now()).await.unwrap(),
+        "replaced"
+    );
+    assert_eq!(audited(&issuer, "api_key.revoke").await, 0);
+
+    let reported = issuer.report_api_key(key.text.reveal(), now()).await;
+    assert!(reported.unwrap());
+    let refused = caller(&world, &issuer, &key).await;
+    assert_eq!(refused.unwrap_err(), Reason::ApiKeyRevoked);
+    let refused = check(&issuer, &world.clock, &out);
+    assert_eq!(refused.unwrap_err(), Reason::ClientRevoked);
+    assert!(
+        !issuer
+            .report_api_key(key.text.reveal(), now())
+            .await
+            .unwrap()
+    );
+    world.clock.turn(30);
+    caller(&world, &issuer, &rotated.unwrap()).await.unwrap();
+    // Who is told: the log has the key, its owner, and that a finder did it.
+    let entries = audit(&issuer).await;
+    let entry = entries
+        .iter()
+        .find(|entry| entry.action == "api_key.revoke");
+    let entry = entry.unwrap();
+    let alice = issuer.account("alice").await.unwrap().unwrap();
+    assert_eq!(entry.actor_kind, "api_key");
+    assert_eq!(&entry.object_id, id);
+    assert!(entry.detail.contains(alice.id.as_str()), "{}", entry.detail);
+}
+
+/// A miss takes the same time whether there is a key of that id or not: neither
+/// is looked up. Whoever has the text of a revoked key is told so in words.
+#[tokio::test]
+async fn apk_013_no_time_tells_which_ids_there_are() {
+    let (world, issuer) = World::with_alice().await;
+    let key = made(&issuer, of_alice(None)).await;
+    let flipped = |text: &str| {
+        let first = if text.starts_with('A') { "B" } else { "A" };
+        format!("{first}{}", &text[1..])
+    };
+    let text = key.text.reveal();
+    let genuine = UnverifiedCredential::parse(text).unwrap();
+    let (id, secret) = (genuine.id(), genuine.secret());
+    issuer.admin().revoke_api_key(id).await.unwrap();
+    let told = caller(&world, &issuer, &key).await;
+    assert_eq!(told.unwrap_err(), Reason::ApiKeyRevoked);
+    // There is nothing to look anything up in.
+    issuer.close().await;
+    for (id, secret) in [(id, &*flipped(secret)), (&flipped(id), secret)] {
+        let invented = compose(Kind::UserKey, id, secret);
+        assert!(UnverifiedCredential::parse(&invented).is_some());
+        let refused = issuer.exchange_api_key(&invented, world.clock.now()).await;
+        assert!(matches!(refused, Err(ApiKeyError::NotOurs)), "{id}");
+    }
+}

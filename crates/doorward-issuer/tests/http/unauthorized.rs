@@ -59,6 +59,11 @@ const ROWS: &[Row] = &[
         statuses: [415, 415, 415, 415],
     },
     Row {
+        operation: "POST /auth/api-keys/report",
+        access: Access::Public,
+        statuses: [415, 415, 415, 415],
+    },
+    Row {
         operation: "GET /auth/second-factor",
         access: Access::Token,
         statuses: [401, 401, 401, 401],

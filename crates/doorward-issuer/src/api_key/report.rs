@@ -1,0 +1,36 @@
+//! A key that was found where it must not be: in a repository, a chat, a log.
+//!
+//! Whoever has its text may end it and needs no account for that, so that a
+//! finder, or a program that looks for leaked secrets, can do so at once. A
+//! thief who used this would do less than a thief can. Only a text that counts
+//! at this moment ends anything: an older one of the same key was replaced.
+
+use doorward_verify::clock::Timestamp;
+
+use crate::{audit::Actor, error::AdminError, issuer::Issuer};
+
+impl Issuer {
+    /// Ends the key of this text, and what it was exchanged for. `false` if it
+    /// is no key of ours that counts at `at`.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]; the key goes on.
+    pub async fn report_api_key(&self, text: &str, at: Timestamp) -> Result<bool, AdminError> {
+        // Guesses end here, before the store.
+        let Some(presented) = self.own_key(text) else {
+            return Ok(false);
+        };
+        let mac = self.keys().credentials.mac_of(&presented);
+        let mut tx = self.store().begin().await?;
+        let row = tx.api_key(presented.id()).await?;
+        drop(tx);
+        match row {
+            Some(row) if row.secrets.accept(&mac, at) => {
+                let finder = Actor::api_key(&row.id);
+                self.admin().acting_as(finder).revoke_api_key(&row.id).await
+            }
+            _ => Ok(false),
+        }
+    }
+}
