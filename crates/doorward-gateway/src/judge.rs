@@ -141,7 +141,9 @@ fn guard<B>(
                 key,
             }));
         }
-        Err(Stop::Refused(Reason::UnknownKey | Reason::KeysUnavailable)) => {
+        Err(Stop::Refused(
+            Reason::UnknownKey | Reason::KeysUnavailable | Reason::PermissionsUnknown,
+        )) => {
             let refusal = Refusal::by(&route);
             return Verdict::KeyMissing(Box::new(KeyMissing {
                 admitted: Admitted { request, path },

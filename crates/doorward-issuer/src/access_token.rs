@@ -5,25 +5,30 @@
 //! issue have an order: either the token shows the change, or the change's
 //! revocation refuses the token.
 
+use std::borrow::Cow;
+
 use base64_simd::URL_SAFE_NO_PAD;
 use doorward_jose::{
     claims::{AccessClaims, RequiredClaims},
     time::UnixTime,
 };
-use doorward_verify::clock::Timestamp;
+use doorward_policy::permission::PermissionPattern;
+use doorward_verify::{clock::Timestamp, permission_numbers::PermissionNumbers};
 
 use crate::{
     entropy::random,
     error::{MintError, StoreError},
     issuer::Issuer,
+    key_ring::Picture,
+    permission_numbers::PermissionForm,
     session::SessionId,
     store::{AccountState, Tx},
     tenant::TenantName,
     user::UserId,
 };
 
-/// Largest access token. Proxies and servers refuse header fields of 8 KiB and
-/// more, and other fields need room too.
+/// Largest access token that can be configured. Proxies and servers refuse
+/// header fields of 8 KiB and more, and other fields need room too.
 pub const MAX_ACCESS_TOKEN_BYTES: usize = 6 * 1024;
 
 /// `acr` of a user who proved one factor: assurance level 1 of NIST SP 800-63B-4.
@@ -152,12 +157,8 @@ impl Issuer {
     ) -> Result<Draft, MintError> {
         let claims = self.claims_for(entitled, request);
         let ring = self.key_ring().picture();
-        let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
-        let size = key
-            .signed_len(TOKEN_TYPE, &claims)
-            .map_err(|_| MintError::Signing)?;
-        check_size(size, &claims)?;
-        Ok(Draft(Box::new(claims)))
+        let fitting = self.fitting(&ring, &claims)?.into_owned();
+        Ok(Draft(Box::new(fitting)))
     }
 
     /// Signs what was drafted, with the key that signs now.
@@ -224,15 +225,56 @@ impl Issuer {
         let ring = self.key_ring().picture();
         let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
         let access_token = key
-            .sign(TOKEN_TYPE, claims)
+            .sign(TOKEN_TYPE, &*self.fitting(&ring, claims)?)
             .map_err(|_| MintError::Signing)?;
-        check_size(access_token.len(), claims)?;
         Ok(MintedToken {
             access_token,
             token_id: claims.token_id().to_owned(),
             expires_at: claims.expires_at(),
         })
     }
+
+    /// The claims as they fit the largest token: as they are, or with numbers
+    /// in place of the names of permissions where that is allowed.
+    fn fitting<'c>(
+        &self,
+        ring: &Picture,
+        claims: &'c AccessClaims,
+    ) -> Result<Cow<'c, AccessClaims>, MintError> {
+        let key = ring.signing.as_ref().ok_or(MintError::NoSigningKey)?;
+        let limit = self.config().max_token_bytes;
+        let size = |claims: &AccessClaims| {
+            key.signed_len(TOKEN_TYPE, claims)
+                .map_err(|_| MintError::Signing)
+        };
+        let named = size(claims)?;
+        if named <= limit {
+            return Ok(Cow::Borrowed(claims));
+        }
+        let numbered = match self.config().permissions {
+            PermissionForm::Names => None,
+            PermissionForm::Numbers => with_numbers(&ring.numbers, claims),
+        };
+        let (size, claims) = match numbered {
+            Some(numbered) => (size(&numbered)?, Cow::Owned(numbered)),
+            None => (named, Cow::Borrowed(claims)),
+        };
+        match size <= limit {
+            true => Ok(claims),
+            false => Err(MintError::TooLarge {
+                size,
+                limit,
+                claim: largest_claim(&claims),
+            }),
+        }
+    }
+}
+
+/// The same claims by numbers; none if one of the permissions has no number.
+fn with_numbers(numbers: &PermissionNumbers, claims: &AccessClaims) -> Option<AccessClaims> {
+    let names = claims.named_permissions().iter();
+    let names: Vec<PermissionPattern> = names.filter_map(|name| name.parse().ok()).collect();
+    Some(claims.clone().permission_set(numbers.encode(&names)?))
 }
 
 /// `acr` of these methods: `mfa` among them (RFC 8176) means two factors.
@@ -241,17 +283,6 @@ fn assurance<'m>(mut methods: impl Iterator<Item = &'m str>) -> &'static str {
         true => TWO_FACTORS,
         false => ONE_FACTOR,
     }
-}
-
-fn check_size(size: usize, claims: &AccessClaims) -> Result<(), MintError> {
-    if size <= MAX_ACCESS_TOKEN_BYTES {
-        return Ok(());
-    }
-    Err(MintError::TooLarge {
-        size,
-        limit: MAX_ACCESS_TOKEN_BYTES,
-        claim: largest_claim(claims),
-    })
 }
 
 /// The claim that takes most room, by its name and its JSON.

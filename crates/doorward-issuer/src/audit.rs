@@ -262,6 +262,8 @@ actions! {
     KeyRetire = "key.retire", "done";
     KeyDestroy = "key.destroy", "done";
     KeyWithdraw = "key.withdraw", "done";
+    /// Permissions got numbers, by which tokens name them.
+    PermissionsNumber = "installation.permissions_number", "done";
     /// Every row that gives a right got its MAC.
     RowsBind = "installation.rows_bind", "done";
     /// Somebody else wrote a row of the database; it counts for nothing.

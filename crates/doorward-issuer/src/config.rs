@@ -2,11 +2,18 @@
 
 use doorward_jose::algorithm::Algorithm;
 
-use crate::{error::OpenError, password::Hashing};
+use crate::{
+    access_token::MAX_ACCESS_TOKEN_BYTES, error::OpenError, password::Hashing,
+    permission_numbers::PermissionForm,
+};
 
 /// Longest life of an access token, seconds. A revocation entry lives as long
 /// as the tokens it concerns, so this also bounds every verifier's memory.
 pub const MAX_ACCESS_TOKEN_LIFETIME: u64 = 3600;
+
+/// Smallest bound on access tokens: below, those without any permission do not
+/// fit with the longest names.
+pub const MIN_TOKEN_BYTES: usize = 768;
 
 /// How much the clocks of issuer and verifiers may differ, seconds. One
 /// constant for the leeway that verifiers grant, for how long keys and
@@ -22,6 +29,11 @@ pub struct Config {
     pub audience: String,
     /// Life of an access token, seconds.
     pub access_token_lifetime: u64,
+    /// How access tokens say what their holder may do.
+    pub permissions: PermissionForm,
+    /// Largest access token, bytes; at most
+    /// [`MAX_ACCESS_TOKEN_BYTES`](crate::access_token::MAX_ACCESS_TOKEN_BYTES).
+    pub max_token_bytes: usize,
     /// A session ends when it was not refreshed for this long, seconds.
     pub refresh_idle: u64,
     /// A session ends this long after sign-in, whatever happens, seconds.
@@ -48,6 +60,8 @@ impl Config {
             issuer: issuer.into(),
             audience: audience.into(),
             access_token_lifetime: 300,
+            permissions: PermissionForm::Names,
+            max_token_bytes: MAX_ACCESS_TOKEN_BYTES,
             refresh_idle: 7 * 24 * 3600,
             refresh_absolute: 30 * 24 * 3600,
             refresh_overlap: 20,
@@ -72,6 +86,13 @@ impl Config {
                 "access tokens must live between 1 s and {MAX_ACCESS_TOKEN_LIFETIME} s, \
                  not {} s: set access_lifetime",
                 self.access_token_lifetime
+            ));
+        }
+        if !(MIN_TOKEN_BYTES..=MAX_ACCESS_TOKEN_BYTES).contains(&self.max_token_bytes) {
+            return refused(format!(
+                "access tokens may have from {MIN_TOKEN_BYTES} to {MAX_ACCESS_TOKEN_BYTES} bytes, \
+                 not {}: set max_bytes",
+                self.max_token_bytes
             ));
         }
         if self.refresh_idle > self.refresh_absolute || self.refresh_overlap >= self.refresh_idle {
@@ -126,6 +147,14 @@ mod tests {
             },
             Config {
                 refresh_absolute: 60,
+                ..good()
+            },
+            Config {
+                max_token_bytes: 100,
+                ..good()
+            },
+            Config {
+                max_token_bytes: 8192,
                 ..good()
             },
             Config {

@@ -26,7 +26,10 @@ use doorward_jose::{
     algorithm::Algorithm, jwk::Jwk, jwk_set::KeySet, signing_key::SigningKey, time::UnixTime,
     verifying_key::VerifyingKey,
 };
-use doorward_verify::key_source::KeySource;
+use doorward_verify::{
+    key_source::KeySource,
+    permission_numbers::{self, PermissionNumbers},
+};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -99,6 +102,8 @@ pub(crate) struct KeyRing {
 pub(crate) struct Picture {
     pub(crate) signing: Option<SigningKey>,
     pub(crate) jwks: Arc<str>,
+    /// What numbers in tokens mean, published with the keys.
+    pub(crate) numbers: PermissionNumbers,
     pub(crate) keys: Vec<KeyInfo>,
     /// When the next key moves on by itself.
     pub(crate) due: Option<UnixTime>,
@@ -180,13 +185,20 @@ async fn draw(
             shown.push(public);
         }
     }
+    let numbers = store.permission_numbers().await.map_err(LoadError::Store)?;
+    let numbers = PermissionNumbers::default().extended(&numbers.unwrap_or_default());
     let keys = KeySet::from_iter(shown);
+    let keys = match numbers.is_empty() {
+        true => keys,
+        false => keys.with_member(permission_numbers::MEMBER, numbers.to_member()),
+    };
     let successor_waits = rows
         .iter()
         .any(|row| matches!(row.state, KeyState::Published { .. }));
     let picture = Picture {
         signing,
         jwks: keys.to_jwks_json().into(),
+        numbers,
         keys: rows.iter().map(info).collect(),
         due: rows
             .iter()

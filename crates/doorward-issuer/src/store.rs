@@ -62,6 +62,7 @@ mod idempotency;
 mod installation;
 mod keys;
 mod migrations;
+mod permission_numbers;
 mod postgres;
 mod revocations;
 mod row_mac;

@@ -43,6 +43,8 @@ pub type JwkSet = KeySet;
 pub struct KeySet {
     keys: Vec<VerifyingKey>,
     skipped: Vec<SkippedKey>,
+    /// What stands beside `keys`.
+    members: Object,
 }
 
 /// A key of a set that cannot be used, and why.
@@ -91,18 +93,21 @@ impl KeySet {
         limits: Limits,
         algorithms: &[Algorithm],
     ) -> Result<Self, KeyError> {
-        let members = key_objects(bytes, limits)?;
-        refuse_duplicate_ids(&members)?;
-        let mut set = Self::default();
-        for member in &members {
-            match usable_key(member, algorithms) {
-                Ok(key) if set.names_another(&key) => {
+        let (keys, members) = key_objects(bytes, limits)?;
+        refuse_duplicate_ids(&keys)?;
+        let mut set = Self {
+            members,
+            ..Self::default()
+        };
+        for key in &keys {
+            match usable_key(key, algorithms) {
+                Ok(usable) if set.names_another(&usable) => {
                     return Err(KeyErrorKind::DuplicateKeyId.into());
                 }
-                Ok(key) => set.keys.push(key),
+                Ok(usable) => set.keys.push(usable),
                 Err(error) if concerns_the_set(error) => return Err(error),
                 Err(reason) => {
-                    let key_id = member.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    let key_id = key.get("kid").and_then(Value::as_str).map(str::to_owned);
                     set.skipped.push(SkippedKey { key_id, reason });
                 }
             }
@@ -147,6 +152,19 @@ impl KeySet {
         &self.skipped
     }
 
+    /// What the document says beside `keys` under `name` (RFC 7517 section 5
+    /// lets there be other members, of the issuer's own).
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    /// This set, with another member beside `keys`.
+    #[must_use]
+    pub fn with_member(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.members.insert(name.into(), value);
+        self
+    }
+
     /// Number of usable keys.
     pub const fn len(&self) -> usize {
         self.keys.len()
@@ -157,14 +175,17 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The public keys as a JWK set document; shared secrets are left out.
+    /// The public keys as a JWK set document, with the other members; shared
+    /// secrets are left out.
     pub fn to_jwks_json(&self) -> String {
         let keys: Vec<Value> = self
             .iter()
             .filter_map(VerifyingKey::to_jwk)
             .map(|jwk| Value::Object(jwk.to_object()))
             .collect();
-        serde_json::json!({ "keys": keys }).to_string()
+        let mut set = self.members.clone();
+        set.insert("keys".to_owned(), keys.into());
+        Value::Object(set).to_string()
     }
 }
 
@@ -182,7 +203,8 @@ impl FromIterator<VerifyingKey> for KeySet {
     }
 }
 
-fn key_objects(bytes: &[u8], limits: Limits) -> Result<Vec<Object>, KeyError> {
+/// The keys of a document, and what stands beside them.
+fn key_objects(bytes: &[u8], limits: Limits) -> Result<(Vec<Object>, Object), KeyError> {
     let bounds = json::Limits {
         max_bytes: limits.max_bytes,
         ..json::Limits::KEY_SET
@@ -197,19 +219,18 @@ fn key_objects(bytes: &[u8], limits: Limits) -> Result<Vec<Object>, KeyError> {
     if keys.len() > limits.max_keys {
         return Err(KeyErrorKind::TooManyKeys.into());
     }
-    keys.into_iter()
-        .map(|key| match key {
-            Value::Object(key) => Ok(key),
-            _ => Err(KeyErrorKind::Malformed.into()),
-        })
-        .collect()
+    let keys = keys.into_iter().map(|key| match key {
+        Value::Object(key) => Ok(key),
+        _ => Err(KeyErrorKind::Malformed.into()),
+    });
+    Ok((keys.collect::<Result<_, KeyError>>()?, set))
 }
 
-fn refuse_duplicate_ids(members: &[Object]) -> Result<(), KeyError> {
+fn refuse_duplicate_ids(keys: &[Object]) -> Result<(), KeyError> {
     let mut seen = HashSet::new();
-    let mut ids = members
+    let mut ids = keys
         .iter()
-        .filter_map(|member| member.get("kid"))
+        .filter_map(|key| key.get("kid"))
         .filter_map(Value::as_str);
     match ids.all(|id| seen.insert(id)) {
         true => Ok(()),
@@ -217,8 +238,8 @@ fn refuse_duplicate_ids(members: &[Object]) -> Result<(), KeyError> {
     }
 }
 
-fn usable_key(member: &Object, algorithms: &[Algorithm]) -> Result<VerifyingKey, KeyError> {
-    let jwk = Jwk::from_object(member)?;
+fn usable_key(key: &Object, algorithms: &[Algorithm]) -> Result<VerifyingKey, KeyError> {
+    let jwk = Jwk::from_object(key)?;
     let algorithm = match jwk.algorithm() {
         Some(declared) if algorithms.contains(&declared) => declared,
         Some(_) => return Err(KeyErrorKind::AlgorithmMismatch.into()),

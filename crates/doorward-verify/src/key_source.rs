@@ -22,6 +22,7 @@ use doorward_jose::{
 
 #[cfg(feature = "fetch")]
 use crate::jwks::demand::Demand;
+use crate::permission_numbers::PermissionNumbers;
 
 /// A shared set of verifying keys. Clones see the same set.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub enum Health {
 /// Keys, and how long they hold. Immutable; a newer one takes its place.
 pub(crate) struct Snapshot {
     pub(crate) keys: Arc<KeySet>,
+    /// What numbers in tokens mean, published with the keys.
+    pub(crate) numbers: PermissionNumbers,
     pub(crate) generation: u64,
     pub(crate) fresh_until: UnixTime,
     pub(crate) usable_until: UnixTime,
@@ -88,9 +91,10 @@ impl KeySource {
 
     /// Puts `keys` in place of the present set, at once and whole.
     pub fn replace(&self, keys: KeySet) {
-        let keys = Arc::new(keys);
+        let (numbers, keys) = (PermissionNumbers::published_in(&keys), Arc::new(keys));
         self.0.snapshot.rcu(|old| Snapshot {
             keys: Arc::clone(&keys),
+            numbers: numbers.clone(),
             generation: old.generation.wrapping_add(1),
             ..Snapshot::given(KeySet::default(), 0)
         });
@@ -141,6 +145,22 @@ impl KeySource {
     #[cfg(feature = "fetch")]
     pub(crate) fn demand(&self) -> Option<&Arc<Demand>> {
         self.0.demand.as_ref()
+    }
+
+    /// What the numbers in a token mean at present.
+    pub(crate) fn permission_numbers(&self) -> PermissionNumbers {
+        self.0.snapshot.load().numbers.clone()
+    }
+
+    /// A good token named permissions by numbers of a list that is not known.
+    /// Never waits.
+    pub(crate) fn missed_list(&self, now: UnixTime) {
+        #[cfg(feature = "fetch")]
+        if let Some(demand) = &self.0.demand {
+            demand.miss_list(now);
+        }
+        #[cfg(not(feature = "fetch"))]
+        let _ = now;
     }
 
     /// A token named a key that is not in the set. Never waits.
@@ -196,6 +216,7 @@ impl Snapshot {
     /// Keys that were given hold until they are replaced.
     fn given(keys: KeySet, generation: u64) -> Self {
         Self {
+            numbers: PermissionNumbers::published_in(&keys),
             keys: Arc::new(keys),
             generation,
             fresh_until: UnixTime::MAX,

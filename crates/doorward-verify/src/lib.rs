@@ -24,6 +24,7 @@ pub mod jwks;
 pub mod key_source;
 #[cfg(feature = "tower")]
 pub mod layer;
+pub mod permission_numbers;
 pub mod principal;
 pub mod problem;
 pub mod proof;

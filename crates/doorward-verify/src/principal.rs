@@ -13,7 +13,10 @@ use doorward_policy::{
     permit::Subject,
 };
 
-use crate::claim_mapping::{ClaimMapping, Mapped};
+use crate::{
+    claim_mapping::{ClaimMapping, Mapped},
+    permission_numbers::{self, PermissionNumbers, Unreadable},
+};
 
 /// Who asks: made only from a [`VerifiedToken`] that is not revoked. Clones
 /// share one.
@@ -32,14 +35,24 @@ struct Proven {
 
 impl Principal {
     /// `mapping` says what of another issuer's token counts; without one the
-    /// token says it in our own claims.
+    /// token says it in our own claims, in which `numbers` says what numbers
+    /// mean.
     ///
-    /// INVARIANT: called only after signature, claims and revocation held.
-    pub(crate) fn new(token: VerifiedToken, mapping: Option<&ClaimMapping>) -> Self {
+    /// INVARIANT: called only after signature and claims held, and given to
+    /// nobody before the revocation check.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: what the token permits is not known.
+    pub(crate) fn new(
+        token: VerifiedToken,
+        mapping: Option<&ClaimMapping>,
+        numbers: impl FnOnce() -> PermissionNumbers,
+    ) -> Result<Self, Unreadable> {
         let claims = token.claims();
         let granted = match mapping {
             Some(mapping) => mapping.read(claims),
-            None => own(&token),
+            None => own(&token, numbers)?,
         };
         let caller = Arc::new(Caller {
             subject: claims.subject().to_owned(),
@@ -61,13 +74,13 @@ impl Principal {
             token_id: Some(claims.token_id().to_owned()),
             key_id: token.key_id().map(str::to_owned),
         });
-        Self(Arc::new(Proven {
+        Ok(Self(Arc::new(Proven {
             permissions: granted.permissions,
             caller,
             mapping: mapping.cloned(),
             kept: OnceLock::new(),
             token,
-        }))
+        })))
     }
 
     pub(crate) fn token(&self) -> &VerifiedToken {
@@ -99,6 +112,11 @@ impl Principal {
     /// Roles in that tenant.
     pub fn roles(&self) -> &[String] {
         &self.0.caller.roles
+    }
+
+    /// What the token permits, whether it says so by names or by numbers.
+    pub fn permissions(&self) -> &[PermissionPattern] {
+        &self.0.permissions
     }
 
     /// `jti`.
@@ -143,16 +161,24 @@ impl Principal {
 }
 
 /// What a token of our own grants.
-fn own(token: &VerifiedToken) -> Mapped {
+fn own(
+    token: &VerifiedToken,
+    numbers: impl FnOnce() -> PermissionNumbers,
+) -> Result<Mapped, Unreadable> {
     let claims = token.claims();
     // A name that is not a permission grants nothing.
     let permissions = claims.permissions().iter();
     let permissions = permissions.filter_map(|name| PermissionPattern::parse(name).ok());
-    Mapped {
-        permissions: permissions.collect(),
+    let mut permissions: Vec<_> = permissions.collect();
+    if let Some(set) = claims.others().get(permission_numbers::CLAIM) {
+        let set = set.as_str().ok_or(Unreadable::Malformed)?;
+        permissions.extend(numbers().decode(set)?);
+    }
+    Ok(Mapped {
+        permissions,
         roles: claims.roles().to_vec(),
         tenant: claims.tenant().map(str::to_owned),
-    }
+    })
 }
 
 impl Subject for Principal {
@@ -195,9 +221,6 @@ impl Subject for Principal {
     }
 
     fn held(&self) -> Text {
-        if self.0.mapping.is_none() {
-            return Text::Owned(self.claims().permissions().join(", "));
-        }
         let held = self.0.permissions.iter().map(PermissionPattern::as_str);
         Text::Owned(held.collect::<Vec<_>>().join(", "))
     }

@@ -29,6 +29,7 @@ pub use aimed::Aimed;
 use crate::{
     claim_mapping::ClaimMapping,
     key_source::KeySource,
+    permission_numbers::Unreadable,
     principal::Principal,
     proof::{Presented, Proofs},
     revocation::{
@@ -309,7 +310,9 @@ impl Verifier {
         let revocations = self.revocations_of(issuer);
         decision.pass(Step::Audience, "issuer and audience match");
         decision.pass(Step::Time, lifetime_left(&verified, now));
-        let principal = Principal::new(verified, issuer.mapping.as_ref());
+        let numbers = || issuer.keys.permission_numbers();
+        let principal = Principal::new(verified, issuer.mapping.as_ref(), numbers)
+            .map_err(|unreadable| refuse_numbers(decision, &unreadable, &issuer.keys, now))?;
         decision.prove(principal.shared_caller());
         possession(principal.claims(), decision)?;
         // Not by the time: an entry that was made under a clock that was behind
@@ -498,6 +501,24 @@ fn refuse(decision: &mut Decision, error: &TokenError) -> Reason {
         .seen()
         .map_or_else(|| error.to_string(), |seen| shown(Some(seen)));
     decision.fail(step, reason, seen, wanted(reason))
+}
+
+/// A newer list is asked for where the keys come from: this request is refused.
+fn refuse_numbers(
+    decision: &mut Decision,
+    unreadable: &Unreadable,
+    keys: &KeySource,
+    now: UnixTime,
+) -> Reason {
+    let reason = match unreadable {
+        Unreadable::Malformed => Reason::ClaimMalformed,
+        Unreadable::UnknownList { .. } => {
+            keys.missed_list(now);
+            Reason::PermissionsUnknown
+        }
+    };
+    let wanted = "a list of permission numbers that the issuer publishes with its keys";
+    decision.fail(Step::Token, reason, unreadable.to_string(), wanted)
 }
 
 /// Each way a token can fail, and the step and reason it is told under.

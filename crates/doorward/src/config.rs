@@ -22,6 +22,7 @@ mod settings;
 mod source;
 mod suggest;
 mod tls;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub(crate) use revocations::Revocations;
 pub(crate) use settings::duration;
 pub(crate) use suggest::suggest;
 pub(crate) use tls::{Tls, TlsFiles};
+pub(crate) use tokens::Tokens;
 
 /// What `doorward init` writes.
 pub(crate) const TEMPLATE: &str = include_str!("config/template.toml");
@@ -137,8 +139,8 @@ pub(crate) struct Config {
     /// Origin under which callers reach the gateway, where that is not the
     /// issuer's.
     pub(crate) public_origin: Option<String>,
-    /// How long an access token lives.
-    pub(crate) access_lifetime: Option<Duration>,
+    /// How access tokens are made.
+    pub(crate) tokens: Tokens,
     /// Whether a proof of possession must carry a nonce of this server.
     pub(crate) dpop_nonce: bool,
     /// Other issuers whose tokens are accepted.
@@ -159,7 +161,8 @@ fn address(database: &Option<PostgresUrl>) -> Option<String> {
 impl Config {
     /// How long an access token lives, in seconds.
     pub(crate) fn access_lifetime(&self) -> u64 {
-        self.access_lifetime.unwrap_or(ACCESS_LIFETIME).as_secs()
+        let lifetime = self.tokens.access_lifetime;
+        lifetime.unwrap_or(ACCESS_LIFETIME).as_secs()
     }
 
     /// Settings that count from the start of a server and differ from `other`.
@@ -200,6 +203,14 @@ impl Config {
             (
                 "access_lifetime",
                 self.access_lifetime() != other.access_lifetime(),
+            ),
+            (
+                "permissions",
+                self.tokens.permissions != other.tokens.permissions,
+            ),
+            (
+                "max_bytes",
+                self.tokens.max_bytes() != other.tokens.max_bytes(),
             ),
         ];
         differ
@@ -254,7 +265,7 @@ impl Config {
             issuer: settings::issuer(reader, table),
             audience: settings::audience(reader, table),
             public_origin: settings::public_origin(reader, table),
-            access_lifetime: settings::access_lifetime(reader, table),
+            tokens: tokens::tokens(reader, table),
             dpop_nonce: settings::dpop_nonce(reader, table),
             trusted_issuers: issuers::trusted(reader, table),
             routes: routes::routes(reader, table, &grants),

@@ -36,6 +36,12 @@ pub(crate) struct LastUp {
     pub(crate) audience: String,
     /// Seconds that an access token lives.
     pub(crate) access_lifetime: u64,
+    /// Whether they may name permissions by numbers.
+    #[serde(default)]
+    pub(crate) numbered_permissions: bool,
+    /// Largest access token, bytes; the usual if an older program wrote this.
+    #[serde(default)]
+    pub(crate) max_token_bytes: Option<usize>,
     /// Whether the issuer is in another process: this folder has none of its
     /// secrets.
     #[serde(default)]

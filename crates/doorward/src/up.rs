@@ -26,7 +26,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{BoundGateway, Config as Front, UpstreamProtocol, UpstreamRoots};
-use doorward_issuer::{Database, Issuer, PostgresUrl};
+use doorward_issuer::{Database, Issuer, PermissionForm, PostgresUrl};
 use doorward_policy::role::Roles;
 use evaluations::Evaluations;
 use http::Uri;
@@ -236,6 +236,8 @@ impl Settings {
             gateway: origin,
             admin: format!("http://{admin}"),
             access_lifetime: self.config.access_lifetime(),
+            numbered_permissions: self.config.tokens.permissions == PermissionForm::Numbers,
+            max_token_bytes: Some(self.config.tokens.max_bytes()),
             issuer_elsewhere: matches!(self.role, Role::Gateway { .. }),
             config: self.config_file.as_deref().map(absolute),
             database: self.database.as_ref().map(ToString::to_string),

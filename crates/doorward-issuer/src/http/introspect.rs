@@ -83,6 +83,11 @@ fn may_hear(issuer: &Issuer, client: &ProvenClient, token: &Principal) -> bool {
 
 fn active(token: &Principal) -> Result<Answer, Refusal> {
     let claims = token.claims();
+    let words: Vec<&str> = token
+        .permissions()
+        .iter()
+        .map(PermissionPattern::as_str)
+        .collect();
     let active = Active {
         active: true,
         token_type: "Bearer",
@@ -90,7 +95,7 @@ fn active(token: &Principal) -> Result<Answer, Refusal> {
         sub: claims.subject(),
         aud: claims.audience(),
         client_id: claims.client_id(),
-        scope: claims.permissions().join(" "),
+        scope: words.join(" "),
         tenant: claims.tenant(),
         exp: claims.expires_at().as_secs(),
         iat: claims.issued_at().as_secs(),

@@ -1,7 +1,7 @@
 //! `GET /auth/me`: who the caller is, as the token and the account say.
 
 use axum::extract::State;
-use doorward_policy::decision::Reason;
+use doorward_policy::{decision::Reason, permission::PermissionPattern};
 use serde::Serialize;
 
 use super::{AuthenticatedPrincipal, answer::Answer, error::Refusal};
@@ -15,7 +15,7 @@ struct Me<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
     roles: &'a [String],
-    permissions: &'a [String],
+    permissions: &'a [PermissionPattern],
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(super) async fn get(
         username: account.username.as_str(),
         tenant: principal.tenant(),
         roles: principal.roles(),
-        permissions: claims.permissions(),
+        permissions: principal.permissions(),
         sid: principal.session_id(),
         client_id: claims.client_id(),
         exp: principal.expires_at().as_secs(),

@@ -58,7 +58,7 @@ impl Issuer {
         let trusted = trusted(&config, &key_ring);
         let verifier = Verifier::new(vec![trusted.clone()], Arc::clone(&revocations))
             .with_cache(CacheSize::default());
-        Ok(Self(Arc::new(Inner {
+        let issuer = Self(Arc::new(Inner {
             exchanges: GroupCommit::spawn(store.clone()),
             feed: Feed::new(store.revoked()),
             clients: Registry::spawn(store.clone()),
@@ -74,7 +74,9 @@ impl Issuer {
             trusted,
             revocations,
             hasher,
-        })))
+        }));
+        issuer.number_permissions().await?;
+        Ok(issuer)
     }
 }
 

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_idempotency.sql"),
     include_str!("../../migrations/0007_sign_in_failures.sql"),
     include_str!("../../migrations/0008_row_macs.sql"),
+    include_str!("../../migrations/0009_permission_numbers.sql"),
 ];
 
 /// The newest migration that took something away: programs that do not know it

@@ -175,6 +175,7 @@ impl Tx {
         self.bind_grants().await?;
         self.bind_keys().await?;
         self.bind_clients().await?;
+        self.bind_permission_numbers().await?;
         self.bind_api_keys().await
     }
 

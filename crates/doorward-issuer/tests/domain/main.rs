@@ -14,6 +14,7 @@ mod harness;
 mod import;
 mod keys;
 mod people;
+mod permission_numbers;
 mod postgres_server;
 mod proof_at_rest;
 mod races;

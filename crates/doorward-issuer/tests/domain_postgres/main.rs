@@ -26,6 +26,8 @@ mod keys;
 mod nodes;
 #[path = "../domain/people.rs"]
 mod people;
+#[path = "../domain/permission_numbers.rs"]
+mod permission_numbers;
 #[path = "../domain/postgres_server.rs"]
 mod postgres_server;
 #[path = "../domain/proof_at_rest.rs"]

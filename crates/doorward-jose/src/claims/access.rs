@@ -70,6 +70,8 @@ pub struct AccessClaims {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     permissions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    permission_set: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<UnixTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<String>,
@@ -95,6 +97,7 @@ impl AccessClaims {
             tenant: None,
             roles: Vec::new(),
             permissions: Vec::new(),
+            permission_set: None,
             auth_time: None,
             acr: None,
             amr: Vec::new(),
@@ -140,6 +143,14 @@ impl AccessClaims {
         self
     }
 
+    /// `permission_set` in place of `permissions`: the same by numbers.
+    #[must_use]
+    pub fn permission_set(mut self, set: impl Into<String>) -> Self {
+        self.permission_set = Some(set.into());
+        self.permissions = Vec::new();
+        self
+    }
+
     /// `auth_time`, and how the subject signed in: `amr` (RFC 8176).
     #[must_use]
     pub fn authentication<M: Into<String>>(
@@ -174,6 +185,11 @@ impl AccessClaims {
     /// `jti`.
     pub fn token_id(&self) -> &str {
         &self.jti
+    }
+
+    /// What `permissions` names.
+    pub fn named_permissions(&self) -> &[String] {
+        &self.permissions
     }
 
     /// `exp`.

@@ -166,6 +166,8 @@ reasons! {
     KeyRevoked = "key_revoked", 401, Operator, "the signing key is withdrawn";
     /// The revocation feed is behind, and what it may have missed matters here.
     RevocationsUnknown = "revocations_unknown", 503, Anyone, "it cannot be known at present whether the token is revoked";
+    /// The token names its permissions by numbers of a list that is not known here.
+    PermissionsUnknown = "permissions_unknown", 503, Anyone, "it cannot be known at present what the token permits";
     /// Bound to a proof of possession that was not shown.
     ProofMissing = "proof_missing", 401, ProvenCaller, "the token is bound to a key and no proof was sent";
     /// A proof of possession that does not fit token, request or time.

@@ -9,7 +9,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,6 +27,8 @@ use crate::clock::Timestamp;
 const MAX_UNKNOWN: usize = 1024;
 /// How long, in seconds.
 const REMEMBERED_SECONDS: u64 = 60;
+/// A list of permission numbers is asked for once in so many seconds.
+const LIST_SECONDS: u64 = 2;
 /// Requests that may wait for a refresh at once, per issuer.
 const MAX_WAITERS: usize = 256;
 
@@ -36,6 +38,8 @@ pub(crate) struct Demand {
     unknown: Mutex<UnknownKeys>,
     is_asked: AtomicBool,
     is_urgent: AtomicBool,
+    /// When a list of permission numbers was last asked for, seconds.
+    list_asked: AtomicU64,
     wake: Notify,
     attempts: watch::Sender<Attempts>,
     waiters: Semaphore,
@@ -55,6 +59,7 @@ impl Demand {
             unknown: Mutex::default(),
             is_asked: AtomicBool::new(false),
             is_urgent: AtomicBool::new(false),
+            list_asked: AtomicU64::new(0),
             wake: Notify::new(),
             attempts: watch::Sender::default(),
             waiters: Semaphore::new(MAX_WAITERS),
@@ -68,6 +73,35 @@ impl Demand {
         let is_new = self.unknown().ask(key_id.unwrap_or_default(), now, begun);
         if is_new && !self.is_asked.swap(true, Ordering::AcqRel) {
             self.wake.notify_one();
+        }
+    }
+
+    /// A token that the issuer signed names permissions by numbers of a list
+    /// that is not there. Without the cool-down, because no stranger can ask for
+    /// it; often enough to meet a node of the issuer that learns of it later.
+    pub(crate) fn miss_list(&self, now: UnixTime) {
+        let (now, last) = (now.as_secs(), self.list_asked.load(Ordering::Acquire));
+        let is_time = now.abs_diff(last) >= LIST_SECONDS;
+        let asked = &self.list_asked;
+        let ask = || asked.compare_exchange(last, now, Ordering::AcqRel, Ordering::Relaxed);
+        if is_time && ask().is_ok() {
+            self.is_urgent.store(true, Ordering::Release);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits, at most `limit`, for the list that was asked for; at once if none
+    /// is on its way or too many wait already.
+    pub(crate) async fn settled_list(&self, limit: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        let at_first = *attempts.borrow_and_update();
+        let is_under_way = at_first.begun > at_first.finished;
+        if !is_under_way && !self.is_urgent.load(Ordering::Acquire) {
+            return;
+        }
+        if let Ok(_place) = self.waiters.try_acquire() {
+            let ended = attempts.wait_for(|attempts| attempts.finished > at_first.finished);
+            let _ = timeout(limit, ended).await;
         }
     }
 
@@ -262,6 +296,23 @@ mod tests {
         let mut unknown = UnknownKeys::default();
         assert!(unknown.ask("a", at(1000), 0));
         assert!(unknown.ask("a", at(0), 0));
+    }
+
+    #[test]
+    fn a_list_is_asked_for_at_once_and_not_for_each_request() {
+        let demand = Demand::new();
+        let begin = || demand.begin(Timestamp::from_millis(1));
+        demand.miss_list(at(0));
+        assert!(demand.asked() == Asked::ByFeed, "past the cool-down");
+        begin();
+        demand.miss_list(at(1));
+        assert!(demand.asked() == Asked::No);
+        demand.miss_list(at(2));
+        assert!(demand.asked() == Asked::ByFeed);
+        begin();
+        // A clock that went back.
+        demand.miss_list(at(0));
+        assert!(demand.asked() == Asked::ByFeed);
     }
 
     #[test]

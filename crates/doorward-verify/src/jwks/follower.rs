@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     key_source::{KeySource, Snapshot, WeakKeySource},
+    permission_numbers::PermissionNumbers,
 };
 
 /// Time can jump: a pause is never longer than this, so that a jump is seen.
@@ -119,7 +120,12 @@ impl Follower {
             changed,
         };
         let fresh_until = now.unix().saturating_add(answer.fresh_seconds);
+        let numbers = match changed {
+            true => PermissionNumbers::published_in(&keys),
+            false => old.numbers.clone(),
+        };
         source.store(Snapshot {
+            numbers,
             keys: Arc::clone(&keys),
             generation: old.generation.wrapping_add(u64::from(changed)),
             fresh_until,

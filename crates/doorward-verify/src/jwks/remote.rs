@@ -33,6 +33,7 @@ pub use super::{
 use crate::{
     clock::Clock,
     key_source::{Health, KeySource, Snapshot},
+    permission_numbers::PermissionNumbers,
 };
 
 /// For everything from the name's resolution to the last byte.
@@ -196,6 +197,7 @@ impl RemoteKeys {
         if let Ok(keys) = self.parse(record.document()) {
             let fresh_until = record.fresh_until();
             source.store(Snapshot {
+                numbers: PermissionNumbers::published_in(&keys),
                 keys: Arc::new(keys),
                 generation: 1,
                 fresh_until,

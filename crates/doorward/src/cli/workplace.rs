@@ -13,7 +13,8 @@ use std::{
 use arc_swap::ArcSwap;
 use doorward_issuer::password::WeakPassword;
 use doorward_issuer::{
-    AdminError, Database, Issuer, MasterKey, MasterKeyError, OpenError, StoreError, Surroundings,
+    AdminError, Database, Issuer, MasterKey, MasterKeyError, OpenError, PermissionForm, StoreError,
+    Surroundings,
 };
 use doorward_policy::role::Roles;
 
@@ -171,6 +172,10 @@ pub(crate) async fn open_issuer(
     let entropy = Arc::new(SystemEntropy);
     let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
     config.access_token_lifetime = settings.access_lifetime;
+    if settings.numbered_permissions {
+        config.permissions = PermissionForm::Numbers;
+    }
+    config.max_token_bytes = settings.max_token_bytes.unwrap_or(config.max_token_bytes);
     let failed = |error| match error {
         OpenError::Store(error) => store_failure(&error, &database),
         error => Failure::configuration(error.to_string()),

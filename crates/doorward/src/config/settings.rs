@@ -12,11 +12,6 @@ use super::Config;
 use super::document::Reader;
 use super::problem::Fault;
 
-/// Shortest and longest life of an access token. Below, clocks that differ a
-/// little refuse good tokens; above, a stolen one is good for too long.
-const ACCESS_LIFETIMES: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(10)..=Duration::from_secs(60 * 60);
-
 /// Why a value is refused, and what to write instead.
 pub(super) struct Refusal {
     why: String,
@@ -315,30 +310,6 @@ pub(super) fn audience(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<S
             );
         }
         Ok(text.to_owned())
-    })
-}
-
-pub(super) fn access_lifetime(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Duration> {
-    let tokens = reader.table(
-        table.get("tokens")?,
-        "tokens",
-        "write `[tokens]`, and its keys in the lines below",
-    )?;
-    reader.unknown_keys(tokens, "[tokens]", &["access_lifetime"]);
-    value(reader, tokens, "access_lifetime", "5m", |text| {
-        let Some(lifetime) = duration(text) else {
-            return refuse(
-                "`access_lifetime` must be a number and a unit",
-                "write it like `30s`, `5m` or `1h`",
-            );
-        };
-        if !ACCESS_LIFETIMES.contains(&lifetime) {
-            return refuse(
-                "`access_lifetime` must be from 10 s to 1 h",
-                "the usual is `5m`: sessions live longer through their refresh token",
-            );
-        }
-        Ok(lifetime)
     })
 }
 

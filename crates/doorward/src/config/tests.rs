@@ -232,7 +232,7 @@ fn the_template_reads_as_it_is_and_with_every_line_taken_in() {
     let config = parse(&taken_in);
     assert_eq!(config.routes.routes().len(), 6);
     assert_eq!(config.roles.len(), 2);
-    assert!(config.upstream.is_some() && config.access_lifetime.is_some());
+    assert!(config.upstream.is_some() && config.tokens.access_lifetime.is_some());
 }
 
 #[test]

@@ -162,6 +162,13 @@ impl Reload {
             return;
         }
         self.followers.roles.store(Arc::new(config.roles));
+        if let Some(issuer) = &self.issuer
+            && let Err(error) = issuer.number_permissions().await
+        {
+            warn(&format!(
+                "{error}; tokens name new permissions by their names until the file is saved again"
+            ));
+        }
         self.followers.routes.store(Arc::new(config.routes));
         output::note(format!("  {} now serves {count} routes", file.display()));
         self.settle().await;

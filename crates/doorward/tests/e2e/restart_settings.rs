@@ -28,6 +28,7 @@ fn a_setting_that_only_a_restart_applies_is_named() {
         ("upstream", "upstream = \"http://127.0.0.1:9\"\n"),
         ("listen", "listen = \"127.0.0.1:4999\"\n"),
         ("access_lifetime", "[tokens]\naccess_lifetime = \"1m\"\n"),
+        ("permissions", "[tokens]\npermissions = \"numbers\"\n"),
     ] {
         fs::write(&file, format!("{text}{ROUTES}")).unwrap();
         server.until_said(WITHIN_A_SECOND * 2, setting);

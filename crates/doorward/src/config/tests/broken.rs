@@ -327,7 +327,7 @@ error: unknown key `colour` in [tokens]
 2 | colour = "red"
   | ^^^^^^ not a known key
   |
-  = help: known keys: access_lifetime
+  = help: known keys: access_lifetime, permissions, max_bytes
 "#,
     },
     Broken {
