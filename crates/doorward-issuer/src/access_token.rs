@@ -270,9 +270,14 @@ impl Issuer {
     }
 }
 
-/// The same claims by numbers; none if one of the permissions has no number.
+/// The same claims by numbers; none if one of the permissions has no number,
+/// and if they are numbers already: a draft may be fitted to another key.
 fn with_numbers(numbers: &PermissionNumbers, claims: &AccessClaims) -> Option<AccessClaims> {
-    let names = claims.named_permissions().iter();
+    let names = claims.named_permissions();
+    if names.is_empty() {
+        return None;
+    }
+    let names = names.iter();
     let names: Vec<PermissionPattern> = names.filter_map(|name| name.parse().ok()).collect();
     Some(claims.clone().permission_set(numbers.encode(&names)?))
 }

@@ -158,6 +158,13 @@ impl KeySet {
         self.members.get(name)
     }
 
+    /// This set, with no other member beside `keys` than `name`.
+    #[must_use]
+    pub fn with_only_member(mut self, name: &str) -> Self {
+        self.members.retain(|member, _| member == name);
+        self
+    }
+
     /// This set, with another member beside `keys`.
     #[must_use]
     pub fn with_member(mut self, name: impl Into<String>, value: Value) -> Self {

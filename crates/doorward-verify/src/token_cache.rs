@@ -25,7 +25,7 @@ mod slots;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use doorward_jose::{claims::Claims, json::Value, time::UnixTime};
+use doorward_jose::{json::Value, time::UnixTime};
 
 pub(crate) use self::freshness::Before;
 use self::{
@@ -97,7 +97,7 @@ impl Remembered {
             from: from.saturating_sub(leeway),
             until: claims.expires_at().saturating_add(leeway),
             freshness: Freshness::new(before)?,
-            bytes: estimate(text, claims),
+            bytes: estimate(text, principal),
             text: text.into(),
         })
     }
@@ -193,11 +193,14 @@ impl Stored for Remembered {
 }
 
 /// The text, its claims once as read and once as shown, and what each value
-/// costs beyond its characters.
-fn estimate(text: &str, claims: &Claims) -> u64 {
+/// costs beyond its characters. Of permissions that are numbers in the token the
+/// names are the list's, and what points to them is the caller's.
+fn estimate(text: &str, principal: &Principal) -> u64 {
+    let claims = principal.claims();
     let lists = claims.roles().len() + claims.permissions().len() + claims.audience().len();
     let others: usize = claims.others().values().map(values_in).sum();
-    let bytes = 1024 + 3 * text.len() + 128 * lists + 128 * others;
+    let patterns = size_of_val(principal.permissions());
+    let bytes = 1024 + 3 * text.len() + 128 * lists + 128 * others + patterns;
     bytes as u64
 }
 

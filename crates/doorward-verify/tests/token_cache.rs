@@ -14,6 +14,7 @@ use doorward_jose::{
     validation::Validation,
 };
 use doorward_policy::decision::{Decision, Outcome, Reason, Step, TraceId};
+use doorward_policy::permission::PermissionPattern;
 use doorward_verify::{
     key_source::KeySource,
     principal::Principal,
@@ -483,6 +484,13 @@ fn dos_009_what_a_token_carries_is_counted() {
     let (plain, length) = bytes(serde_json::json!({}));
     // The text, its claims as read and as shown, one audience, and the rest.
     assert_eq!(plain, 1024 + 3 * length + 128);
+    // A name that is a permission is pointed to besides.
+    let (permitted, longer) = bytes(serde_json::json!({ "permissions": ["a:b", "c:d"] }));
+    let pointers = 2 * size_of::<PermissionPattern>() as u64;
+    assert_eq!(
+        permitted,
+        plain + 3 * (longer - length) + 2 * 128 + pointers
+    );
     let names = ["a", "b", "c"];
     for (extra, values) in [
         (serde_json::json!({ "roles": names }), 3),

@@ -94,7 +94,20 @@ impl Foreign {
             Scheme::Pbkdf2(hash) => Ok(hash.matches(password)),
         }
     }
+
+    /// bcrypt reads the first 72 bytes, and a password with a byte of zero
+    /// like a shorter one that is repeated.
+    pub(super) fn covers(&self, password: &Password) -> bool {
+        let password = password.as_str().as_bytes();
+        match &self.scheme {
+            Scheme::Bcrypt(_) => password.len() <= BCRYPT_READS && !password.contains(&0),
+            Scheme::Scrypt(_) | Scheme::Pbkdf2(_) => true,
+        }
+    }
 }
+
+/// How much of a password bcrypt reads, in bytes.
+const BCRYPT_READS: usize = 72;
 
 /// A result in hexadecimal, as Werkzeug writes it.
 fn hex(text: &str) -> Result<Vec<u8>, PasswordHashError> {

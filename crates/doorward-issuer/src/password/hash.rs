@@ -162,6 +162,16 @@ impl PasswordHash {
         matches!(&self.0, Kind::Argon(hash) if hash.cost() == cost)
     }
 
+    /// Whether the hash is of the whole of `password`, so that one of another
+    /// kind may be made of it: of what bcrypt leaves unread, a typing error
+    /// would become the password.
+    pub(super) fn covers(&self, password: &Password) -> bool {
+        match &self.0 {
+            Kind::Argon(_) => true,
+            Kind::Foreign(hash) => hash.covers(password),
+        }
+    }
+
     pub(super) fn workspace(&self) -> Workspace {
         match &self.0 {
             Kind::Argon(hash) => Workspace::Arena(hash.cost().blocks()),

@@ -189,7 +189,7 @@ impl Hasher {
             if !(matches & known) {
                 return Ok(Verdict::Wrong);
             }
-            let outdated = !stored.is_current(current);
+            let outdated = !stored.is_current(current) && stored.covers(&password);
             let renew = || PasswordHash::compute(&password, current, salt, arena);
             let rehash = outdated.then(renew).transpose()?;
             Ok(Verdict::Right { rehash })

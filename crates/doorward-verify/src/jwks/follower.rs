@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     key_source::{KeySource, Snapshot, WeakKeySource},
-    permission_numbers::PermissionNumbers,
+    permission_numbers::{MEMBER, PermissionNumbers},
 };
 
 /// Time can jump: a pause is never longer than this, so that a jump is seen.
@@ -110,7 +110,8 @@ impl Follower {
     ) -> Result<Refreshed, FetchError> {
         let old = source.snapshot();
         let keys = match &answer.document {
-            Some(document) => Arc::new(self.keys.parse(document)?),
+            // What else an issuer writes there is no change of keys.
+            Some(document) => Arc::new(self.keys.parse(document)?.with_only_member(MEMBER)),
             None => Arc::clone(&old.keys),
         };
         let changed = answer.document.is_some() && keys.to_jwks_json() != old.keys.to_jwks_json();

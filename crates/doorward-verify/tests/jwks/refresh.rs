@@ -96,6 +96,26 @@ async fn an_unchanged_set_is_not_sent_again_and_is_no_new_generation() {
 }
 
 #[tokio::test]
+async fn what_else_an_issuer_writes_into_its_set_is_no_change_of_keys() {
+    let server = Server::start(Answer::keys(&jwks(&[&key("a")]))).await;
+    let mut bench = bench(server.address());
+    let good = key("a");
+    let written_at = |seconds: u64| {
+        let mut set: serde_json::Value = serde_json::from_str(&jwks(&[&good])).unwrap();
+        set["generated_at"] = seconds.into();
+        Answer::keys(&set.to_string())
+    };
+    server.answer(written_at(1));
+    bench.step().await;
+    let generation = bench.source.generation(bench.clock.unix());
+    assert!(generation.is_some());
+    server.answer(written_at(2));
+    bench.clock.turn(450);
+    bench.step().await;
+    assert_eq!(bench.source.generation(bench.clock.unix()), generation);
+}
+
+#[tokio::test]
 async fn the_request_carries_nothing_but_the_question() {
     let server = Server::start(Answer::keys(&jwks(&[&key("a")]))).await;
     let mut bench = bench(server.address());

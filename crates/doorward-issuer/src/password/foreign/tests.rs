@@ -140,8 +140,8 @@ fn what_is_no_hash_is_refused() {
     }
 }
 
-/// bcrypt reads 72 bytes: so it was where the hash comes from. The hash that
-/// replaces it takes the whole password (`hasher`).
+/// bcrypt reads 72 bytes: so it was where the hash comes from. No other hash is
+/// made of a longer password, since nobody looked at its end.
 #[test]
 fn bru_012_bcrypt_reads_the_first_72_bytes() {
     let text = bcrypt::hash_with_salt("x".repeat(80), 4, [7; 16])
@@ -150,4 +150,7 @@ fn bru_012_bcrypt_reads_the_first_72_bytes() {
     let hash = PasswordHash::parse(&text).unwrap();
     assert!(matches(&hash, &"x".repeat(72)));
     assert!(!matches(&hash, &"x".repeat(71)));
+    let covers = |password: &str| hash.covers(&Password::new(password.to_owned()).unwrap());
+    assert!(covers(&"x".repeat(72)));
+    assert!(!covers(&"x".repeat(73)) && !covers("x\0x"));
 }
