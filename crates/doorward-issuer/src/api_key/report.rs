@@ -2,12 +2,13 @@
 //!
 //! Whoever has its text may end it and needs no account for that, so that a
 //! finder, or a program that looks for leaked secrets, can do so at once. A
-//! thief who used this would do less than a thief can. Only a text that counts
-//! at this moment ends anything: an older one of the same key was replaced.
+//! thief who used this would do less than a thief can, unless the key is bound to
+//! networks: elsewhere ending it is all that its text is good for. Only a text
+//! that counts at this moment ends anything: an older one was replaced.
 
 use doorward_verify::clock::Timestamp;
 
-use crate::{audit::Actor, error::AdminError, issuer::Issuer};
+use crate::{audit::Actor, error::AdminError, issuer::Issuer, store::contention::again};
 
 impl Issuer {
     /// Ends the key of this text, and what it was exchanged for. `false` if it
@@ -22,13 +23,12 @@ impl Issuer {
             return Ok(false);
         };
         let mac = self.keys().credentials.mac_of(&presented);
-        let mut tx = self.store().begin().await?;
-        let row = tx.api_key(presented.id()).await?;
-        drop(tx);
-        match row {
+        // By a reader, so that a text that ends nothing keeps no writer waiting.
+        let row = self.store().api_key(presented.id()).await?;
+        match row.filter(|row| row.revoked_at.is_none()) {
             Some(row) if row.secrets.accept(&mac, at) => {
-                let finder = Actor::api_key(&row.id);
-                self.admin().acting_as(finder).revoke_api_key(&row.id).await
+                let finder = self.admin().acting_as(Actor::api_key(&row.id));
+                again(|| finder.revoke_api_key(&row.id)).await
             }
             _ => Ok(false),
         }

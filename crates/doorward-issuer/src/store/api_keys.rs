@@ -76,6 +76,15 @@ impl Store {
             .await?;
         genuine(self.row_macs(), rows)
     }
+
+    /// One key, as it is outside of any transaction.
+    pub(crate) async fn api_key(&self, id: &str) -> Result<Option<ApiKeyRow>, StoreError> {
+        let row: Option<Row> = sql(select!("WHERE id = $1"))
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(genuine(self.row_macs(), row.into_iter().collect())?.pop())
+    }
 }
 
 impl Tx {

@@ -145,9 +145,11 @@ pub(super) async fn found(call: &Call) -> Result<(user::User, Account), Refusal>
     let nobody = || Refusal::new(Reason::NotFound);
     let username = Username::parse(call.path("username")).map_err(|_| nobody())?;
     let store = call.issuer.store();
+    // The version first: what changes in between is shown under an older tag,
+    // and an older tag changes nothing.
+    let account = store.account_by_name(&username).await?;
     let user = store.user(&username).await?.ok_or_else(nobody)?;
     call.administrator.reaches(&user.home_tenant)?;
-    let account = store.account_by_name(&username).await?;
     Ok((user, account.ok_or_else(nobody)?))
 }
 
