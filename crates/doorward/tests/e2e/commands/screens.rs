@@ -24,6 +24,8 @@ fn the_first_page_of_help() {
           key      Manage signing keys
           backup   Copy the state into a file, while a server runs
           restore  Put a backup back; API keys, clients and users ended since stay so
+          import   Take over users from elsewhere, with their password hashes
+          export   Write every user as a line of JSON
           login    Sign in and keep the session for `doorward curl`
           token    Mint, look at and check tokens
           curl     Send a request through the gateway with the right token
