@@ -7,7 +7,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(fetch clients build test fuzz differential format lint docs deny)
+readonly all_steps=(fetch clients build test policies fuzz differential format lint docs deny)
 readonly deny_version=0.20.2
 readonly tools="${CARGO_TARGET_DIR:-target}/ci-tools"
 readonly clients="${CARGO_TARGET_DIR:-target}/clients"
@@ -90,6 +90,15 @@ step_test() {
         return 1
     fi
     cargo test --workspace
+}
+
+# The feature that no other step turns on: its tests, and the compiler's word for
+# all that is behind it.
+step_policies() {
+    local crates=(--package doorward-policy --package doorward-gateway --package doorward)
+    cargo test --package doorward-policy --features cedar --lib
+    cargo test --package doorward-gateway --features cedar --test gateway policies::
+    cargo clippy "${crates[@]}" --features cedar --all-targets -- -D warnings
 }
 
 # Each target for a minute, one on each of two cores. The inputs that were found

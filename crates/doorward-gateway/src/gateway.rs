@@ -16,7 +16,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use doorward_policy::{
     decision::{Decision, Reason, Step, TraceId},
-    route::RouteTable,
+    permission::Permission,
+    route::{Route, RouteTable},
 };
 use doorward_verify::{
     clock::{Clock, Timestamp},
@@ -215,6 +216,8 @@ impl Gateway {
     /// Judges a request without forwarding it: the function that serves, not
     /// a copy of it. `target` is what would stand in the request line. The
     /// decision's status is absent.
+    ///
+    /// It comes from nowhere: what only a known address opens stays closed.
     pub async fn explain(
         &self,
         method: &str,
@@ -222,9 +225,23 @@ impl Gateway {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Decision {
+        let request = (method, target);
+        self.explain_from(None, request, headers, now).await
+    }
+
+    /// As [`explain`](Self::explain), for a request of `METHOD TARGET` that
+    /// would come from `peer`.
+    pub async fn explain_from(
+        &self,
+        peer: Option<IpAddr>,
+        (method, target): (&str, &str),
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Decision {
         let trace_id = (self.0.shared.trace_ids)();
         let path = target.split(['?', '#']).next().unwrap_or_default();
         let mut decision = Decision::new(trace_id, now.millis(), method, path);
+        decision.peer = peer;
         let mut request = Request::new(());
         *request.headers_mut() = headers.clone();
         match (method.parse(), readable(target)) {
@@ -245,6 +262,15 @@ impl Gateway {
             }
         }
         decision
+    }
+
+    /// Whether policies speak of `permission`. Then nobody knows by the
+    /// permission alone what a request would meet.
+    pub fn is_governed(&self, permission: &Permission) -> bool {
+        let routes = self.0.shared.routes.load();
+        let is_of_it = |route: &Route| route.requirement().permission() == Some(permission);
+        let mut its = routes.routes().iter().filter(|route| is_of_it(route));
+        its.any(|route| route.policies().is_some())
     }
 
     /// Decisions that nobody had time to take.

@@ -5,7 +5,7 @@
 
 use doorward_policy::{
     decision::{Decision, Reason, Step},
-    permit::{Permitted, Subject, permit},
+    permit::{Asking, Permitted, Subject, permit},
     route::{Match, Requirement, RouteMatch, demands::StepUp},
 };
 use doorward_verify::{
@@ -23,6 +23,7 @@ use crate::{
     gate::{self, Admitted, Rules},
     gateway::Shared,
     identity::Identity,
+    policy_fields,
 };
 
 /// What becomes of a request.
@@ -160,7 +161,12 @@ fn guard<B>(
     let subject = principal
         .as_ref()
         .map(|principal| principal as &dyn Subject);
-    match permit(&route, subject, request, decision) {
+    let fields = policy_fields::of(&route, request.headers());
+    let asking = Asking {
+        subject,
+        fields: &fields,
+    };
+    match permit(&route, asking, request, decision) {
         Ok(permitted) => {
             let identity = principal.as_ref().map(Identity::of);
             Verdict::Forward(permitted, identity, principal)

@@ -31,6 +31,7 @@ pub mod identity;
 mod judge;
 mod listeners;
 pub mod path;
+mod policy_fields;
 pub mod rate;
 mod responses;
 mod serve;

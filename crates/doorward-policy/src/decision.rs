@@ -57,6 +57,8 @@ pub enum Step {
     Time,
     /// Neither token, session, user, client, tenant nor key is revoked.
     Revocation,
+    /// What policies say beside the roles.
+    Policy,
     /// The caller holds the permission that the route asks for.
     Permission,
     /// The route's `where` conditions hold.
@@ -82,6 +84,7 @@ impl Step {
             Self::Audience => "audience",
             Self::Time => "time",
             Self::Revocation => "revocation",
+            Self::Policy => "policy",
             Self::Permission => "permission",
             Self::Condition => "condition",
             Self::StepUp => "step_up",
@@ -374,6 +377,7 @@ mod tests {
             "audience",
             "time",
             "revocation",
+            "policy",
             "permission",
             "condition",
             "step_up",

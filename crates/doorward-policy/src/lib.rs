@@ -5,11 +5,14 @@
 //! functions of this crate and read the same [`decision::Decision`].
 
 pub mod catalogue;
+#[cfg(feature = "cedar")]
+pub mod cedar;
 pub mod decision;
 mod matcher;
 pub mod method;
 pub mod narrow;
 pub mod network;
+pub mod overlay;
 pub mod permission;
 pub mod permit;
 pub mod role;

@@ -10,7 +10,10 @@
 //! let smuggled = Permitted("GET /admin");
 //! ```
 //!
-//! Every way through ends at one of three `allow`s; all else is denied.
+//! Every way through ends at one of a few `allow`s; all else is denied. Policies
+//! ([`overlay`](crate::overlay)) may stand in for the permission, and for nothing
+//! else: audience, issuer, `where` and the strength of the sign-in hold whatever
+//! they say. What they forbid is forbidden, on a public route as well.
 //!
 //! A service that checks tokens in its own handlers has no route table; it asks
 //! the same questions one by one: [`require_permission`], [`require_claim`].
@@ -19,6 +22,7 @@ use std::borrow::Cow;
 
 use crate::catalogue::{Catalogue, PermissionSet};
 use crate::decision::{Decision, Reason, Step, Text};
+use crate::overlay::{Field, Question, Ruling};
 use crate::permission::Permission;
 use crate::route::{Condition, Requirement, RouteMatch};
 
@@ -57,6 +61,54 @@ pub trait Subject {
     fn held(&self) -> Text {
         Text::Borrowed("")
     }
+
+    /// Whose token it is.
+    fn kind(&self) -> Kind {
+        Kind::Foreign
+    }
+
+    /// Names of the caller's roles in their tenant.
+    fn roles(&self) -> &[String] {
+        &[]
+    }
+
+    /// The permissions and patterns that the caller holds.
+    fn permissions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The value of a claim of the token, of whatever type; `None` when it is
+    /// absent.
+    fn value(&self, claim: &str) -> Option<ClaimValue<'_>> {
+        self.claim(claim).map(ClaimValue::Text)
+    }
+}
+
+/// Whose token it is. Subjects of different kinds are different subjects, even
+/// where their names are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A user of this issuer.
+    User,
+    /// A program of this issuer, for itself.
+    Client,
+    /// Whoever another issuer vouches for.
+    Foreign,
+}
+
+/// The value of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimValue<'c> {
+    /// A string.
+    Text(Cow<'c, str>),
+    /// A whole number.
+    Number(i64),
+    /// `true` or `false`.
+    Truth(bool),
+    /// An array of strings.
+    Texts(Vec<Cow<'c, str>>),
+    /// Anything else.
+    Other,
 }
 
 /// Proof that a request was let through. Made only by [`permit`].
@@ -94,6 +146,26 @@ impl<R> Denied<R> {
     }
 }
 
+/// Who asks, and with what.
+#[derive(Clone, Copy, Default)]
+pub struct Asking<'a> {
+    /// The proven caller.
+    pub subject: Option<&'a dyn Subject>,
+    /// The header fields that the [policies of the route](crate::route::Route::policies)
+    /// read, as far as the request has them.
+    pub fields: &'a [Field],
+}
+
+impl<'a> Asking<'a> {
+    /// `subject`, of whose request no header field is known.
+    pub fn by(subject: Option<&'a dyn Subject>) -> Self {
+        Self {
+            subject,
+            fields: &[],
+        }
+    }
+}
+
 /// Lets `request` through if `route` asks nothing that `subject` lacks, and
 /// writes every check into `decision`.
 ///
@@ -102,14 +174,14 @@ impl<R> Denied<R> {
 /// The request comes back with the reason.
 pub fn permit<R>(
     route: &RouteMatch<'_, '_>,
-    subject: Option<&dyn Subject>,
+    asking: Asking<'_>,
     request: R,
     decision: &mut Decision,
 ) -> Result<Permitted<R>, Denied<R>> {
     if decision.route.is_none() {
         decision.route = Some(route.route().reference());
     }
-    match judge(route, subject, decision) {
+    match judge(route, asking, decision) {
         Ok(reason) => {
             decision.allow(reason);
             Ok(Permitted(request))
@@ -121,14 +193,16 @@ pub fn permit<R>(
 /// The reason to let through, or the reason that was written as failed.
 fn judge(
     route: &RouteMatch<'_, '_>,
-    subject: Option<&dyn Subject>,
+    asking: Asking<'_>,
     decision: &mut Decision,
 ) -> Result<Reason, Reason> {
     let requirement = route.route().requirement();
     if *requirement == Requirement::Public {
+        // Nobody is vouched for there, whatever token may be at hand.
+        ask_policies(route, None, asking.fields, decision)?;
         return Ok(Reason::PublicRoute);
     }
-    let Some(subject) = subject else {
+    let Some(subject) = asking.subject else {
         return Err(decision.fail(
             Step::Credential,
             Reason::NoToken,
@@ -138,9 +212,14 @@ fn judge(
     };
     let demands = route.route().demands();
     demands.check_token(subject, decision)?;
+    let is_permitted = ask_policies(route, Some(subject), asking.fields, decision)?;
     let reason = match requirement.permission() {
         None => Reason::Authenticated,
-        Some(permission) => check_permission(route, permission, subject, decision)?,
+        Some(permission) if holds(route, permission, subject) => {
+            record_permission(true, permission, subject, decision)?
+        }
+        Some(_) if is_permitted => Reason::PermittedByPolicy,
+        Some(permission) => record_permission(false, permission, subject, decision)?,
     };
     for condition in route.route().conditions() {
         check_condition(route, condition, subject, decision)?;
@@ -150,20 +229,47 @@ fn judge(
     Ok(reason)
 }
 
-fn check_permission(
+/// Whether a policy permits; an error, if one forbids or could.
+fn ask_policies(
     route: &RouteMatch<'_, '_>,
-    permission: &Permission,
-    subject: &dyn Subject,
+    subject: Option<&dyn Subject>,
+    fields: &[Field],
     decision: &mut Decision,
-) -> Result<Reason, Reason> {
+) -> Result<bool, Reason> {
+    let Some(slice) = route.route().policies() else {
+        return Ok(false);
+    };
+    let ruling = slice.rule(&Question {
+        route,
+        subject,
+        fields,
+        decision,
+    });
+    let wanted = "no policy that forbids it";
+    match ruling {
+        Ruling::Silent(told) => {
+            decision.pass(Step::Policy, told);
+            Ok(false)
+        }
+        Ruling::Permit(told) => {
+            decision.pass(Step::Policy, told);
+            Ok(true)
+        }
+        Ruling::Forbid(told) => {
+            Err(decision.fail(Step::Policy, Reason::ForbiddenByPolicy, told, wanted))
+        }
+        Ruling::Fault(told) => Err(decision.fail(Step::Policy, Reason::PolicyError, told, wanted)),
+    }
+}
+
+fn holds(route: &RouteMatch<'_, '_>, permission: &Permission, subject: &dyn Subject) -> bool {
     let set = subject
         .permission_set(route.catalogue())
         .filter(|set| set.is_of(route.catalogue()));
-    let holds = match (set, route.route().permission_id()) {
+    match (set, route.route().permission_id()) {
         (Some(set), Some(id)) => set.contains(id),
         _ => subject.holds(permission),
-    };
-    record_permission(holds, permission, subject, decision)
+    }
 }
 
 /// Asks whether `subject` holds `permission`, as a route that `allow`s it

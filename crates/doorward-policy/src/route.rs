@@ -16,6 +16,7 @@ use crate::catalogue::{Catalogue, PermissionId};
 use crate::decision::{RouteRef, SourceLine};
 use crate::matcher::{Hit, Tree};
 use crate::method::MethodSet;
+use crate::overlay::Slice;
 use crate::permission::Permission;
 use crate::route::demands::Demands;
 use crate::route::pattern::{Methods, Pattern, PatternError, Segment};
@@ -76,6 +77,7 @@ pub struct Route {
     demands: Demands,
     source: Option<SourceLine>,
     parameters: Vec<Parameter>,
+    policies: Option<Arc<dyn Slice>>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +114,7 @@ impl Route {
                 .enumerate()
                 .filter_map(parameter)
                 .collect(),
+            policies: None,
         }
     }
 
@@ -159,6 +162,18 @@ impl Route {
     /// Where it is written.
     pub fn source(&self) -> Option<&SourceLine> {
         self.source.as_ref()
+    }
+
+    /// Names of its parameters, in the order of the path.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.parameters
+            .iter()
+            .map(|parameter| parameter.name.as_ref())
+    }
+
+    /// The policies that speak of its action, if any do.
+    pub fn policies(&self) -> Option<&dyn Slice> {
+        self.policies.as_deref()
     }
 
     /// How the decision record names it.
@@ -278,6 +293,16 @@ impl RouteTable {
             Hit::OtherMethods(allowed) => Match::MethodNotAllowed { allowed },
             Hit::Nothing => Match::NotFound,
         }
+    }
+
+    /// The same routes, each under the policies that `slice` gives it. One
+    /// value, so that no request sees the routes without their policies.
+    #[must_use]
+    pub fn governed(mut self, mut slice: impl FnMut(&Route) -> Option<Arc<dyn Slice>>) -> Self {
+        for route in &mut self.routes {
+            route.policies = slice(route);
+        }
+        self
     }
 
     /// Every route, in the order in which they were written.

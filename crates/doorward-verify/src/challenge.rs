@@ -69,6 +69,14 @@ fn challenge(decision: &Decision, scope: Option<&str>, algorithms: &str) -> Opti
                 None => format!("Bearer error=\"invalid_token\", error_description=\"{title}\""),
             }
         }
+        // No scope would help.
+        403 if matches!(
+            decision.reason,
+            Reason::ForbiddenByPolicy | Reason::PolicyError
+        ) =>
+        {
+            return None;
+        }
         403 => {
             let scope = scope
                 .filter(|_| proven)

@@ -10,8 +10,9 @@ use doorward_jose::{claims::Claims, time::UnixTime, token::VerifiedToken};
 use doorward_policy::{
     decision::{Caller, Text},
     permission::{Permission, PermissionPattern},
-    permit::Subject,
+    permit::{ClaimValue, Kind, Subject},
 };
+use serde_json::Value;
 
 use crate::{
     claim_mapping::{ClaimMapping, Mapped},
@@ -223,5 +224,60 @@ impl Subject for Principal {
     fn held(&self) -> Text {
         let held = self.0.permissions.iter().map(PermissionPattern::as_str);
         Text::Owned(held.collect::<Vec<_>>().join(", "))
+    }
+
+    fn kind(&self) -> Kind {
+        let claims = self.claims();
+        if self.foreign_issuer().is_some() {
+            return Kind::Foreign;
+        }
+        // RFC 9068, 5: a token without a resource owner is the client's own.
+        match claims.client_id() == Some(claims.subject()) {
+            true => Kind::Client,
+            false => Kind::User,
+        }
+    }
+
+    fn roles(&self) -> &[String] {
+        self.roles()
+    }
+
+    fn permissions(&self) -> Vec<String> {
+        let held = self.0.permissions.iter();
+        held.map(ToString::to_string).collect()
+    }
+
+    fn value(&self, claim: &str) -> Option<ClaimValue<'_>> {
+        if let Some(mapping) = &self.0.mapping
+            && !mapping.compares(claim)
+        {
+            return None;
+        }
+        if claim == "amr" {
+            let methods = self.claims().amr().iter();
+            let methods = methods.map(|method| Cow::Borrowed(method.as_str()));
+            return Some(ClaimValue::Texts(methods.collect()));
+        }
+        if let Some(text) = self.claim(claim) {
+            return Some(ClaimValue::Text(text));
+        }
+        self.claims().others().get(claim).map(of_json)
+    }
+}
+
+/// A claim that is no registered one, as it stands in the token.
+fn of_json(value: &Value) -> ClaimValue<'_> {
+    match value {
+        Value::String(text) => ClaimValue::Text(Cow::Borrowed(text)),
+        Value::Bool(truth) => ClaimValue::Truth(*truth),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or(ClaimValue::Other, ClaimValue::Number),
+        Value::Array(items) => {
+            let texts = items.iter().map(|item| item.as_str().map(Cow::Borrowed));
+            let texts: Option<_> = texts.collect();
+            texts.map_or(ClaimValue::Other, ClaimValue::Texts)
+        }
+        Value::Null | Value::Object(_) => ClaimValue::Other,
     }
 }

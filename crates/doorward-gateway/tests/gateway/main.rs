@@ -23,6 +23,8 @@ mod local;
 mod malformed;
 mod path;
 mod path_matrix;
+#[cfg(feature = "cedar")]
+mod policies;
 mod pool;
 mod possession;
 mod rates;

@@ -63,6 +63,8 @@ reasons! {
     Authenticated = "authenticated", 200, Anyone, "the caller is authenticated";
     /// The caller holds the permission.
     PermissionGranted = "permission_granted", 200, Anyone, "the caller holds the permission";
+    /// The caller lacks the permission, and a policy gives it here.
+    PermittedByPolicy = "permitted_by_policy", 200, Anyone, "a policy permits it";
 
     // Answered by the issuer.
     /// Credentials were right; a session began.
@@ -200,6 +202,10 @@ reasons! {
     MissingPermission = "missing_permission", 403, ProvenCaller, "a permission is missing";
     /// Administration by an API key.
     ApiKeyNotAllowed = "api_key_not_allowed", 403, ProvenCaller, "API keys open no administration";
+    /// A policy forbids it, whatever the caller holds.
+    ForbiddenByPolicy = "forbidden_by_policy", 403, Anyone, "a policy forbids it";
+    /// A policy that could forbid it cannot be evaluated for this request.
+    PolicyError = "policy_error", 403, Anyone, "a policy that could forbid it cannot be evaluated";
     /// Handing out more than the caller holds.
     BeyondOwnRights = "beyond_own_rights", 403, Anyone, "nobody hands out more than they hold";
     /// The tenant of the path is not the caller's.

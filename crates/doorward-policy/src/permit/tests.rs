@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{Subject, permit, require_claim, require_permission};
+use super::{Asking, Kind, Subject, permit, require_claim, require_permission};
 use crate::catalogue::{Catalogue, PermissionSet};
 use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
 use crate::permission::{Permission, PermissionPattern};
@@ -80,6 +80,9 @@ fn what_a_subject_does_not_say_counts_against_it() {
     assert_eq!(Silent.auth_time(), None);
     assert!(Silent.permission_set(&Catalogue::default()).is_none());
     assert_eq!(Silent.held(), "");
+    assert_eq!(Silent.kind(), Kind::Foreign, "and so is nobody of ours");
+    assert!(Silent.roles().is_empty() && Silent.permissions().is_empty());
+    assert_eq!(Silent.value("sub"), None);
 }
 
 fn table() -> RouteTable {
@@ -129,7 +132,7 @@ fn ask(table: &RouteTable, request: &str, caller: Option<&Caller>) -> (Reason, D
         panic!("no route for {request}");
     };
     let subject = caller.map(|caller| caller as &dyn Subject);
-    let reason = match permit(&route, subject, request, &mut decision) {
+    let reason = match permit(&route, Asking::by(subject), request, &mut decision) {
         Ok(permitted) => {
             assert_eq!(decision.outcome, Outcome::Allowed);
             assert_eq!(*permitted.get(), request);
