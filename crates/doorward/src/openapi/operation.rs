@@ -1,6 +1,6 @@
 //! The operations of a description: paths, methods, and who may call them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_verify::jose::json::Object;
 use serde_json::{Map, Value};
@@ -95,7 +95,12 @@ impl<'d> Reader<'d> {
         let Some(paths) = paths.as_object() else {
             return self.fault("paths", "is no object");
         };
-        for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
+        // In one order, whatever the order of an object's members is here.
+        let paths: BTreeMap<_, _> = paths.iter().collect();
+        for (path, item) in paths {
+            if path.starts_with("x-") {
+                continue;
+            }
             let place = format!("paths.{path}");
             match path.starts_with('/') {
                 true => self.path(path, item, &place),
