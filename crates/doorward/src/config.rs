@@ -14,6 +14,7 @@ mod callers;
 mod document;
 mod forward_auth;
 mod issuers;
+mod policies;
 mod problem;
 mod revocations;
 mod roles;
@@ -36,6 +37,7 @@ use http::{Uri, uri::PathAndQuery};
 
 use document::Reader;
 pub(crate) use issuers::{KeyPlace, OtherIssuer};
+pub(crate) use policies::PolicyFiles;
 pub(crate) use problem::{ConfigProblems, Problem};
 pub(crate) use revocations::Revocations;
 pub(crate) use settings::duration;
@@ -68,6 +70,7 @@ const KEYS: &[&str] = &[
     "audience",
     "public_origin",
     "permissions",
+    "policies",
     "tokens",
     "dpop",
     "trusted_issuer",
@@ -149,8 +152,10 @@ pub(crate) struct Config {
     pub(crate) revocations: Revocations,
     /// The roles.
     pub(crate) roles: Roles,
-    /// The routes.
+    /// The routes, each under the policies that speak of its action.
     pub(crate) routes: RouteTable,
+    /// How many policies there are.
+    pub(crate) policies: usize,
 }
 
 /// The address of a database, for comparison.
@@ -245,6 +250,11 @@ impl Config {
         let grants = roles::grants(reader, table);
         let mut upstreams = settings::upstreams(reader, table).into_iter();
         let mut limits = bounds::limits(reader, table);
+        let before = reader.count();
+        let routes = routes::routes(reader, table, &grants);
+        let are_whole = grants.complete && reader.is_whole() && reader.count() == before;
+        let (routes, policies) =
+            policies::govern(reader, table, routes, are_whole.then_some(&grants.roles));
         let config = Self {
             listen: settings::listen(reader, table, "listen"),
             admin_listen: settings::listen(reader, table, "admin_listen"),
@@ -268,7 +278,8 @@ impl Config {
             tokens: tokens::tokens(reader, table),
             dpop_nonce: settings::dpop_nonce(reader, table),
             trusted_issuers: issuers::trusted(reader, table),
-            routes: routes::routes(reader, table, &grants),
+            routes,
+            policies,
             revocations: revocations::revocations(reader, table),
             roles: grants.roles,
         };

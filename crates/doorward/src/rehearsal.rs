@@ -8,7 +8,7 @@
 
 mod claims;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{Config as Front, Gateway, Shared};
@@ -38,6 +38,15 @@ use crate::{
 
 /// The type of our own tokens (RFC 9068).
 const TOKEN_TYPE: &str = "at+jwt";
+
+/// A request that nobody sends.
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    /// Path, and query if there is one.
+    pub(crate) target: &'a str,
+    /// Where it would come from, if that is said.
+    pub(crate) peer: Option<IpAddr>,
+}
 
 /// A configuration that can be asked.
 pub(crate) struct Rehearsal {
@@ -78,12 +87,11 @@ impl Rehearsal {
         })
     }
 
-    /// What becomes of `METHOD TARGET` at `now`, by somebody with these claims
-    /// or by somebody without a token.
+    /// What becomes of a request at `now`, by somebody with these claims or by
+    /// somebody without a token.
     pub(crate) async fn judge(
         &self,
-        method: &str,
-        target: &str,
+        asked: &Asked<'_>,
         caller: Option<&Claims>,
         now: Timestamp,
     ) -> Result<Decision, Failure> {
@@ -93,8 +101,11 @@ impl Rehearsal {
             let token = self.token(caller, now)?;
             headers.insert(header::AUTHORIZATION, token);
         }
-        let explained = self.gateway.explain(method, target, &headers, now).await;
-        let decision = self.advised(explained);
+        let request = (asked.method, asked.target);
+        let explaining = self
+            .gateway
+            .explain_from(asked.peer, request, &headers, now);
+        let decision = self.advised(explaining.await);
         Ok(decision)
     }
 

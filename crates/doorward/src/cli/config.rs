@@ -28,11 +28,16 @@ impl Config {
                 let (routes, roles) = (config.routes.routes().len(), config.roles.len());
                 if place.json {
                     output::json(
-                        &json!({ "file": file, "routes": routes, "roles": roles, "problems": [] }),
+                        &json!({ "file": file, "routes": routes, "roles": roles, "policies": config.policies, "problems": [] }),
                     );
                 } else {
+                    let policies = match config.policies {
+                        0 => String::new(),
+                        1 => ", 1 policy".to_owned(),
+                        policies => format!(", {policies} policies"),
+                    };
                     output::data(format!(
-                        "{} is good: {}, {}",
+                        "{} is good: {}, {}{policies}",
                         file.display(),
                         count(routes, "route"),
                         count(roles, "role")

@@ -166,7 +166,7 @@ impl Parts {
             .clone()
             .or_else(|| here.exists().then_some(here));
         // Before reading, so that a save in between is noticed.
-        let stamp = Stamp::of(file.as_deref().unwrap_or(Path::new("")));
+        let stamp = Stamp::of_configuration(file.as_deref().unwrap_or(Path::new("")));
         let config = match &file {
             Some(file) => {
                 Config::load(file).map_err(|problems| Workplace::broken_config(file, &problems))?

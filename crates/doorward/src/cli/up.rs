@@ -64,7 +64,7 @@ impl Up {
         let proposed = self.proposed(place)?;
         let config_file = self.config_file(place, &folder);
         // Before reading, so that a save in between is noticed.
-        let config_stamp = Stamp::of(config_file.as_deref().unwrap_or(Path::new("")));
+        let config_stamp = Stamp::of_configuration(config_file.as_deref().unwrap_or(Path::new("")));
         let config = match &config_file {
             Some(file) if let Some(proposed) = &proposed => {
                 Config::parse(&file.display().to_string(), &proposed.text)
@@ -112,14 +112,14 @@ impl Up {
         settings.folder.make()?;
         if let (Some(file), Some(proposed)) = (&settings.config_file, &proposed) {
             write_new(file, &proposed.text)?;
-            settings.config_stamp = Stamp::of(file);
+            settings.config_stamp = Stamp::of_configuration(file);
             output::note(wrote(file, proposed));
         }
         if let Some(file) = &settings.config_file
             && self.brings_its_own(file, &settings.folder)
         {
             settings.folder.write(file, demo::CONFIG)?;
-            settings.config_stamp = Stamp::of(file);
+            settings.config_stamp = Stamp::of_configuration(file);
         }
         up::run(settings)
     }

@@ -110,7 +110,12 @@ impl Workplace {
             _ => {
                 output::note(format!("{problems}\n"));
                 let s = if list.len() == 1 { "" } else { "s" };
-                Failure::configuration(format!("{} has {} problem{s}", file.display(), list.len()))
+                let is_here = |problem: &Problem| problem.file == file.display().to_string();
+                let named = match list.iter().all(is_here) {
+                    true => file.display().to_string(),
+                    false => format!("the configuration of {}", file.display()),
+                };
+                Failure::configuration(format!("{named} has {} problem{s}", list.len()))
                     .hint("correct the file; nothing was changed")
             }
         };

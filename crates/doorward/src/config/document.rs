@@ -30,6 +30,8 @@ pub(super) struct Reader<'t> {
     syntax: Vec<Fault>,
     /// What is TOML, but no configuration.
     faults: Vec<Fault>,
+    /// What is wrong with the files that it names.
+    others: Vec<ConfigProblems>,
     /// Nothing from this byte on is believed.
     believed: usize,
 }
@@ -42,6 +44,7 @@ impl<'t> Reader<'t> {
             lines: Lines::of(text),
             syntax: Vec::new(),
             faults: Vec::new(),
+            others: Vec::new(),
             believed: text.len(),
         }
     }
@@ -115,6 +118,24 @@ impl<'t> Reader<'t> {
         self.faults.extend(faults);
     }
 
+    /// Notes what is wrong with a file that the document names.
+    #[cfg_attr(
+        not(feature = "cedar"),
+        expect(dead_code, reason = "policies are what is in other files")
+    )]
+    pub(super) fn problems_of_another(&mut self, problems: ConfigProblems) {
+        self.others.push(problems);
+    }
+
+    /// The file, as the operator named it.
+    #[cfg_attr(
+        not(feature = "cedar"),
+        expect(dead_code, reason = "policies are what is in other files")
+    )]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many faults were noted.
     pub(super) fn count(&self) -> usize {
         self.faults.len()
@@ -138,7 +159,8 @@ impl<'t> Reader<'t> {
             });
         }
         faults.extend(self.syntax);
-        (!faults.is_empty()).then(|| ConfigProblems::new(&self.name, self.text, faults))
+        let is_good = faults.is_empty() && self.others.is_empty();
+        (!is_good).then(|| ConfigProblems::new(&self.name, self.text, faults).and(self.others))
     }
 
     /// The line of byte `at`, as the decision record names it.

@@ -101,7 +101,8 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
-/// Every problem of one file, in the order of its lines.
+/// Every problem of one file, in the order of its lines, and of the files that
+/// it names.
 ///
 /// `Display` draws them with carets and colours; print it through `anstream`,
 /// which takes the colours out for pipes and `NO_COLOR`.
@@ -111,6 +112,8 @@ pub(crate) struct ConfigProblems {
     text: String,
     faults: Vec<Fault>,
     problems: Vec<Problem>,
+    /// Of the files that this one names.
+    others: Vec<Self>,
 }
 
 impl ConfigProblems {
@@ -135,14 +138,25 @@ impl ConfigProblems {
             text: text.to_owned(),
             faults,
             problems,
+            others: Vec::new(),
         }
+    }
+
+    /// With the problems of the files that this one names.
+    pub(super) fn and(mut self, others: Vec<Self>) -> Self {
+        let theirs = others
+            .iter()
+            .flat_map(|other| other.problems.iter().cloned());
+        self.problems.extend(theirs);
+        self.others = others;
+        self
     }
 
     pub(super) fn one(name: &str, text: &str, fault: Fault) -> Self {
         Self::new(name, text, vec![fault])
     }
 
-    /// Every problem, in the order of the lines.
+    /// Every problem, in the order of the lines; those of other files last.
     pub(crate) fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -159,9 +173,18 @@ impl fmt::Display for ConfigProblems {
             f.write_str(&draw(&renderer, &self.name, &lines, fault))?;
         }
         match self.faults.len().saturating_sub(MOST_SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n\nand {more} more"),
+            0 => {}
+            more => write!(f, "\n\nand {more} more")?,
         }
+        for (number, other) in self.others.iter().enumerate() {
+            let gap = if number > 0 || !self.faults.is_empty() {
+                "\n\n"
+            } else {
+                ""
+            };
+            write!(f, "{gap}{other}")?;
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod broken;
 mod fuzz_corpus;
+#[cfg(feature = "cedar")]
+mod policies;
 
 use std::path::Path;
 
@@ -51,6 +53,28 @@ fn each_kind_of_problem_is_shown_with_its_place_and_what_to_do() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What policies forbid would be open, were they passed over.
+#[cfg(not(feature = "cedar"))]
+#[test]
+fn auz_013_a_build_without_policies_refuses_a_configuration_that_has_some() {
+    let text = "audience = \"orders-api\"\n\n[policies]\nfiles = [\"policies/*.cedar\"]\n";
+    assert_eq!(
+        shown(text),
+        "error: this doorward was built without policies
+ --> doorward.toml:3:2
+  |
+3 | [policies]
+  |  ^^^^^^^^
+  |
+  = help: build it with `--features cedar`"
+    );
+    for other in ["policies.files = []\n", "policies = false\n"] {
+        let problems = Config::parse("doorward.toml", other).unwrap_err();
+        let wanted = [(1, "this doorward was built without policies")];
+        assert_eq!(messages(&problems), wanted, "{other}");
+    }
 }
 
 #[test]

@@ -218,7 +218,13 @@ impl Inner {
         }
     }
 
+    /// By the permission alone, where that says it all: what policies say of a
+    /// request is not known without one.
     fn may(&self, permission: &Permission, token: &str) -> Decided {
+        let gateway = self.gateway.get().ok_or(None)?;
+        if gateway.is_governed(permission) {
+            return Err(Some(Reason::PolicyError.code()));
+        }
         let trace_id = TraceId::from_bytes(random());
         let now = SystemClock.now();
         let mut decision = Decision::new(trace_id, now.millis(), "", "");

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::{Settings, follow::warn, verifiers::Verifiers};
 use crate::{
-    config::Config,
+    config::{Config, PolicyFiles},
     data_folder::{DataFolder, LastUp},
     output,
 };
@@ -47,10 +47,47 @@ fn is_narrower(now: &Given, before: &Given) -> bool {
 }
 
 /// What changes when a file is saved; `None` while it is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(Option<(SystemTime, u64, u64)>);
+type Saved = Option<(SystemTime, u64, u64)>;
+
+/// What changes when a file, or one of the files that it names, is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    own: Saved,
+    policies: PolicyFiles,
+    of_policies: Vec<(PathBuf, Saved)>,
+}
 
 impl Stamp {
+    /// The stamp of a configuration, and of the policies that it names. Take it
+    /// *before* reading the file.
+    pub(crate) fn of_configuration(path: &Path) -> Self {
+        let own = Self::of(path).own;
+        Self::with(own, PolicyFiles::of(path))
+    }
+
+    /// The stamp of the same configuration now.
+    fn again(&self, path: &Path) -> Self {
+        let own = Self::of(path).own;
+        match own == self.own {
+            // What it names is what it named.
+            true => Self::with(own, self.policies.clone()),
+            false => Self::with(own, PolicyFiles::of(path)),
+        }
+    }
+
+    fn with(own: Saved, policies: PolicyFiles) -> Self {
+        let files = policies.files().into_iter();
+        let of_policies = files.map(|file| {
+            let saved = Self::of(&file).own;
+            (file, saved)
+        });
+        Self {
+            own,
+            of_policies: of_policies.collect(),
+            policies,
+        }
+    }
+
     /// The stamp of the file at `path` now. Take it *before* reading the file,
     /// so that a save in between is noticed.
     pub(crate) fn of(path: &Path) -> Self {
@@ -58,7 +95,11 @@ impl Stamp {
         let read = |metadata: std::fs::Metadata| {
             Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
         };
-        Self(std::fs::metadata(path).ok().and_then(read))
+        Self {
+            own: std::fs::metadata(path).ok().and_then(read),
+            policies: PolicyFiles::default(),
+            of_policies: Vec::new(),
+        }
     }
 }
 
@@ -93,7 +134,7 @@ impl Reload {
     ) -> Self {
         Self {
             file: settings.config_file.clone(),
-            applied: settings.config_stamp,
+            applied: settings.config_stamp.clone(),
             served: settings.config.clone(),
             followers,
             issuer: issuer.cloned(),
@@ -113,15 +154,15 @@ impl Reload {
     fn follow(mut self, file: PathBuf) -> JoinHandle<()> {
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(INTERVAL);
-            let mut last = self.applied;
+            let mut last = self.applied.clone();
             loop {
                 ticks.tick().await;
                 self.settle().await;
-                let present = Stamp::of(&file);
+                let present = last.again(&file);
                 // Only what stood still for one tick: half a file may be valid
                 // and lack the last route's conditions.
                 let is_still = present == last;
-                last = present;
+                last = present.clone();
                 if is_still && present != self.applied {
                     self.load(&file, present).await;
                 }
@@ -131,7 +172,7 @@ impl Reload {
 
     async fn load(&mut self, file: &Path, stamp: Stamp) {
         let loaded = Config::load(file);
-        if Stamp::of(file) != stamp {
+        if stamp.again(file) != stamp {
             // Saved while it was read: the next ticks see it again.
             return;
         }
@@ -147,6 +188,10 @@ impl Reload {
 
     async fn apply(&mut self, config: Config, file: &Path) {
         let count = config.routes.routes().len();
+        let policies = match config.policies {
+            0 => String::new(),
+            policies => format!(" under {policies} policies"),
+        };
         for setting in config.settings_that_differ(&self.served) {
             warn(&format!(
                 "`{setting}` changed: it takes effect with a restart"
@@ -170,7 +215,10 @@ impl Reload {
             ));
         }
         self.followers.routes.store(Arc::new(config.routes));
-        output::note(format!("  {} now serves {count} routes", file.display()));
+        output::note(format!(
+            "  {} now serves {count} routes{policies}",
+            file.display()
+        ));
         self.settle().await;
     }
 

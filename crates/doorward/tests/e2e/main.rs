@@ -17,6 +17,8 @@ mod harness;
 mod nodes;
 mod observability;
 mod openapi;
+#[cfg(feature = "cedar")]
+mod policies;
 #[expect(dead_code, reason = "the issuer's own tests look into its folder too")]
 #[path = "../../../doorward-issuer/tests/domain/postgres_server.rs"]
 mod postgres_server;

@@ -3,6 +3,8 @@
 //! `explain METHOD URL` asks the running server; this asks the file, so that an
 //! edit can be tried before it is served.
 
+use std::net::IpAddr;
+
 use clap::Args;
 use doorward_policy::{decision::Outcome, permission::PermissionPattern, role::Roles};
 use doorward_verify::clock::Clock as _;
@@ -14,7 +16,7 @@ use crate::{
     decision_view,
     exit::{Answer, Failure},
     output,
-    rehearsal::{Claims, Rehearsal},
+    rehearsal::{Asked, Claims, Rehearsal},
     system::SystemClock,
 };
 
@@ -25,6 +27,9 @@ pub(in crate::cli) struct Check {
     method: String,
     /// Path, such as /orders/7
     path: String,
+    /// Address that it comes from; without it what asks for one denies
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
     #[command(flatten)]
     caller: Caller,
 }
@@ -66,7 +71,12 @@ impl Check {
         let claims = self.caller.claims(place, &config.roles)?;
         let rehearsal = Rehearsal::of(config)?;
         let method = self.method.to_ascii_uppercase();
-        let judging = rehearsal.judge(&method, &self.path, claims.as_ref(), SystemClock.now());
+        let asked = Asked {
+            method: &method,
+            target: &self.path,
+            peer: self.from,
+        };
+        let judging = rehearsal.judge(&asked, claims.as_ref(), SystemClock.now());
         let decision = runtime()?.block_on(judging)?;
         if place.json {
             output::json(&decision);

@@ -1,11 +1,13 @@
 //! One decision that is wanted, and what became of it.
 
+use std::net::IpAddr;
+
 use doorward_policy::decision::{Decision, Outcome, Reason};
 use doorward_verify::clock::Timestamp;
 
 use crate::{
     exit::Failure,
-    rehearsal::{Claims, Rehearsal},
+    rehearsal::{Asked, Claims, Rehearsal},
 };
 
 /// A decision that is wanted.
@@ -17,6 +19,10 @@ pub(super) struct Case {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) caller: Option<Claims>,
+    /// Where the request comes from, if that is said.
+    pub(super) peer: Option<IpAddr>,
+    /// When, if not now.
+    pub(super) at: Option<Timestamp>,
     pub(super) wanted: Wanted,
 }
 
@@ -58,7 +64,12 @@ impl Case {
                 verdict,
             });
         }
-        let judging = rehearsal.judge(&self.method, &self.target, self.caller.as_ref(), now);
+        let asked = Asked {
+            method: &self.method,
+            target: &self.target,
+            peer: self.peer,
+        };
+        let judging = rehearsal.judge(&asked, self.caller.as_ref(), self.at.unwrap_or(now));
         let decision = Box::new(judging.await?);
         let verdict = match self.wanted.is_met_by(&decision) {
             true => Verdict::Passed(decision),

@@ -6,6 +6,7 @@
 //! revocation) says nothing about a configuration and is skipped.
 
 use doorward_policy::decision::{Decision, Outcome, Reason};
+use doorward_verify::clock::Timestamp;
 use serde_json::Value;
 
 use super::case::{Case, Wanted};
@@ -55,6 +56,8 @@ fn case(source: String, decision: &Decision) -> Case {
         method: decision.method.clone(),
         target: decision.path.clone(),
         caller: caller.map(|caller| Claims::recorded(caller, decision.at_ms)),
+        peer: decision.peer,
+        at: Some(Timestamp::from_millis(decision.at_ms)),
         wanted,
     }
 }
@@ -63,9 +66,10 @@ fn case(source: String, decision: &Decision) -> Case {
 fn outcome_of(decision: &Decision) -> Result<Outcome, String> {
     let reason = decision.reason;
     match reason {
-        Reason::PublicRoute | Reason::Authenticated | Reason::PermissionGranted => {
-            Ok(Outcome::Allowed)
-        }
+        Reason::PublicRoute
+        | Reason::Authenticated
+        | Reason::PermissionGranted
+        | Reason::PermittedByPolicy => Ok(Outcome::Allowed),
         // It was let in, and failed behind.
         Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => {
             Ok(Outcome::Allowed)
@@ -75,6 +79,8 @@ fn outcome_of(decision: &Decision) -> Result<Outcome, String> {
         | Reason::AmbiguousPath
         | Reason::NoToken
         | Reason::MissingPermission
+        | Reason::ForbiddenByPolicy
+        | Reason::PolicyError
         | Reason::WrongTenant
         | Reason::ConditionFailed
         | Reason::InsufficientUserAuthentication => Ok(Outcome::Denied),

@@ -1,12 +1,13 @@
 //! Decisions that somebody wrote down (docs/policy-testing.md).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use doorward_policy::decision::{Outcome, Reason};
 use doorward_policy::permission::PermissionPattern;
+use doorward_verify::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use toml::Spanned;
+use toml::{Spanned, value::Datetime};
 
 use super::case::{Case, Wanted};
 use crate::{
@@ -37,6 +38,10 @@ struct Test {
     #[serde(rename = "as")]
     named: Option<String>,
     caller: Option<Caller>,
+    /// Address that the request comes from.
+    from: Option<IpAddr>,
+    /// When it comes; now, if nothing is said.
+    at: Option<Datetime>,
     expect: Expected,
     reason: Option<String>,
 }
@@ -144,6 +149,8 @@ impl Reader<'_> {
             method: method.to_owned(),
             target: target.trim_start().to_owned(),
             caller: self.caller(line, test, callers),
+            peer: test.from,
+            at: test.at.and_then(|at| self.moment(line, at)),
             wanted: Wanted::Written(
                 match test.expect {
                     Expected::Allowed => Outcome::Allowed,
@@ -232,6 +239,15 @@ impl Reader<'_> {
         }
     }
 
+    fn moment(&mut self, line: usize, at: Datetime) -> Option<Timestamp> {
+        let moment = moment(at);
+        if moment.is_none() {
+            let message = format!("`at = {at}` is no moment; write it like 2026-11-22T09:30:00Z");
+            self.problem(line, &message);
+        }
+        moment
+    }
+
     fn role_names(&self) -> Vec<String> {
         let names = self.config.roles.names();
         names.map(ToString::to_string).collect()
@@ -248,5 +264,50 @@ impl Reader<'_> {
             self.problem(line, &format!("there is no reason `{code}`; {hint}"));
         }
         known.copied()
+    }
+}
+
+/// A date and a time of UTC; where another offset is written, it is none.
+fn moment(at: Datetime) -> Option<Timestamp> {
+    let (date, time) = (at.date?, at.time?);
+    if at.offset? != toml::value::Offset::Z || date.year < 1970 {
+        return None;
+    }
+    let (year, month) = (u64::from(date.year), u64::from(date.month));
+    // Years that begin with March: the odd day of a leap year is their last.
+    let (year, month) = match month {
+        1 | 2 => (year - 1, month + 9),
+        _ => (year, month - 3),
+    };
+    let leaps = year / 4 - year / 100 + year / 400;
+    let days = year * 365 + leaps + (month * 153 + 2) / 5 + u64::from(date.day) - 1;
+    // 1 March of year 0 to 1 January 1970.
+    let days = days.checked_sub(719_468)?;
+    let seconds = u64::from(time.hour) * 3600 + u64::from(time.minute) * 60;
+    let seconds = seconds + u64::from(time.second.unwrap_or_default());
+    Some(Timestamp::from_millis((days * 86_400 + seconds) * 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    fn millis(text: &str) -> Option<u64> {
+        Some(moment(text.parse().ok()?)?.millis())
+    }
+
+    #[test]
+    fn a_moment_is_a_date_and_a_time_of_utc() {
+        assert_eq!(millis("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(millis("2024-02-29T12:00:01Z"), Some(1_709_208_001_000));
+        assert_eq!(millis("2026-11-22T17:45:10Z"), Some(1_795_369_510_000));
+        for none in [
+            "2026-11-22",
+            "09:30:00",
+            "2026-11-22T09:30:00",
+            "2026-11-22T09:30:00+01:00",
+        ] {
+            assert_eq!(millis(none), None, "{none}");
+        }
     }
 }

@@ -1181,7 +1181,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, tokens, dpop, trusted_issuer, revocations, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, tokens, dpop, trusted_issuer, revocations, roles, route
 "#,
     },
     Broken {

@@ -38,8 +38,7 @@ fn the_shape_of_every_answer() {
     place.write("password", GOOD);
     let run = |arguments: &[&str]| place.run(&[arguments, &["--json"]].concat());
     has_shape(&run(&["init"]), 0, json!({ "written": "string" }));
-    let checked =
-        json!({ "file": "string", "routes": "number", "roles": "number", "problems": [] });
+    let checked = json!({ "file": "string", "routes": "number", "roles": "number", "policies": "number", "problems": [] });
     has_shape(&run(&["config", "check"]), 0, checked);
 
     let user = json!({
