@@ -1,7 +1,20 @@
-//! The one type of the issuer that the configuration reads, roughly: what makes
-//! an address of a database good is not what is fuzzed.
+//! What the configuration reads of the issuer, roughly: what makes an address of
+//! a database good is not what is fuzzed, nor how large a token may be.
+
+pub mod access_token;
+pub mod config;
 
 use std::fmt;
+
+/// How tokens say what their holder may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PermissionForm {
+    /// By name.
+    #[default]
+    Names,
+    /// By number where names do not fit.
+    Numbers,
+}
 
 /// Something that begins like the address of a PostgreSQL database.
 #[derive(Clone, Debug)]
