@@ -18,7 +18,10 @@ use zeroize::Zeroizing;
 pub use api_keys::{ApiKeyProblem, NewApiKey, NewKeyText, NewOwner};
 pub use clients::{NewClient, NewSecret};
 pub use export::{EXPORT_PAGE, ExportPage};
-pub use import::{IMPORT_BATCH, Import, ImportBatch, ImportCounts, ImportEnd, Imported, Standing};
+pub use import::{
+    Difference, IMPORT_BATCH, IMPORT_ROLES, Import, ImportBatch, ImportCounts, ImportEnd, Imported,
+    Standing,
+};
 
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},

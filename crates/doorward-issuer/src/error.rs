@@ -6,7 +6,7 @@
 use doorward_policy::permission::PermissionError;
 
 use crate::{
-    admin::ApiKeyProblem,
+    admin::{ApiKeyProblem, Difference},
     client::{ClientName, ClientNameError},
     master_key::MasterKeyError,
     password::{HashError, HashingError, WeakPassword},
@@ -190,6 +190,16 @@ pub enum AdminError {
         username: Username,
         /// Which one, from 1.
         line: u64,
+    },
+    /// Whom an import would change is not who the line means.
+    #[error("line {line}: the user {username} {difference}")]
+    UserDiffers {
+        /// Whose line it is.
+        username: Username,
+        /// Which one, from 1.
+        line: u64,
+        /// In what.
+        difference: Difference,
     },
     /// The tenant name is taken.
     #[error("there is a tenant {0} already")]

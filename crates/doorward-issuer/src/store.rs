@@ -99,7 +99,7 @@ pub(crate) use row_mac::RowMacs;
 pub(crate) use second_factors::TotpRow;
 pub(crate) use sessions::{NewSession, SessionRow};
 pub(crate) use transaction::Tx;
-pub(crate) use transfer::{ExportedRow, NewAccount, NewGrant};
+pub(crate) use transfer::{ExportedRow, NewAccount, NewGrant, Taken};
 
 /// Most rows of a table that one purge deletes: bounds how long it holds
 /// locks.

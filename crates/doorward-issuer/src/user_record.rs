@@ -14,7 +14,9 @@
 //!
 //! Not here: files, and what is in the database already (`admin`).
 
-use doorward_policy::role::Roles;
+use std::collections::BTreeSet;
+
+use doorward_policy::role::{RoleName, Roles};
 use doorward_verify::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -83,9 +85,14 @@ pub struct RolesElsewhere {
 pub struct ImportedUser {
     pub(crate) username: Username,
     pub(crate) id: Option<UserId>,
+    /// Of an account that is made.
     pub(crate) home_tenant: TenantName,
-    /// Tenant and role, in order, each once.
-    pub(crate) grants: Vec<(TenantName, String)>,
+    /// Whether the line names it.
+    pub(crate) names_tenant: bool,
+    /// Roles in the home tenant, wherever that is.
+    pub(crate) roles: Vec<String>,
+    /// Tenant and role.
+    pub(crate) roles_elsewhere: Vec<(TenantName, String)>,
     pub(crate) disabled: Option<bool>,
     pub(crate) created_at_ms: Option<u64>,
     pub(crate) password_hash: Option<PasswordHash>,
@@ -148,6 +155,22 @@ impl ImportedUser {
         self.id.as_ref()
     }
 
+    /// How many roles the line gives: rows that an import writes.
+    pub fn role_count(&self) -> usize {
+        self.roles.len() + self.roles_elsewhere.len()
+    }
+
+    /// The roles of a user who is at home in `home`, in order, each once.
+    pub(crate) fn grants<'a>(
+        &'a self,
+        home: &'a TenantName,
+    ) -> BTreeSet<(&'a TenantName, &'a str)> {
+        let at_home = self.roles.iter().map(|role| (home, role.as_str()));
+        let elsewhere = self.roles_elsewhere.iter();
+        let elsewhere = elsewhere.map(|(tenant, role)| (tenant, role.as_str()));
+        at_home.chain(elsewhere).collect()
+    }
+
     /// The kind of password hash, if there is one.
     pub fn hash_kind(&self) -> Option<&'static str> {
         self.password_hash.as_ref().map(PasswordHash::kind)
@@ -177,17 +200,15 @@ impl Reading<'_> {
         let tenant = record.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
         let home_tenant = self.good(TenantName::parse(tenant));
         let id = record.id.map(|id| self.id(id));
-        let mut grants = Vec::new();
-        if let Some(home) = &home_tenant {
-            self.grants(home, record.roles, &mut grants);
-        }
+        let roles = self.roles(record.roles);
+        let mut roles_elsewhere = Vec::new();
         for elsewhere in record.roles_elsewhere {
-            if let Some(tenant) = self.good(TenantName::parse(&elsewhere.tenant)) {
-                self.grants(&tenant, elsewhere.roles, &mut grants);
+            let tenant = self.good(TenantName::parse(&elsewhere.tenant));
+            let roles = self.roles(elsewhere.roles);
+            if let Some(tenant) = tenant {
+                roles_elsewhere.extend(roles.into_iter().map(|role| (tenant.clone(), role)));
             }
         }
-        grants.sort();
-        grants.dedup();
         if let Some(at) = record.created_at_ms {
             self.moment(at);
         }
@@ -197,7 +218,9 @@ impl Reading<'_> {
                 username,
                 id,
                 home_tenant,
-                grants,
+                names_tenant: record.tenant.is_some(),
+                roles,
+                roles_elsewhere,
                 disabled: record.disabled,
                 created_at_ms: record.created_at_ms,
                 password_hash,
@@ -222,23 +245,16 @@ impl Reading<'_> {
         UserId::from_text(text)
     }
 
-    fn grants(
-        &mut self,
-        tenant: &TenantName,
-        roles: Vec<String>,
-        grants: &mut Vec<(TenantName, String)>,
-    ) {
-        for role in roles {
-            if self.roles.get(&role).is_some() {
-                grants.push((tenant.clone(), role));
-                continue;
+    /// Those that the configuration has.
+    fn roles(&mut self, mut roles: Vec<String>) -> Vec<String> {
+        roles.retain(|role| {
+            let is_there = self.roles.get(role).is_some();
+            if !is_there {
+                self.problems.push(no_role(role));
             }
-            let shown: String = role.chars().take(64).collect();
-            self.problems.push(RecordProblem {
-                about: About::Role(shown.clone()),
-                ..RecordProblem::of(format!("the configuration has no role `{shown}`"))
-            });
-        }
+            is_there
+        });
+        roles
     }
 
     fn moment(&mut self, at_ms: u64) {
@@ -261,20 +277,78 @@ impl Reading<'_> {
     }
 }
 
-/// The JSON parser's words without the values that it repeats.
+/// Names a role that could be one. What could not may be a password hash that
+/// came into the wrong column.
+fn no_role(role: &str) -> RecordProblem {
+    if RoleName::parse(role).is_err() {
+        return RecordProblem::of("a role name is not valid");
+    }
+    RecordProblem {
+        about: About::Role(role.to_owned()),
+        ..RecordProblem::of(format!("the configuration has no role `{role}`"))
+    }
+}
+
+/// What the JSON parser wants instead of a value, in its words and in ours.
+const WANTED: [(&str, &str); 6] = [
+    (", expected a string", "a string"),
+    (", expected a boolean", "true or false"),
+    (", expected u64", "a whole number"),
+    (", expected a sequence", "a list"),
+    (", expected struct UserRecord", "an object"),
+    (", expected struct RolesElsewhere", "an object"),
+];
+
+/// Longest name of a member that is repeated: the longest there is, misspelt.
+const LONGEST_MEMBER: usize = 20;
+
+/// The members of a user.
+const MEMBERS: &str = "one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, \
+                       `disabled`, `created_at_ms`, `password_hash`";
+
+/// The JSON parser's words without the values that it repeats: only what is
+/// known here is passed on.
 fn unreadable(error: &serde_json::Error) -> RecordProblem {
-    let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or_default();
-    let message = match said.split_once(", expected ") {
-        Some((kind, expected)) if kind.starts_with("invalid ") => {
-            format!("a member has a value of the wrong kind; expected {expected}")
-        }
-        _ => format!("not a user as a JSON object: {said}"),
+    let text = error.to_string();
+    let said = text.rsplit_once(" at line ").map_or("", |(said, _)| said);
+    let wanted = WANTED.iter().find(|(theirs, _)| said.ends_with(theirs));
+    let message = match wanted {
+        // Of the syntax the parser speaks in words of its own only.
+        _ if !error.is_data() => format!("not a user as a JSON object: {said}"),
+        Some((_, ours)) => format!("a member has a value of the wrong kind; expected {ours}"),
+        None => match member(said) {
+            Some(("unknown", name)) => {
+                let name = name.map_or(String::new(), |name| format!(" `{name}`"));
+                format!("not a user as a JSON object: unknown member{name}; expected {MEMBERS}")
+            }
+            Some((what, Some(name))) => {
+                format!("not a user as a JSON object: {what} member `{name}`")
+            }
+            _ => "not a user as a JSON object".to_owned(),
+        },
     };
     RecordProblem {
         column: Some(error.column()),
         ..RecordProblem::of(message)
     }
+}
+
+/// What is the matter with a member, and its name if it looks like one.
+fn member(said: &str) -> Option<(&'static str, Option<&str>)> {
+    let kinds = ["unknown", "missing", "duplicate"].into_iter();
+    let (kind, rest) = kinds
+        .filter_map(|kind| Some((kind, said.strip_prefix(kind)?)))
+        .next()?;
+    let quoted = rest.strip_prefix(" field `")?;
+    // To the mark before the list of those that there are, which is the last of
+    // its kind whatever the name holds.
+    let name = match quoted.rsplit_once("`, expected ") {
+        Some((name, _)) => name,
+        None => quoted.strip_suffix('`')?,
+    };
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    let is_name = name.len() <= LONGEST_MEMBER && name.bytes().all(letters);
+    Some((kind, is_name.then_some(name)))
 }
 
 #[cfg(test)]

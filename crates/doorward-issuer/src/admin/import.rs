@@ -24,7 +24,7 @@ use crate::{
     password::PasswordHash,
     revocation::revoke_user_tokens,
     session::EndCause,
-    store::{NewAccount, NewGrant, Tx, contention::again},
+    store::{NewAccount, NewGrant, Taken, Tx, contention::again},
     tenant::TenantName,
     user::{User, UserId},
     user_record::ImportedUser,
@@ -32,6 +32,9 @@ use crate::{
 
 /// Users of one transaction: bounds for how long others wait to write.
 pub const IMPORT_BATCH: usize = 1000;
+
+/// Roles after which a batch ends, for the same reason.
+pub const IMPORT_ROLES: usize = 5000;
 
 /// An import, from its first batch to its last.
 #[derive(Clone, Debug)]
@@ -57,8 +60,22 @@ pub enum Standing {
     New,
     /// The name is there.
     There,
+    /// The name is there, and is not who the line means: left alone like any
+    /// other who is there, and never changed.
+    Differs(Difference),
     /// The name is not there, and the id is another account's.
     IdTaken,
+}
+
+/// Why a user who is there is another than the line means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    /// The line names a tenant that is not the user's home.
+    #[error("belongs to another tenant")]
+    Tenant,
+    /// The line names an id that is not the user's.
+    #[error("has another id")]
+    Id,
 }
 
 /// What became of one user.
@@ -117,22 +134,10 @@ impl Admin {
 
     /// How each of these users stands with what is there.
     pub async fn standings(&self, batch: ImportBatch<'_>) -> Result<Vec<Standing>, AdminError> {
-        let users = || batch.users.iter().map(|(_, user)| user);
-        let names: Vec<&str> = users().map(|user| user.username.as_str()).collect();
-        let ids: Vec<&str> = users()
-            .filter_map(|user| Some(user.id()?.as_str()))
-            .collect();
-        let (names, ids) = self.issuer.store().taken(&names, &ids).await?;
-        let standing = |user: &ImportedUser| {
-            if names.contains(user.username.as_str()) {
-                Standing::There
-            } else if user.id().is_some_and(|id| ids.contains(id.as_str())) {
-                Standing::IdTaken
-            } else {
-                Standing::New
-            }
-        };
-        Ok(users().map(standing).collect())
+        let (names, ids) = batch.names_and_ids();
+        let taken = self.issuer.store().taken(&names, &ids).await?;
+        let users = batch.users.iter();
+        Ok(users.map(|(_, user)| Standing::of(user, &taken)).collect())
     }
 
     /// Imports a batch: all that is new of it, or nothing. Who is there already
@@ -140,7 +145,8 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`AdminError::UserIdTaken`], and the store.
+    /// [`AdminError::UserIdTaken`], [`AdminError::UserDiffers`] if users are
+    /// changed, and the store.
     pub async fn import_batch(
         &self,
         import: &Import,
@@ -148,8 +154,8 @@ impl Admin {
     ) -> Result<Vec<Imported>, AdminError> {
         let mut outcomes = again(|| self.try_import_batch(import, batch)).await?;
         if import.update {
-            for ((_, user), outcome) in batch.users.iter().zip(&mut outcomes) {
-                if *outcome == Imported::Existing && again(|| self.update(user)).await? {
+            for ((line, user), outcome) in batch.users.iter().zip(&mut outcomes) {
+                if *outcome == Imported::Existing && again(|| self.update(user, *line)).await? {
                     *outcome = Imported::Updated;
                 }
             }
@@ -184,26 +190,43 @@ impl Admin {
     ) -> Result<Vec<Imported>, AdminError> {
         let mut tx = self.issuer.store().begin().await?;
         let now = self.now();
-        self.make_tenants(&mut tx, batch, now).await?;
-        let new: Vec<_> = batch
-            .users
-            .iter()
-            .map(|(_, user)| self.account(user))
-            .collect();
-        let added = tx.insert_accounts(&new).await?;
-        let mut outcomes = Vec::with_capacity(new.len());
-        let mut grants = Vec::new();
-        for ((line, user), account) in batch.users.iter().zip(&new) {
+        let (names, ids) = batch.names_and_ids();
+        let taken = tx.taken(&names, &ids).await?;
+        let mut new = Vec::new();
+        for (line, user) in batch.users {
+            match Standing::of(user, &taken) {
+                Standing::New => new.push(user),
+                Standing::IdTaken => return Err(id_taken(user, *line)),
+                Standing::Differs(difference) if import.update => {
+                    return Err(differs(user, *line, difference));
+                }
+                Standing::There | Standing::Differs(_) => {}
+            }
+        }
+        self.make_tenants(&mut tx, &new, now).await?;
+        let accounts: Vec<_> = new.iter().map(|user| self.account(user)).collect();
+        let added = tx.insert_accounts(&accounts).await?;
+        let mut grants: Vec<NewGrant<'_>> = Vec::new();
+        for (user, account) in new.iter().zip(&accounts) {
+            // Another may have taken the name since, and stays as that made it.
             if added.contains(user.username.as_str()) {
-                grants.extend(account.grants(user));
-                outcomes.push(Imported::Added);
-                continue;
+                let of_user = user.grants(&user.home_tenant).into_iter();
+                grants.extend(of_user.map(|(tenant, role)| (&account.user.id, tenant, role)));
             }
-            // An id that was drawn is nobody else's.
-            if user.id.is_some() && !tx.has_account(&user.username).await? {
-                return Err(taken(user, *line));
-            }
-            outcomes.push(Imported::Existing);
+        }
+        let now_taken = match added.len() == new.len() {
+            true => taken,
+            false => tx.taken(&names, &ids).await?,
+        };
+        let mut outcomes = Vec::with_capacity(batch.users.len());
+        for (line, user) in batch.users {
+            outcomes.push(match added.contains(user.username.as_str()) {
+                true => Imported::Added,
+                false if now_taken.by_name.contains_key(user.username.as_str()) => {
+                    Imported::Existing
+                }
+                false => return Err(id_taken(user, *line)),
+            });
         }
         tx.insert_grants(&grants, now).await?;
         if let (Some((first, _)), Some((last, _)), false) =
@@ -223,13 +246,13 @@ impl Admin {
     async fn make_tenants(
         &self,
         tx: &mut Tx,
-        batch: ImportBatch<'_>,
+        users: &[&ImportedUser],
         now: Timestamp,
     ) -> Result<(), AdminError> {
         let mut tenants = BTreeSet::new();
-        for (_, user) in batch.users {
+        for user in users {
             tenants.insert(&user.home_tenant);
-            tenants.extend(user.grants.iter().map(|(tenant, _)| tenant));
+            tenants.extend(user.roles_elsewhere.iter().map(|(tenant, _)| tenant));
         }
         for tenant in tenants {
             if tx.insert_tenant(tenant, now).await? {
@@ -263,16 +286,22 @@ impl Admin {
 
     /// Makes a user who is there what the line says; `false` if it is so. Roles
     /// are added, none is taken away; home tenant, id and age stay.
-    async fn update(&self, imported: &ImportedUser) -> Result<bool, AdminError> {
+    async fn update(&self, imported: &ImportedUser, line: u64) -> Result<bool, AdminError> {
         let mut tx = self.issuer.store().begin().await?;
         let Some(account) = tx.account(&imported.username).await? else {
             return Err(AdminError::NoSuchUser(imported.username.clone()));
         };
+        let (id, home) = (account.id.as_str(), account.home_tenant.as_str());
+        if let Some(difference) = Difference::between(imported, id, home) {
+            return Err(differs(imported, line, difference));
+        }
         // Not before the account is held: see `revocation`.
         let now = self.now();
         let user = account.id.clone();
         let mut change = UserChange { tx, user, now };
-        let granted = self.add_grants(&mut change, imported).await?;
+        let granted = self
+            .add_grants(&mut change, &imported.grants(&account.home_tenant))
+            .await?;
         let stored = account.password_hash.as_ref().map(PasswordHash::to_phc);
         let hash = imported.password_hash.as_ref();
         let hash = hash.filter(|hash| stored != Some(hash.to_phc()));
@@ -297,11 +326,11 @@ impl Admin {
     async fn add_grants(
         &self,
         change: &mut UserChange,
-        imported: &ImportedUser,
+        grants: &BTreeSet<(&TenantName, &str)>,
     ) -> Result<bool, AdminError> {
         let UserChange { tx, user, now } = change;
         let mut granted = false;
-        for (tenant, role) in &imported.grants {
+        for (tenant, role) in grants {
             if tx.insert_tenant(tenant, *now).await? {
                 let entry = self.entry(*now, Action::TenantAdd, Object::Tenant(tenant));
                 tx.record(entry.tenant(tenant)).await?;
@@ -321,15 +350,48 @@ impl Admin {
     }
 }
 
-impl NewAccount<'_> {
-    fn grants<'a>(&'a self, imported: &'a ImportedUser) -> impl Iterator<Item = NewGrant<'a>> {
-        let of_user =
-            |(tenant, role): &'a (TenantName, String)| (&self.user.id, tenant, role.as_str());
-        imported.grants.iter().map(of_user)
+impl Standing {
+    fn of(user: &ImportedUser, taken: &Taken) -> Self {
+        if let Some((id, home)) = taken.by_name.get(user.username.as_str()) {
+            return Difference::between(user, id, home).map_or(Self::There, Self::Differs);
+        }
+        match user.id().is_some_and(|id| taken.ids.contains(id.as_str())) {
+            true => Self::IdTaken,
+            false => Self::New,
+        }
     }
 }
 
-fn taken(user: &ImportedUser, line: u64) -> AdminError {
+impl Difference {
+    /// Between a line and who is there under its name. What the line leaves out
+    /// is as it is there.
+    fn between(user: &ImportedUser, id: &str, home: &str) -> Option<Self> {
+        if user.names_tenant && user.home_tenant.as_str() != home {
+            return Some(Self::Tenant);
+        }
+        let is_other = user.id().is_some_and(|wanted| wanted.as_str() != id);
+        is_other.then_some(Self::Id)
+    }
+}
+
+impl<'a> ImportBatch<'a> {
+    fn names_and_ids(self) -> (Vec<&'a str>, Vec<&'a str>) {
+        let users = || self.users.iter().map(|(_, user)| user);
+        let names = users().map(|user| user.username.as_str()).collect();
+        let ids = users().filter_map(|user| Some(user.id()?.as_str()));
+        (names, ids.collect())
+    }
+}
+
+fn id_taken(user: &ImportedUser, line: u64) -> AdminError {
     let username = user.username.clone();
     AdminError::UserIdTaken { username, line }
+}
+
+fn differs(user: &ImportedUser, line: u64, difference: Difference) -> AdminError {
+    AdminError::UserDiffers {
+        username: user.username.clone(),
+        line,
+        difference,
+    }
 }

@@ -42,7 +42,8 @@ enum Scheme {
 
 impl Foreign {
     pub(super) fn parse(text: &str) -> Result<Self, PasswordHashError> {
-        if text.len() > MAX_TEXT || !text.is_ascii() {
+        // A salt may be plain text; a NUL in it is no text for PostgreSQL.
+        if text.len() > MAX_TEXT || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(PasswordHashError::Malformed);
         }
         let scheme = if text.starts_with("$2") {

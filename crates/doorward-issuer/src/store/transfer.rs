@@ -4,7 +4,7 @@
 //! statements are part of the program, however many rows there are. The two
 //! engines take such a text apart with functions of different names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_verify::clock::Timestamp;
 use serde_json::{Value, json};
@@ -40,6 +40,14 @@ pub(crate) struct ExportedRow {
     pub(crate) grants: Vec<(TenantName, String)>,
 }
 
+/// What there is of names and ids.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// By name: id and home tenant.
+    pub(crate) by_name: BTreeMap<String, (String, String)>,
+    pub(crate) ids: BTreeSet<String>,
+}
+
 /// When an account was made stands in no MAC, so it is read beside the row.
 type AccountRow = (
     String,
@@ -54,26 +62,9 @@ type AccountRow = (
 
 impl Store {
     /// Which of these names and ids there are.
-    pub(crate) async fn taken(
-        &self,
-        names: &[&str],
-        ids: &[&str],
-    ) -> Result<(BTreeSet<String>, BTreeSet<String>), StoreError> {
-        let rows: Vec<(String, String)> = Statement::differing(
-            "SELECT username, id FROM account
-                 WHERE username IN (SELECT value FROM json_each($1))
-             UNION SELECT username, id FROM account
-                 WHERE id IN (SELECT value FROM json_each($2))",
-            "SELECT username, id FROM account
-                 WHERE username IN (SELECT json_array_elements_text(CAST($1 AS json)))
-             UNION SELECT username, id FROM account
-                 WHERE id IN (SELECT json_array_elements_text(CAST($2 AS json)))",
-        )
-        .bind(json!(names).to_string())
-        .bind(json!(ids).to_string())
-        .fetch_all(self.readers())
-        .await?;
-        Ok(rows.into_iter().unzip())
+    pub(crate) async fn taken(&self, names: &[&str], ids: &[&str]) -> Result<Taken, StoreError> {
+        let rows = taken(names, ids).fetch_all(self.readers()).await?;
+        Ok(Taken::of(rows))
     }
 
     /// Accounts by name with their roles, and the last name that was looked at:
@@ -151,7 +142,43 @@ impl Store {
     }
 }
 
+impl Taken {
+    fn of(rows: Vec<(String, String, String)>) -> Self {
+        let mut taken = Self::default();
+        for (name, id, home) in rows {
+            taken.ids.insert(id.clone());
+            taken.by_name.insert(name, (id, home));
+        }
+        taken
+    }
+}
+
+fn taken(names: &[&str], ids: &[&str]) -> Statement<'static> {
+    Statement::differing(
+        "SELECT username, id, home_tenant FROM account
+             WHERE username IN (SELECT value FROM json_each($1))
+         UNION SELECT username, id, home_tenant FROM account
+             WHERE id IN (SELECT value FROM json_each($2))",
+        "SELECT username, id, home_tenant FROM account
+             WHERE username IN (SELECT json_array_elements_text(CAST($1 AS json)))
+         UNION SELECT username, id, home_tenant FROM account
+             WHERE id IN (SELECT json_array_elements_text(CAST($2 AS json)))",
+    )
+    .bind(json!(names).to_string())
+    .bind(json!(ids).to_string())
+}
+
 impl Tx {
+    /// Which of these names and ids there are.
+    pub(crate) async fn taken(
+        &mut self,
+        names: &[&str],
+        ids: &[&str],
+    ) -> Result<Taken, StoreError> {
+        let rows = taken(names, ids).fetch_all(self.connection()).await?;
+        Ok(Taken::of(rows))
+    }
+
     /// Makes those whose name, and id, is free; the names of these.
     pub(crate) async fn insert_accounts(
         &mut self,
@@ -240,15 +267,6 @@ impl Tx {
                 "insert_grants changed {inserted} rows"
             ))),
         }
-    }
-
-    /// Whether there is an account of that name.
-    pub(crate) async fn has_account(&mut self, username: &Username) -> Result<bool, StoreError> {
-        let row: Option<(i64,)> = sql("SELECT CAST(1 AS BIGINT) FROM account WHERE username = $1")
-            .bind(username.as_str())
-            .fetch_optional(self.connection())
-            .await?;
-        Ok(row.is_some())
     }
 }
 

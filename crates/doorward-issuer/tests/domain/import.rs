@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use axum::body::Body;
 use doorward_issuer::{
     AdminError, Issuer,
-    admin::{ImportBatch, ImportCounts, ImportEnd, Imported, Standing},
+    admin::{Difference, ImportBatch, ImportCounts, ImportEnd, Imported, Standing},
     http::Peer,
     user_record::ImportedUser,
 };
@@ -298,4 +298,70 @@ async fn rows_that_doorward_did_not_write_are_not_exported() {
     assert!(!exported(&issuer, true).await.contains("bob"));
     issuer.poll_changes().await.unwrap();
     assert_eq!(audited(&issuer, "row.refused").await, 2);
+}
+
+/// A file of one customer changes nobody of another.
+#[tokio::test]
+async fn an_update_does_not_cross_tenants() {
+    let (world, issuer) = World::with_alice().await;
+    let admin = issuer.admin();
+    let (before, entries) = (hash_of(&issuer, "alice").await, audit(&issuer).await.len());
+    let bcrypt = HASHES
+        .lines()
+        .find(|line| line.contains("bcrypt-2b"))
+        .unwrap();
+    let hash = serde_json::from_str::<Value>(bcrypt).unwrap()["password_hash"].to_string();
+    let other_id = "0193b2a0-0000-7000-8000-000000000001";
+    for (said, difference) in [
+        (r#""tenant":"globex""#.to_owned(), Difference::Tenant),
+        (
+            format!(r#""tenant":"acme","id":"{other_id}""#),
+            Difference::Id,
+        ),
+        (format!(r#""id":"{other_id}""#), Difference::Id),
+    ] {
+        let line =
+            format!(r#"{{"username":"alice",{said},"roles":["editor"],"password_hash":{hash}}}"#);
+        let lines = format!("{{\"username\":\"bob\",\"tenant\":\"new\"}}\n{line}");
+        let users = users(&world, &lines);
+        let batch = ImportBatch { users: &users };
+        let standings = admin.standings(batch).await.unwrap();
+        assert_eq!(standings, [Standing::New, Standing::Differs(difference)]);
+        let refused = admin.import_batch(&admin.begin_import(true), batch).await;
+        assert!(
+            matches!(&refused, Err(AdminError::UserDiffers { line: 2, difference: it, .. }) if *it == difference),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(hash_of(&issuer, "alice").await, before);
+    assert_eq!(admin.role_grants("alice").await.unwrap().len(), 1);
+    assert_eq!(audit(&issuer).await.len(), entries, "nothing was imported");
+
+    // A line that names no tenant means the account's own.
+    let line = r#"{"username":"alice","roles":["editor"]}"#;
+    assert_eq!(
+        import(&world, &issuer, line, true).await,
+        [Imported::Updated]
+    );
+    let grants = admin.role_grants("alice").await.unwrap();
+    assert!(
+        grants.iter().all(|grant| grant.tenant.as_str() == "acme"),
+        "{grants:?}"
+    );
+    assert_eq!(grants.len(), 2);
+}
+
+/// Tenants are made for who is added, and not for who is there.
+#[tokio::test]
+async fn who_is_left_alone_brings_no_tenant() {
+    let (world, issuer) = World::with_alice().await;
+    let entries = audit(&issuer).await.len();
+    let line = r#"{"username":"alice","tenant":"nowhere","roles":["reader"],
+        "roles_elsewhere":[{"tenant":"elsewhere","roles":["reader"]}]}"#;
+    let line = line.replace('\n', "");
+    assert_eq!(
+        import(&world, &issuer, &line, false).await,
+        [Imported::Existing]
+    );
+    assert_eq!(audit(&issuer).await.len(), entries);
 }

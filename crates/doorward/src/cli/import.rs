@@ -57,9 +57,17 @@ pub(super) struct Import {
 
 /// Users who were there already: the first of them, and how many.
 #[derive(Default)]
-struct Existing {
+struct Named {
     first: Vec<(u64, String)>,
     count: u64,
+}
+
+/// What an import did, or would do.
+#[derive(Default)]
+struct Outcome {
+    existing: Named,
+    updated: Named,
+    counts: ImportCounts,
 }
 
 /// Most users who are named in an answer.
@@ -85,9 +93,9 @@ impl Import {
         file: File,
     ) -> Result<Answer, CommandError> {
         let admin = issuer.admin();
-        let checked = check(&self.file, file, roles, &admin).await;
+        let checked = check(&self.file, file, roles, &admin, self.update).await;
         end_progress();
-        let checked = checked?;
+        let mut checked = checked?;
         refuse(&self.file, &checked)?;
         if self.dry_run {
             let counts = ImportCounts {
@@ -95,13 +103,17 @@ impl Import {
                 existing: checked.existing.count,
                 updated: 0,
             };
-            self.tell(place, &checked, &checked.existing, counts);
+            let outcome = Outcome {
+                existing: std::mem::take(&mut checked.existing),
+                counts,
+                ..Outcome::default()
+            };
+            self.tell(place, &checked, &outcome);
             return Ok(Answer::Yes);
         }
         let imported = self.import(&admin, roles, &checked).await;
         end_progress();
-        let (existing, counts) = imported?;
-        self.tell(place, &checked, &existing, counts);
+        self.tell(place, &checked, &imported?);
         Ok(Answer::Yes)
     }
 
@@ -111,11 +123,11 @@ impl Import {
         admin: &Admin,
         roles: &Roles,
         checked: &Checked,
-    ) -> Result<(Existing, ImportCounts), CommandError> {
+    ) -> Result<Outcome, CommandError> {
         let import = admin.begin_import(self.update);
         let now = SystemClock.now();
         let mut lines = Lines::of(open(&self.file)?);
-        let (mut existing, mut counts) = (Existing::default(), ImportCounts::default());
+        let mut done = Outcome::default();
         let mut batch = Vec::with_capacity(IMPORT_BATCH);
         loop {
             let line = lines
@@ -130,12 +142,14 @@ impl Import {
                 let users = ImportBatch { users: &batch };
                 let outcomes = admin.import_batch(&import, users).await?;
                 for ((line, user), outcome) in batch.iter().zip(outcomes) {
-                    counts.add(outcome);
-                    if outcome == Imported::Existing {
-                        existing.add(*line, user.username());
+                    done.counts.add(outcome);
+                    match outcome {
+                        Imported::Existing => done.existing.add(*line, user.username()),
+                        Imported::Updated => done.updated.add(*line, user.username()),
+                        Imported::Added => {}
                     }
                 }
-                progress("imported", counts.added);
+                progress("imported", done.counts.added);
                 batch.clear();
             }
             if is_last {
@@ -148,10 +162,10 @@ impl Import {
         }
         let end = ImportEnd {
             file_sha256,
-            counts,
+            counts: done.counts,
         };
         admin.end_import(&import, &end).await?;
-        Ok((existing, counts))
+        Ok(done)
     }
 
     fn changed(&self) -> Failure {
@@ -162,7 +176,12 @@ impl Import {
         )
     }
 
-    fn tell(&self, place: &Place, checked: &Checked, existing: &Existing, counts: ImportCounts) {
+    fn tell(&self, place: &Place, checked: &Checked, outcome: &Outcome) {
+        let Outcome {
+            existing,
+            updated: changed,
+            counts,
+        } = outcome;
         if place.json {
             output::json(&json!({
                 "file": self.file.display().to_string(),
@@ -174,10 +193,12 @@ impl Import {
                 "updated": counts.updated,
                 "password_hashes": checked.kinds,
                 "existing_users": existing.as_json(),
+                "updated_users": changed.as_json(),
             }));
             return;
         }
-        existing.tell();
+        changed.tell("was changed");
+        existing.tell("is there already");
         let file = self.file.display();
         let added = users(counts.added);
         let there = match (counts.existing, self.update) {
@@ -199,7 +220,7 @@ impl Import {
     }
 }
 
-impl Existing {
+impl Named {
     fn add(&mut self, line: u64, username: &Username) {
         self.count += 1;
         if self.first.len() < MOST_NAMED {
@@ -207,9 +228,9 @@ impl Existing {
         }
     }
 
-    fn tell(&self) {
+    fn tell(&self, what: &str) {
         for (line, name) in self.first.iter().take(MOST_SHOWN) {
-            output::note(shown(format!("line {line}: {name} is there already")));
+            output::note(shown(format!("line {line}: {name} {what}")));
         }
         let shown = u64::try_from(MOST_SHOWN).unwrap_or(u64::MAX);
         if self.count > shown {

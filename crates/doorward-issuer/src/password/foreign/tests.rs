@@ -154,3 +154,38 @@ fn bru_012_bcrypt_reads_the_first_72_bytes() {
     assert!(covers(&"x".repeat(72)));
     assert!(!covers(&"x".repeat(73)) && !covers("x\0x"));
 }
+
+/// A salt that is text may not be every text: PostgreSQL stores no NUL.
+#[test]
+fn what_is_no_visible_text_is_refused() {
+    let (hex, base64) = (
+        "ab".repeat(32),
+        "nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4=",
+    );
+    let forms = |salt: &str| {
+        [
+            format!("scrypt:32768:8:1${salt}${hex}"),
+            format!("scrypt$16384${salt}$8$1${base64}"),
+            format!("pbkdf2:sha256:600000${salt}${hex}"),
+            format!("pbkdf2_sha256$600000${salt}${base64}"),
+        ]
+    };
+    for text in forms("saltsalt") {
+        assert!(PasswordHash::import(&text).is_ok(), "{text}");
+    }
+    for wrong in [
+        "salt\0salt",
+        "salt\nsalt",
+        "salt salt",
+        "salt\u{7f}salt",
+        "salt\u{1b}[0m",
+    ] {
+        for text in forms(wrong) {
+            let refused = PasswordHash::import(&text).err();
+            assert!(
+                matches!(refused, Some(PasswordHashError::Malformed)),
+                "{text:?}"
+            );
+        }
+    }
+}

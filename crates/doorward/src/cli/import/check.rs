@@ -13,13 +13,13 @@ use std::{
 
 use doorward_issuer::{
     Admin,
-    admin::{IMPORT_BATCH, ImportBatch, Standing},
+    admin::{Difference, IMPORT_BATCH, ImportBatch, Standing},
     user_record::{About, ImportedUser, RecordProblem},
 };
 use doorward_policy::role::Roles;
 use doorward_verify::clock::Clock as _;
 
-use super::{Existing, lines::Lines, progress};
+use super::{Named, lines::Lines, progress};
 use crate::{
     cli::{
         backup::cannot,
@@ -41,7 +41,7 @@ pub(super) struct Checked {
     /// How many of them come with which kind of password hash.
     pub(super) kinds: BTreeMap<&'static str, u64>,
     /// Those who are there already.
-    pub(super) existing: Existing,
+    pub(super) existing: Named,
     /// SHA-256 of the file, in hexadecimal.
     pub(super) sha256: String,
     /// What is wrong, by line: the first of them.
@@ -53,16 +53,19 @@ pub(super) struct Checked {
 /// The kind of a user without a password hash.
 pub(super) const NO_PASSWORD: &str = "none";
 
-/// Looks at every line of `path`.
+/// Looks at every line of `path`, as what is there already is to be changed
+/// (`update`) or left alone.
 pub(super) async fn check(
     path: &Path,
     file: File,
     roles: &Roles,
     admin: &Admin,
+    update: bool,
 ) -> Result<Checked, CommandError> {
     let names = roles.names().map(ToString::to_string).collect();
     let mut check = Check {
         path,
+        update,
         names,
         seen: Seen::default(),
         checked: Checked::default(),
@@ -95,6 +98,7 @@ pub(super) async fn check(
 
 struct Check<'a> {
     path: &'a Path,
+    update: bool,
     /// Of the roles.
     names: Vec<String>,
     seen: Seen,
@@ -115,7 +119,10 @@ impl Check<'_> {
             self.seen.add(*line, user);
             match standing {
                 Standing::New => {}
-                Standing::There => self.checked.existing.add(*line, user.username()),
+                Standing::Differs(difference) if self.update => self.differs(*line, difference),
+                Standing::There | Standing::Differs(_) => {
+                    self.checked.existing.add(*line, user.username());
+                }
                 Standing::IdTaken => {
                     let help = "leave `id` out, and one is drawn";
                     let message = "the id belongs to another account".to_owned();
@@ -124,6 +131,15 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn differs(&mut self, line: u64, difference: Difference) {
+        let help = match difference {
+            Difference::Tenant => "take the line out, or leave `tenant` out to change the user",
+            Difference::Id => "take the line out, or leave `id` out to change the user",
+        };
+        let message = format!("the user {difference}");
+        self.problem(line, None, message, Some(help.to_owned()));
     }
 
     fn refuse(&mut self, line: u64, problems: Vec<RecordProblem>) {

@@ -111,7 +111,7 @@ fn everything_that_is_wrong_is_said_with_its_line() {
         users.jsonl:3: password_hash: it is too weak to be taken over; the least is: bcrypt: cost 8
         {help}
         users.jsonl:4: the same user name or id as in line 1
-        users.jsonl:5: not a user as a JSON object: unknown field `rolse`, expected one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, `disabled`, `created_at_ms`, `password_hash`
+        users.jsonl:5: not a user as a JSON object: unknown member `rolse`; expected one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, `disabled`, `created_at_ms`, `password_hash`
         error: users.jsonl has 5 problems
           help:  correct the file; nothing was changed
         "
@@ -147,6 +147,48 @@ fn everything_that_is_wrong_is_said_with_its_line() {
     assert_eq!(problems["problems"].as_array().unwrap().len(), 5);
     // Hashes go into a file, whose mode is ours.
     assert_eq!(place.run(&["export", "--with-password-hashes"]).code, 2);
+}
+
+/// A line about somebody else's user changes nobody.
+#[test]
+fn an_update_that_crosses_tenants_is_refused_with_its_line() {
+    let place = place(&two_users());
+    assert_eq!(place.run(&["import", "users.jsonl"]).code, 0);
+    let lines = two_users().replace("initech", "globex");
+    place.write("users.jsonl", &lines);
+    place.make_private("users.jsonl");
+    let said = "
+        users.jsonl:1: the user belongs to another tenant
+          take the line out, or leave `tenant` out to change the user
+        error: users.jsonl has 1 problem
+        help:  correct the file; nothing was changed
+        ";
+    each_is_refused(
+        &place,
+        &[
+            (&["import", "users.jsonl", "--update"], 3, said),
+            (&["import", "users.jsonl", "--update", "--dry-run"], 3, said),
+        ],
+    );
+    let line = "{\"username\":\"bob\",\"disabled\":true}\n";
+    place.write("users.jsonl", line);
+    place.make_private("users.jsonl");
+    let updated = place
+        .run(&["import", "users.jsonl", "--update", "--json"])
+        .json();
+    let bob = json!([{ "line": 1, "username": "bob" }]);
+    assert_eq!(
+        (&updated["updated"], &updated["updated_users"]),
+        (&json!(1), &bob)
+    );
+    place.write("users.jsonl", line.replace("true", "false"));
+    place.make_private("users.jsonl");
+    let updated = place.run(&["import", "users.jsonl", "--update"]);
+    assert!(
+        updated.text().contains("line 1: bob was changed"),
+        "{}",
+        updated.text()
+    );
 }
 
 /// A running server lets the new users in at once.
