@@ -67,7 +67,30 @@ pub struct UserRecord {
     /// What [`PasswordHash::import`] reads; without it, nobody signs in with a
     /// password until one is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_hash: Option<String>,
+    pub password_hash: Option<HashText>,
+}
+
+/// A password hash as it is written in a line; `Debug` does not show it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashText(String);
+
+impl HashText {
+    /// Around this text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for HashText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashText(…)")
+    }
 }
 
 /// Roles of a user in a tenant that is not the home.
@@ -212,7 +235,9 @@ impl Reading<'_> {
         if let Some(at) = record.created_at_ms {
             self.moment(at);
         }
-        let password_hash = record.password_hash.and_then(|text| self.hash(&text));
+        let password_hash = record
+            .password_hash
+            .and_then(|text| self.hash(text.as_str()));
         match (username, home_tenant) {
             (Some(username), Some(home_tenant)) if self.problems.is_empty() => Ok(ImportedUser {
                 username,

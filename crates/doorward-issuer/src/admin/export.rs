@@ -10,7 +10,7 @@ use crate::{
     audit::{Action, Object},
     error::AdminError,
     store::{ExportedRow, contention::again},
-    user_record::{RolesElsewhere, UserRecord},
+    user_record::{HashText, RolesElsewhere, UserRecord},
 };
 
 /// Users of one page.
@@ -85,6 +85,6 @@ fn record(row: ExportedRow, with_hashes: bool) -> UserRecord {
         roles_elsewhere,
         disabled: user.disabled_at_ms.is_some().then_some(true),
         created_at_ms: Some(user.created_at_ms),
-        password_hash: password_hash.filter(|_| with_hashes),
+        password_hash: password_hash.filter(|_| with_hashes).map(HashText::new),
     }
 }

@@ -3,7 +3,7 @@
 use doorward_policy::role::{RoleName, RoleSpec, Roles};
 use doorward_verify::clock::Timestamp;
 
-use super::{ImportedUser, MAX_LINE};
+use super::{ImportedUser, MAX_LINE, UserRecord};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_219_200_000);
 
@@ -173,4 +173,25 @@ fn a_member_that_looks_like_one_is_named() {
 fn a_line_has_a_longest_length() {
     let long = format!(r#"{{"username":"{}"}}"#, "a".repeat(MAX_LINE));
     assert!(read(&long).err().unwrap()[0].contains("65536"));
+}
+
+#[test]
+fn a_hash_is_not_in_the_debug_form_and_is_in_the_written_one() {
+    let line = r#"{"username":"a","password_hash":"$2b$12$hunter2"}"#;
+    let record: UserRecord = serde_json::from_str(line).unwrap();
+    let page = crate::admin::ExportPage {
+        users: vec![record.clone()],
+        last: "a".to_owned(),
+    };
+    for shown in [
+        format!("{record:?}"),
+        format!("{record:#?}"),
+        format!("{page:?}"),
+    ] {
+        assert!(
+            shown.contains("HashText") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+    assert_eq!(serde_json::to_string(&record).unwrap(), line);
 }

@@ -6,6 +6,7 @@
 //! An import that was interrupted is run again: who is there already is left
 //! alone.
 
+mod batch;
 mod check;
 mod lines;
 
@@ -18,7 +19,7 @@ use std::{
 use clap::Args;
 use doorward_issuer::{
     Admin, Issuer,
-    admin::{IMPORT_BATCH, ImportBatch, ImportCounts, ImportEnd, Imported},
+    admin::{ImportBatch, ImportCounts, ImportEnd, Imported},
     user::Username,
     user_record::ImportedUser,
 };
@@ -27,6 +28,7 @@ use doorward_verify::clock::Clock as _;
 use serde_json::{Value, json};
 
 use self::{
+    batch::Batch,
     check::{Checked, NO_PASSWORD, check},
     lines::Lines,
 };
@@ -128,7 +130,7 @@ impl Import {
         let now = SystemClock.now();
         let mut lines = Lines::of(open(&self.file)?);
         let mut done = Outcome::default();
-        let mut batch = Vec::with_capacity(IMPORT_BATCH);
+        let mut batch = Batch::default();
         loop {
             let line = lines
                 .next()
@@ -136,12 +138,14 @@ impl Import {
             let is_last = line.is_none();
             if let Some((number, line)) = line {
                 let user = ImportedUser::read(line, roles, now).map_err(|_| self.changed())?;
-                batch.push((number, user));
+                batch.push(number, user);
             }
-            if (is_last && !batch.is_empty()) || batch.len() == IMPORT_BATCH {
-                let users = ImportBatch { users: &batch };
+            if (is_last && !batch.users().is_empty()) || batch.is_full() {
+                let users = ImportBatch {
+                    users: batch.users(),
+                };
                 let outcomes = admin.import_batch(&import, users).await?;
-                for ((line, user), outcome) in batch.iter().zip(outcomes) {
+                for ((line, user), outcome) in batch.users().iter().zip(outcomes) {
                     done.counts.add(outcome);
                     match outcome {
                         Imported::Existing => done.existing.add(*line, user.username()),
