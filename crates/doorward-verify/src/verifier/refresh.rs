@@ -44,10 +44,9 @@ impl Verifier {
     }
 
     /// For a token that was refused for its key, or for the list of its
-    /// permission numbers: waits, at most two seconds,
-    /// for the refresh that it caused, as [`Self::verify_or_refresh`] does.
-    /// Whether its keys come from elsewhere at all, so that another try may
-    /// end otherwise.
+    /// permission numbers: waits, at most two seconds, for the refresh that it
+    /// caused, as [`Self::verify_or_refresh`] does. Whether its keys come from
+    /// elsewhere at all, so that another try may end otherwise.
     pub async fn newer_keys(&self, token: &str, now: UnixTime) -> bool {
         let Ok(token) = UnverifiedToken::parse(token) else {
             return false;
