@@ -16,9 +16,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl Verifier {
     /// As [`Self::verify`], but a token that names an unknown key, or numbers of
-    /// a list that is not known, waits, at most two seconds, for the refresh that it caused. At once where there is
-    /// none to wait for: the cool-down lasts longer than that, the key id was
-    /// asked for already, or too many requests wait.
+    /// a list that is not known, waits, at most two seconds, for the refresh that
+    /// it caused. At once where there is none to wait for: the cool-down lasts
+    /// longer than that, the key id was asked for already, or too many requests
+    /// wait.
     ///
     /// # Errors
     ///
