@@ -32,7 +32,7 @@ pub struct Config {
     /// How access tokens say what their holder may do.
     pub permissions: PermissionForm,
     /// Largest access token, bytes; at most
-    /// [`MAX_ACCESS_TOKEN_BYTES`](crate::access_token::MAX_ACCESS_TOKEN_BYTES).
+    /// [`MAX_ACCESS_TOKEN_BYTES`].
     pub max_token_bytes: usize,
     /// A session ends when it was not refreshed for this long, seconds.
     pub refresh_idle: u64,

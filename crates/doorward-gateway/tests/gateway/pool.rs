@@ -61,17 +61,20 @@ fn requests_are_spread_and_go_to_the_least_busy() {
     );
     // One request keeps the slow one busy (if it lands there); all others go
     // to the other one.
+    let of_them = |recorder: &Recorder| {
+        let seen = recorder.seen();
+        let slow = seen.iter().filter(|seen| seen.target() == "/files/slow");
+        slow.count()
+    };
     let mut busy = Vec::new();
-    while !house
-        .upstream
-        .seen()
-        .iter()
-        .any(|seen| seen.target() == "/files/slow")
-    {
+    while of_them(&house.upstream) == 0 {
         let mut client = house.client();
         client.write(request("GET", "/files/slow", &[]));
         busy.push(client);
-        std::thread::yield_now();
+        // One after the other: a second one on its way would be counted late.
+        while of_them(&house.upstream) + of_them(&other) < busy.len() {
+            std::thread::yield_now();
+        }
     }
     let before = house.upstream.seen().len();
     for _ in 0..8 {
