@@ -1,3 +1,5 @@
+//! Records that are read, refused and written, and what is never repeated.
+
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 use doorward_policy::role::{RoleName, RoleSpec, Roles};

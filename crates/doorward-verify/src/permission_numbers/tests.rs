@@ -1,3 +1,5 @@
+//! Lists that grow, and sets that say what they were made of or nothing.
+
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 use doorward_jose::{

@@ -1,3 +1,5 @@
+//! Each answer of the refresh rule, alone.
+
 use doorward_verify::clock::Timestamp;
 
 use super::{Presentation, ReuseKind, Rules, Standing, Verdict, decide};
