@@ -1,10 +1,12 @@
 //! Forwarding to the API behind the gateway.
 //!
 //! Takes only a [`Permitted`] request. Bodies stream both ways with
-//! back-pressure; nothing is collected. A request is sent a second time in one
-//! case only: the connection came from the pool, it died before a byte of the
-//! answer, and the request is idempotent and has no body (or was never put on
-//! the wire at all). RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
+//! back-pressure; nothing is collected. A request is sent a second time, and
+//! never a third, if the connection died before a byte of the answer and the
+//! request is idempotent and has no body (or was never put on the wire at all).
+//! The connection must have come from the pool, or another server must be there
+//! to ask: one that hangs up on a new connection would do so again. RFC 9110
+//! section 9.2.2, RFC 9112 section 9.3.1.
 
 mod body;
 mod connection;
@@ -329,10 +331,11 @@ impl Upstream {
         trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
         let (was_reused, home) = (connection.is_reused(), connection.home());
+        let is_alone = self.members.len() == 1;
         drop(connection);
         let again = match (failed.unsent, &trip.repeat) {
             (Some(unsent), _) => Some(unsent),
-            (None, Some(fields)) if failed.was_silent && was_reused => {
+            (None, Some(fields)) if failed.was_silent && (was_reused || !is_alone) => {
                 Some(trip.request(fields.to_headers(), Outgoing::Empty))
             }
             _ => None,
@@ -341,10 +344,7 @@ impl Upstream {
             return Err(failed.failure);
         };
         // Another server, if there is one: this one hung up.
-        let mut tried = match self.members.len() {
-            1 => Vec::new(),
-            _ => vec![home],
-        };
+        let mut tried = if is_alone { Vec::new() } else { vec![home] };
         let mut fresh = self.checkout(Checkout::New, &mut tried).await?;
         trip.sending.touch();
         match self.send(&mut fresh, request, trip).await {

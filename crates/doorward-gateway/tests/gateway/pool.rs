@@ -116,6 +116,26 @@ fn gwy_027_what_may_have_arrived_is_not_sent_to_another() {
     }
 }
 
+/// A server that dies takes the connections with it that it has just been given.
+#[test]
+fn gwy_027_a_read_goes_to_another_when_a_new_connection_ends() {
+    let other = Recorder::usual();
+    let dying = house(Recorder::saying(""), &[&other], Limits::default());
+    for _ in 0..4 {
+        assert_eq!(dying.get("/health", &[]).status, 200);
+    }
+    let tried = dying.upstream.seen().len();
+    assert!(tried > 0, "it was asked first");
+    assert_eq!(other.seen().len(), 4, "each once");
+    let other = Recorder::saying("");
+    let both = house(Recorder::saying(""), &[&other], Limits::default());
+    assert_eq!(both.get("/health", &[]).status, 502);
+    assert_eq!((both.upstream.seen().len(), other.seen().len()), (1, 1));
+    let alone = house(Recorder::saying(""), &[], Limits::default());
+    assert_eq!(alone.get("/health", &[]).status, 502);
+    assert_eq!(alone.upstream.seen().len(), 1, "nobody else to ask");
+}
+
 #[test]
 fn a_health_check_takes_out_and_brings_back() {
     let is_well = Arc::new(AtomicBool::new(false));
