@@ -91,6 +91,7 @@ fn main() {
             call: Arc::new(|_| Box::pin(std::future::pending())),
         },
         api_keys: None,
+        internal_tokens: None,
         decisions,
     };
     let config = Config::new(listen.parse().unwrap(), upstream.parse().unwrap());

@@ -33,6 +33,7 @@ use crate::{
     config::Config,
     gate::Rules,
     identity::Names,
+    internal_token::InternalTokens,
     judge::{self, Bench, Verdict},
     listeners::{BindError, Listeners},
     rate::Rates,
@@ -57,6 +58,9 @@ pub struct Shared {
     pub local: LocalService,
     /// Where API keys become tokens; without it no key is taken.
     pub api_keys: Option<KeyExchange>,
+    /// Where tokens for upstreams are made; without it, what goes through a route
+    /// that asks for one ends with 503.
+    pub internal_tokens: Option<InternalTokens>,
     /// Where decisions go. Full means dropped and counted, never waited for.
     pub decisions: DecisionSink,
 }

@@ -16,7 +16,9 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use doorward_policy::decision::{Decision, Step};
 use doorward_verify::principal::Principal;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use crate::internal_token::Tokens;
 
 /// `sub` of the proven caller.
 pub const SUBJECT: HeaderName = HeaderName::from_static("x-doorward-subject");
@@ -258,39 +260,72 @@ pub(crate) fn is_alias(name: &HeaderName, canonical: &HeaderName) -> bool {
 
 /// The proven caller's headers, ready to set.
 #[derive(Debug)]
-pub(crate) struct Identity(Principal);
+pub(crate) struct Identity {
+    principal: Principal,
+    /// An internal token, where the upstream gets one.
+    authorization: Option<HeaderValue>,
+}
 
-/// Written once for each token that is remembered, and not for each request.
-type Fields = Vec<(HeaderName, HeaderValue)>;
+/// What is made once for each token that is remembered, and not for each request.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    fields: Vec<(HeaderName, HeaderValue)>,
+    /// What upstreams get in the token's place.
+    pub(crate) tokens: Tokens,
+}
+
+impl Kept {
+    /// What belongs to `principal`.
+    pub(crate) fn of(principal: &Principal) -> Self {
+        Self {
+            fields: fields(principal),
+            tokens: Tokens::default(),
+        }
+    }
+}
+
+fn fields(principal: &Principal) -> Vec<(HeaderName, HeaderValue)> {
+    let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
+    let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
+    let values = [
+        (SUBJECT, Some(encode(principal.subject()))),
+        (ISSUER, principal.foreign_issuer().map(encode)),
+        (TENANT, principal.tenant().map(encode)),
+        (ROLES, roles),
+        (SESSION, principal.session_id().map(encode)),
+    ];
+    let field = |(name, value): (HeaderName, Option<String>)| {
+        // `encode` leaves only visible ASCII; a value that still were none
+        // would be left out, and the API would see no identity.
+        Some((name, HeaderValue::try_from(value?).ok()?))
+    };
+    values.into_iter().filter_map(field).collect()
+}
 
 impl Identity {
     /// The headers of `principal`.
     pub(crate) fn of(principal: &Principal) -> Self {
-        Self(principal.clone())
+        Self {
+            principal: principal.clone(),
+            authorization: None,
+        }
     }
 
-    fn fields(principal: &Principal) -> Fields {
-        let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
-        let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
-        let values = [
-            (SUBJECT, Some(encode(principal.subject()))),
-            (ISSUER, principal.foreign_issuer().map(encode)),
-            (TENANT, principal.tenant().map(encode)),
-            (ROLES, roles),
-            (SESSION, principal.session_id().map(encode)),
-        ];
-        let field = |(name, value): (HeaderName, Option<String>)| {
-            // `encode` leaves only visible ASCII; a value that still were none
-            // would be left out, and the API would see no identity.
-            Some((name, HeaderValue::try_from(value?).ok()?))
-        };
-        values.into_iter().filter_map(field).collect()
+    /// With an internal token.
+    pub(crate) fn with_token(self, authorization: HeaderValue) -> Self {
+        Self {
+            authorization: Some(authorization),
+            ..self
+        }
     }
 
     /// Sets them, in place of whatever may be there.
     pub(crate) fn set(self, headers: &mut HeaderMap) {
-        for (name, value) in &*self.0.keep(Self::fields) {
+        for (name, value) in &self.principal.keep(Kept::of).fields {
             headers.insert(name, value.clone());
+        }
+        if let Some(authorization) = self.authorization {
+            headers.insert(AUTHORIZATION, authorization);
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::{
     api_key::{self, ExchangedKey, Exchanges, Key as ApiKey, Outcome},
     gate::{self, Admitted, Rules},
     gateway::Shared,
-    identity::Identity,
+    identity::{Identity, Kept},
+    internal_token::NoInternalToken,
     policy_fields,
 };
 
@@ -167,11 +168,41 @@ fn guard<B>(
         fields: &fields,
     };
     match permit(&route, asking, request, decision) {
-        Ok(permitted) => {
-            let identity = principal.as_ref().map(Identity::of);
-            Verdict::Forward(permitted, identity, principal)
-        }
+        Ok(permitted) => match identify(bench, &route, principal.as_ref(), now, decision) {
+            Ok(identity) => Verdict::Forward(permitted, identity, principal),
+            Err(_) => Verdict::Refused(Refusal::default()),
+        },
         Err(_) => Verdict::Refused(Refusal::by(&route)),
+    }
+}
+
+/// What the upstream hears of the caller: their identity, and where the route
+/// says so a token for the upstream alone.
+fn identify(
+    bench: &Bench<'_>,
+    route: &RouteMatch<'_, '_>,
+    principal: Option<&Principal>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Result<Option<Identity>, Reason> {
+    let Some(principal) = principal else {
+        return Ok(None);
+    };
+    let identity = Identity::of(principal);
+    let Some(audience) = &route.route().demands().internal_audience else {
+        return Ok(Some(identity));
+    };
+    let kept = principal.keep(Kept::of);
+    let issuer = bench.shared.internal_tokens.as_ref();
+    match kept.tokens.field(issuer, (principal, audience), now) {
+        Ok(field) => {
+            decision.pass(Step::Upstream, format!("with a token for {audience}"));
+            Ok(Some(identity.with_token(field)))
+        }
+        Err(NoInternalToken { reason, seen }) => {
+            let wanted = format!("a token for {audience}");
+            Err(decision.fail(Step::Upstream, reason, seen, wanted))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod gateway;
 mod hop;
 mod http2;
 pub mod identity;
+pub mod internal_token;
 mod judge;
 mod listeners;
 pub mod path;

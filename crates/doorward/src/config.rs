@@ -13,6 +13,7 @@ mod bounds;
 mod callers;
 mod document;
 mod forward_auth;
+mod internal_tokens;
 mod issuers;
 mod policies;
 mod problem;
@@ -36,6 +37,7 @@ use doorward_policy::route::RouteTable;
 use http::{Uri, uri::PathAndQuery};
 
 use document::Reader;
+pub(crate) use internal_tokens::InternalTokens;
 pub(crate) use issuers::{KeyPlace, OtherIssuer};
 pub(crate) use policies::PolicyFiles;
 pub(crate) use problem::{ConfigProblems, Problem};
@@ -72,6 +74,7 @@ const KEYS: &[&str] = &[
     "permissions",
     "policies",
     "tokens",
+    "internal_tokens",
     "dpop",
     "trusted_issuer",
     "revocations",
@@ -144,6 +147,8 @@ pub(crate) struct Config {
     pub(crate) public_origin: Option<String>,
     /// How access tokens are made.
     pub(crate) tokens: Tokens,
+    /// How tokens for upstreams are made.
+    pub(crate) internal_tokens: InternalTokens,
     /// Whether a proof of possession must carry a nonce of this server.
     pub(crate) dpop_nonce: bool,
     /// Other issuers whose tokens are accepted.
@@ -251,7 +256,8 @@ impl Config {
         let mut upstreams = settings::upstreams(reader, table).into_iter();
         let mut limits = bounds::limits(reader, table);
         let before = reader.count();
-        let routes = routes::routes(reader, table, &grants);
+        let internal_tokens = internal_tokens::internal_tokens(reader, table);
+        let routes = routes::routes(reader, table, &grants, &internal_tokens);
         let are_whole = grants.complete && reader.is_whole() && reader.count() == before;
         let (routes, policies) =
             policies::govern(reader, table, routes, are_whole.then_some(&grants.roles));
@@ -273,9 +279,10 @@ impl Config {
             limits,
             database: settings::database(reader, table),
             issuer: settings::issuer(reader, table),
-            audience: settings::audience(reader, table),
+            audience: settings::audience(reader, table, "audience"),
             public_origin: settings::public_origin(reader, table),
             tokens: tokens::tokens(reader, table),
+            internal_tokens,
             dpop_nonce: settings::dpop_nonce(reader, table),
             trusted_issuers: issuers::trusted(reader, table),
             routes,

@@ -174,6 +174,11 @@ impl DataFolder {
         self.path.join("metrics.token")
     }
 
+    /// Signs what the APIs behind the gateway are told of callers.
+    pub(crate) fn internal_key(&self) -> PathBuf {
+        self.path.join("internal.pem")
+    }
+
     /// Reads a JSON file of the folder; `None` if it is not there.
     pub(crate) fn read_json<T: DeserializeOwned>(&self, file: &Path) -> Result<Option<T>, Failure> {
         let Some(text) = self.read(file)? else {

@@ -11,7 +11,10 @@ mod claims;
 use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use doorward_gateway::{Config as Front, Gateway, Shared};
+use doorward_gateway::{
+    Config as Front, Gateway, Shared,
+    internal_token::{InternalToken, InternalTokens},
+};
 use doorward_policy::decision::{Decision, TraceId};
 use doorward_verify::{
     clock::Timestamp,
@@ -164,6 +167,18 @@ fn front(config: &Config) -> Front {
     }
 }
 
+/// Nothing is forwarded here, so nothing is signed.
+fn unsigned() -> InternalTokens {
+    InternalTokens {
+        make: Arc::new(|_, _, now| {
+            Ok(InternalToken {
+                access_token: "unsigned".to_owned(),
+                expires_at: now,
+            })
+        }),
+    }
+}
+
 fn shared(config: &Config, verifier: Verifier) -> Shared {
     // Nobody listens: decisions are what the commands print.
     let (decisions, _) = mpsc::channel(1);
@@ -174,6 +189,7 @@ fn shared(config: &Config, verifier: Verifier) -> Shared {
         trace_ids: Arc::new(|| TraceId::from_bytes([0; 16])),
         local: up::nothing_here(),
         api_keys: None,
+        internal_tokens: Some(unsigned()),
         decisions,
     }
 }

@@ -12,6 +12,7 @@ mod elsewhere;
 mod evaluations;
 mod follow;
 mod home;
+mod internal_tokens;
 mod reload;
 mod screen;
 mod teller;
@@ -58,6 +59,7 @@ use crate::{
         certificates::Certificates,
         elsewhere::Elsewhere,
         home::Home,
+        internal_tokens::InternalIssuer,
         reload::{Followers, Reload},
         screen::Screen,
         teller::Teller,
@@ -298,6 +300,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
             .map(|it| Evaluations::new(it, verifiers.current())),
         Role::Issuer | Role::Gateway { .. } => None,
     };
+    let origin = front.public_origin.as_ref().unwrap_or(own_origin);
+    let internal = InternalIssuer::new(&settings, origin, &last_up.audience)?;
+    let local = internal.before(home.local_service());
     let parts = wiring::Parts {
         front,
         verifier: verifiers.current(),
@@ -308,10 +313,11 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         },
         decisions,
         local: match &evaluations {
-            Some(evaluations) => evaluations.before(home.local_service()),
-            None => home.local_service(),
+            Some(evaluations) => evaluations.before(local),
+            None => local,
         },
         api_keys: home.key_exchange(),
+        internal_tokens: Some(internal.seam()),
     };
     let gateway = wiring::gateway(listeners, parts)?;
     let metrics = Metrics::of(gateway.gateway(), verifier);
@@ -346,6 +352,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
             routes: Arc::clone(&routes),
             roles,
             verifiers,
+            internal,
         },
         last_up.clone(),
     );

@@ -17,6 +17,7 @@ mod framing;
 mod harness;
 mod http2;
 mod identity;
+mod internal_token;
 mod lifecycle;
 mod limits;
 mod local;

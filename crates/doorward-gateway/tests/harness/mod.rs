@@ -19,8 +19,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use doorward_gateway::api_key::KeyExchange;
 use doorward_gateway::{Config, Drained, Gateway, Limits, LocalBody, LocalService, Peer, Shared};
+use doorward_gateway::{api_key::KeyExchange, internal_token::InternalTokens};
 use doorward_policy::{
     decision::{Caller, Decision, Reason, TraceId},
     permission::Permission,
@@ -30,6 +30,7 @@ use doorward_verify::{
     clock::{Clock, Timestamp},
     proof::Proofs,
     revocation::RevocationSet,
+    token_cache::CacheSize,
     verifier::{TrustedIssuer, Verifier},
 };
 use http::{Request, Response, StatusCode};
@@ -90,6 +91,9 @@ pub(crate) struct Plan {
     pub(crate) public_origin: Option<String>,
     pub(crate) proofs: Proofs,
     pub(crate) api_keys: Option<KeyExchange>,
+    pub(crate) internal_tokens: Option<InternalTokens>,
+    /// Whether verified tokens are remembered, as in a real gateway.
+    pub(crate) remembers: bool,
     /// What else the configuration says.
     pub(crate) config: Box<dyn FnOnce(&mut Config)>,
 }
@@ -109,6 +113,8 @@ impl Default for Plan {
             public_origin: None,
             proofs: Proofs::default(),
             api_keys: None,
+            internal_tokens: None,
+            remembers: false,
             config: Box::new(|_| {}),
         }
     }
@@ -172,6 +178,10 @@ impl House {
         };
         let issuers = [trusted].into_iter().chain(plan.more_issuers).collect();
         let verifier = Verifier::new(issuers, Arc::clone(&revocations)).with_proofs(plan.proofs);
+        let verifier = match plan.remembers {
+            true => verifier.with_cache(CacheSize::default()),
+            false => verifier,
+        };
         let routes = RouteTable::build(plan.routes).unwrap();
         let routes = Arc::new(ArcSwap::from_pointee(routes));
         let (sink, decisions) = mpsc::channel(plan.decision_space);
@@ -187,6 +197,7 @@ impl House {
             }),
             local: local_service(Arc::clone(&slow)),
             api_keys: plan.api_keys,
+            internal_tokens: plan.internal_tokens,
             decisions: sink,
         };
         let origin = plan.origin.unwrap_or_else(|| upstream.origin());

@@ -79,6 +79,8 @@ pub struct AccessClaims {
     amr: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Value>,
 }
 
 impl AccessClaims {
@@ -102,6 +104,7 @@ impl AccessClaims {
             acr: None,
             amr: Vec::new(),
             cnf: None,
+            act: None,
         }
     }
 
@@ -174,6 +177,13 @@ impl AccessClaims {
     #[must_use]
     pub fn confirmation(mut self, confirmation: Object) -> Self {
         self.cnf = Some(Value::Object(confirmation));
+        self
+    }
+
+    /// `act`: who acts for the subject (RFC 8693 section 4.1).
+    #[must_use]
+    pub fn actor(mut self, actor: Object) -> Self {
+        self.act = Some(Value::Object(actor));
         self
     }
 

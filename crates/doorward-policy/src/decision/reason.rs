@@ -254,6 +254,8 @@ reasons! {
     StoreUnavailable = "store_unavailable", 503, Anyone, "temporarily unavailable";
 
     // Upstream and own faults.
+    /// The upstream is to get a token of its own, and none could be made.
+    InternalTokenUnavailable = "internal_token_unavailable", 503, Anyone, "temporarily unavailable";
     /// No connection to the upstream.
     UpstreamUnreachable = "upstream_unreachable", 502, Anyone, "the upstream cannot be reached";
     /// The upstream broke the exchange.

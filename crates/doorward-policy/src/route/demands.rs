@@ -21,6 +21,9 @@ pub struct Demands {
     pub issuer: Option<String>,
     /// How its user must have signed in.
     pub step_up: StepUp,
+    /// For whom the token is that the upstream gets for it: an internal one of a
+    /// minute. It asks nothing of the caller's.
+    pub internal_audience: Option<String>,
 }
 
 /// How the user of a token must have signed in. The default takes any sign-in,
@@ -34,9 +37,9 @@ pub struct StepUp {
 }
 
 impl Demands {
-    /// Whether nothing is asked.
+    /// Whether nothing is asked of the token.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.audience.is_none() && self.issuer.is_none() && self.step_up.is_empty()
     }
 
     /// Asks whether the token is for the route's audience and of its issuer.

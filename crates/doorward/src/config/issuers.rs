@@ -121,7 +121,7 @@ fn issuer(
     if let (Some(name), Some(written)) = (&issuer, table.get("issuer")) {
         is_named_once(reader, name, written.span(), named);
     }
-    let audience = settings::audience(reader, table);
+    let audience = settings::audience(reader, table, "audience");
     let algorithms = algorithms(reader, table);
     let keys = keys(reader, item, table);
     let where_claims = where_claims(reader, table);

@@ -15,7 +15,10 @@ use toml::de::{DeTable, DeValue};
 use super::document::{Reader, Value, Word, wrong_type};
 use super::problem::Fault;
 use super::roles::Grants;
-use super::{own_path, suggest};
+use super::{
+    internal_tokens::{self, Asking, InternalTokens},
+    own_path, suggest,
+};
 use demands::Issuers;
 
 /// Claims that our tokens carry as one string.
@@ -26,7 +29,7 @@ const SHAPE: &str = "write `[[route]]`, with two brackets, above each route";
 const REQUIREMENTS: &str =
     "add `allow = \"RESOURCE:ACTION\"`, `authenticated = true` or `public = true`";
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "match",
     "allow",
     "public",
@@ -36,6 +39,7 @@ const KEYS: [&str; 9] = [
     demands::KEYS[1],
     demands::KEYS[2],
     demands::KEYS[3],
+    "internal_token",
 ];
 
 /// A route, and where its parts are written.
@@ -45,10 +49,17 @@ struct Written<'d> {
     allow: Option<Range<usize>>,
     conditions: Vec<Range<usize>>,
     demands: Option<Range<usize>>,
+    internal: Option<Range<usize>>,
 }
 
-/// The table of routes; empty, if one of them is wrong.
-pub(super) fn routes(reader: &mut Reader<'_>, table: &DeTable<'_>, grants: &Grants) -> RouteTable {
+/// The table of routes; empty, if one of them is wrong. `internal` says whose
+/// token upstreams get where a route does not.
+pub(super) fn routes(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    grants: &Grants,
+    internal: &InternalTokens,
+) -> RouteTable {
     let Some(value) = table.get("route") else {
         return RouteTable::default();
     };
@@ -64,6 +75,16 @@ pub(super) fn routes(reader: &mut Reader<'_>, table: &DeTable<'_>, grants: &Gran
     }
     if grants.complete {
         permissions_exist(reader, grants, &written);
+    }
+    let asking = written.iter().map(|route| Asking {
+        route: &route.spec,
+        place: route.internal.clone(),
+    });
+    internal_tokens::check(reader, table, &asking.collect::<Vec<_>>());
+    let is_asked = |route: &&mut Written<'_>| route.spec.requirement != Requirement::Public;
+    for route in written.iter_mut().filter(is_asked) {
+        let audience = &mut route.spec.demands.internal_audience;
+        *audience = audience.take().or_else(|| internal.audience.clone());
     }
     let specs = written.iter().map(|route| route.spec.clone()).collect();
     RouteTable::build(specs).unwrap_or_else(|problems| {
@@ -112,6 +133,7 @@ fn route<'d>(
         allow,
         conditions: places,
         demands: demanded,
+        internal: table.get("internal_token").map(|value| value.span()),
     })
 }
 

@@ -300,12 +300,12 @@ pub(super) fn dpop_nonce(reader: &mut Reader<'_>, table: &DeTable<'_>) -> bool {
     read(reader).unwrap_or(false)
 }
 
-pub(super) fn audience(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<String> {
-    value(reader, table, "audience", "orders-api", |text| {
+pub(super) fn audience(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &str) -> Option<String> {
+    value(reader, table, key, "orders-api", |text| {
         let unfit = |c: char| c.is_whitespace() || c.is_control();
         if text.is_empty() || text.len() > 255 || text.contains(unfit) {
             return refuse(
-                "`audience` must be a name of 1 to 255 bytes without blanks",
+                format!("`{key}` must be a name of 1 to 255 bytes without blanks"),
                 "name the API that the tokens are for, like `orders-api`",
             );
         }

@@ -254,7 +254,7 @@ fn the_template_reads_as_it_is_and_with_every_line_taken_in() {
     assert!(parse(TEMPLATE).routes.routes().is_empty());
     let taken_in = fuzz_corpus::seeds::taken_in(TEMPLATE);
     let config = parse(&taken_in);
-    assert_eq!(config.routes.routes().len(), 6);
+    assert_eq!(config.routes.routes().len(), 7);
     assert_eq!(config.roles.len(), 2);
     assert!(config.upstream.is_some() && config.tokens.access_lifetime.is_some());
 }

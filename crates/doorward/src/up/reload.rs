@@ -17,7 +17,7 @@ use doorward_issuer::Issuer;
 use doorward_policy::{role::Roles, route::RouteTable};
 use tokio::task::JoinHandle;
 
-use super::{Settings, follow::warn, verifiers::Verifiers};
+use super::{Settings, follow::warn, internal_tokens::InternalIssuer, verifiers::Verifiers};
 use crate::{
     config::{Config, PolicyFiles},
     data_folder::{DataFolder, LastUp},
@@ -108,6 +108,7 @@ pub(super) struct Followers {
     pub(super) routes: Arc<ArcSwap<RouteTable>>,
     pub(super) roles: Arc<ArcSwap<Roles>>,
     pub(super) verifiers: Verifiers,
+    pub(super) internal: InternalIssuer,
 }
 
 /// The file that is followed, and all that follows it.
@@ -198,13 +199,19 @@ impl Reload {
             ));
         }
         // First, and all or nothing: roles and routes go with these issuers.
-        if let Err(failure) = self.followers.verifiers.apply(&config) {
-            warn(&format!(
-                "{}; still serving the last good {}",
-                failure.message,
-                file.display()
-            ));
-            return;
+        let followers = &mut self.followers;
+        let prepared = followers.internal.prepare(&config);
+        let applied = prepared.and_then(|keys| followers.verifiers.apply(&config).map(|()| keys));
+        match applied {
+            Ok(keys) => followers.internal.put(keys),
+            Err(failure) => {
+                warn(&format!(
+                    "{}; still serving the last good {}",
+                    failure.message,
+                    file.display()
+                ));
+                return;
+            }
         }
         self.followers.roles.store(Arc::new(config.roles));
         if let Some(issuer) = &self.issuer

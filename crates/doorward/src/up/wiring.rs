@@ -5,6 +5,7 @@ use std::{net::TcpListener, sync::Arc};
 
 use arc_swap::ArcSwap;
 use doorward_gateway::api_key::{ExchangeFuture, ExchangedKey, KeyExchange, RefusedKey};
+use doorward_gateway::internal_token::InternalTokens;
 use doorward_gateway::{
     BoundGateway, Config, DecisionSink, Drained, Gateway, Limits, Listeners, LocalBody,
     LocalFuture, LocalService, Shared,
@@ -42,6 +43,8 @@ pub(super) struct Parts {
     pub(super) local: LocalService,
     /// Where API keys become tokens, if that is here.
     pub(super) api_keys: Option<KeyExchange>,
+    /// Where tokens for upstreams are made.
+    pub(super) internal_tokens: Option<InternalTokens>,
 }
 
 /// The gateway, made of its parts.
@@ -57,6 +60,7 @@ pub(super) fn gateway(listeners: Listeners, parts: Parts) -> Result<BoundGateway
         trace_ids: Arc::new(|| TraceId::from_bytes(random())),
         local: parts.local,
         api_keys: parts.api_keys,
+        internal_tokens: parts.internal_tokens,
         decisions: parts.decisions,
     };
     Gateway::on(listeners, config, shared).map_err(|error| Failure::usage(error.to_string()))

@@ -14,6 +14,7 @@ mod first_run;
 mod flow;
 mod foreign_issuers;
 mod harness;
+mod internal_tokens;
 mod nodes;
 mod observability;
 mod openapi;

@@ -118,7 +118,7 @@ fn forged(token: &str) -> String {
     format!("{signed}.{first}{}", &signature[1..])
 }
 
-fn with_input(mut command: Command, input: &str) -> Output {
+pub(crate) fn with_input(mut command: Command, input: &str) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

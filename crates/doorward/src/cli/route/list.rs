@@ -52,6 +52,7 @@ fn demanded(demands: &Demands) -> impl Iterator<Item = String> {
         audience,
         issuer,
         step_up,
+        internal_audience,
     } = demands;
     let acr = (!step_up.acr.is_empty()).then(|| format!("acr {}", step_up.acr.join(" or ")));
     let age = step_up.max_age;
@@ -60,6 +61,9 @@ fn demanded(demands: &Demands) -> impl Iterator<Item = String> {
         issuer.as_ref().map(|issuer| format!("by {issuer}")),
         acr,
         age.map(|age| format!("signed in at most {age} s ago")),
+        internal_audience
+            .as_ref()
+            .map(|audience| format!("internal token for {audience}")),
     ]
     .into_iter()
     .flatten()

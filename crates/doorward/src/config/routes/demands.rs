@@ -1,4 +1,5 @@
-//! `audience`, `issuer`, `acr` and `max_age` of a route.
+//! `audience`, `issuer`, `acr` and `max_age` of a route, and beside them its
+//! `internal_token`.
 
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -54,12 +55,13 @@ pub(super) fn demands(
     issuers: &Issuers<'_>,
 ) -> (Demands, Option<Range<usize>>) {
     let demands = Demands {
-        audience: settings::audience(reader, table),
+        audience: settings::audience(reader, table, "audience"),
         issuer: issuer(reader, table, issuers),
         step_up: StepUp {
             acr: acr(reader, table, issuers),
             max_age: max_age(reader, table),
         },
+        internal_audience: settings::audience(reader, table, "internal_token"),
     };
     let spans = KEYS
         .iter()

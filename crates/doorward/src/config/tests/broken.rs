@@ -25,6 +25,82 @@ error: `tls` is either two files or one word
 "#,
     },
     Broken {
+        name: "clm_010 an internal token that would open a route here",
+        text: r#"issuer = "https://id.example.com"
+audience = "shop"
+
+[internal_tokens]
+audience = "shop"
+issuer = "https://id.example.com"
+key = ""
+
+[[route]]
+match = "GET /a"
+authenticated = true
+internal_token = "reports"
+
+[[route]]
+match = "GET /b"
+authenticated = true
+audience = "reports"
+internal_token = "two words"
+
+[[route]]
+match = "GET /c"
+public = true
+internal_token = "c"
+"#,
+        shown: r#"
+error: `shop` is an audience of callers' tokens
+ --> doorward.toml:5:12
+  |
+5 | audience = "shop"
+  |            ^^^^^^
+  |
+  = help: an internal token must open nothing here; name the API behind, by another name
+
+error: `https://id.example.com` is an issuer whose tokens open routes
+ --> doorward.toml:6:10
+  |
+6 | issuer = "https://id.example.com"
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: internal tokens are of an issuer of their own; add `/internal`, for example
+
+error: `key` must name a PEM file
+ --> doorward.toml:7:7
+  |
+7 | key = ""
+  |       ^^
+  |
+  = help: write it like `internal.pem`
+
+error: `reports` is an audience of callers' tokens
+  --> doorward.toml:12:18
+   |
+12 | internal_token = "reports"
+   |                  ^^^^^^^^^
+   |
+   = help: an internal token must open nothing here; name the API behind, by another name
+
+error: `internal_token` must be a name of 1 to 255 bytes without blanks
+  --> doorward.toml:18:18
+   |
+18 | internal_token = "two words"
+   |                  ^^^^^^^^^^^
+   |
+   = help: name the API that the tokens are for, like `orders-api`
+
+error: a public route with `internal_token`
+  --> doorward.toml:23:18
+   |
+23 | internal_token = "c"
+   |                  ^^^
+   |
+   = help: nobody is asked there, so there is nobody to make a token for; leave it out
+"#,
+    },
+    Broken {
         name: "clm_023 demands that nobody could meet",
         text: r#"issuer = "https://id.example.com"
 [[route]]
@@ -1181,7 +1257,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, tokens, dpop, trusted_issuer, revocations, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, tokens, internal_tokens, dpop, trusted_issuer, revocations, roles, route
 "#,
     },
     Broken {

@@ -1,0 +1,138 @@
+//! `[internal_tokens]`, and `internal_token` of a route: which APIs get a token
+//! of their own in place of the caller's, and who makes it.
+
+use std::{ops::Range, path::PathBuf};
+
+use doorward_policy::route::{Requirement, RouteSpec};
+use http::Uri;
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    document::Reader,
+    problem::Fault,
+    settings::{self, refuse, value, without_user},
+};
+
+/// Longest name of an issuer.
+const MAX_NAME: usize = 255;
+
+/// What `[internal_tokens]` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InternalTokens {
+    /// For whom they are, on routes that name nobody.
+    pub(crate) audience: Option<String>,
+    /// `iss` in them.
+    pub(crate) issuer: Option<String>,
+    /// The PEM file with the key that signs them.
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// A route, and where its `internal_token` stands.
+pub(super) struct Asking<'r> {
+    pub(super) route: &'r RouteSpec,
+    pub(super) place: Option<Range<usize>>,
+}
+
+pub(super) fn internal_tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> InternalTokens {
+    let Some(written) = table.get("internal_tokens") else {
+        return InternalTokens::default();
+    };
+    let help = "write `[internal_tokens]`, and its keys in the lines below";
+    let Some(section) = reader.table(written, "internal_tokens", help) else {
+        return InternalTokens::default();
+    };
+    reader.unknown_keys(section, "[internal_tokens]", &["audience", "issuer", "key"]);
+    let audience = settings::audience(reader, section, "audience");
+    if let (Some(audience), Some(place)) = (&audience, section.get("audience")) {
+        is_for_no_caller(reader, table, audience, place.span());
+    }
+    InternalTokens {
+        audience,
+        issuer: issuer(reader, table, section),
+        key: value(reader, section, "key", "internal.pem", |text| match text {
+            "" => refuse("`key` must name a PEM file", "write it like `internal.pem`"),
+            text => Ok(PathBuf::from(text)),
+        }),
+    }
+}
+
+/// Refuses what could not work, or would open something here.
+pub(super) fn check(reader: &mut Reader<'_>, table: &DeTable<'_>, asking: &[Asking<'_>]) {
+    for Asking { route, place } in asking {
+        let (Some(audience), Some(place)) = (&route.demands.internal_audience, place) else {
+            continue;
+        };
+        is_for_no_caller(reader, table, audience, place.clone());
+        if route.requirement == Requirement::Public {
+            let title = "a public route with `internal_token`";
+            let help =
+                "nobody is asked there, so there is nobody to make a token for; leave it out";
+            reader.fault(Fault::at(place.clone(), title).help(help));
+        }
+    }
+}
+
+/// What an API gets in place of a caller's token must not open anything here, or
+/// the API could act for its callers. The gateway trusts another key and another
+/// issuer; this is the third wall.
+fn is_for_no_caller(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    audience: &str,
+    place: Range<usize>,
+) {
+    let of = |table: &DeTable<'_>| {
+        let audience = table.get("audience")?.get_ref();
+        audience.as_str().map(str::to_owned)
+    };
+    let of_all = |name: &str| match table.get(name).map(|items| items.get_ref()) {
+        Some(DeValue::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.get_ref().as_table().and_then(of))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let mut callers = of_all("route");
+    callers.extend(of_all("trusted_issuer"));
+    callers.extend(of(table));
+    if callers.iter().any(|caller| caller == audience) {
+        let title = format!("`{audience}` is an audience of callers' tokens");
+        let help = "an internal token must open nothing here; name the API behind, by another name";
+        reader.fault(Fault::at(place, title).help(help));
+    }
+}
+
+/// A URL that names the gateway as an issuer of its own.
+fn issuer(reader: &mut Reader<'_>, table: &DeTable<'_>, section: &DeTable<'_>) -> Option<String> {
+    let example = "https://api.example.com/internal";
+    let issuer = value(reader, section, "issuer", example, |text| {
+        without_user(text, "issuer")?;
+        let parsed = text.parse::<Uri>().ok().filter(|uri| {
+            let is_http = matches!(uri.scheme_str(), Some("https" | "http"));
+            is_http && uri.query().is_none() && !text.contains('#') && text.len() <= MAX_NAME
+        });
+        match parsed {
+            Some(_) => Ok(text.to_owned()),
+            None => refuse(
+                "`issuer` must be a URL without query and fragment",
+                format!("write it like `{example}`"),
+            ),
+        }
+    })?;
+    let name = |table: &DeTable<'_>| {
+        let name = table.get("issuer")?.get_ref();
+        name.as_str().map(str::to_owned)
+    };
+    let mut trusted: Vec<String> = name(table).into_iter().collect();
+    if let Some(DeValue::Array(others)) = table.get("trusted_issuer").map(|it| it.get_ref()) {
+        let tables = others.iter().filter_map(|it| it.get_ref().as_table());
+        trusted.extend(tables.filter_map(name));
+    }
+    if trusted.contains(&issuer) {
+        let title = format!("`{issuer}` is an issuer whose tokens open routes");
+        let help = "internal tokens are of an issuer of their own; add `/internal`, for example";
+        let place = section.get("issuer")?.span();
+        reader.fault(Fault::at(place, title).help(help));
+    }
+    Some(issuer)
+}

@@ -1,0 +1,348 @@
+//! Makes internal tokens: who asks, said to one API behind the gateway in a form
+//! that it can check.
+//!
+//! The gateway is an issuer of its own here, with a key of its own, and not the
+//! issuer of callers' tokens. So an internal token opens nothing in front of the
+//! gateway (no verifier knows key and issuer), a caller's token that is brought
+//! past the gateway opens nothing at an API that trusts this issuer alone, and a
+//! gateway in a process of its own needs no secret of the issuer's. The key lets
+//! it speak for callers to the APIs behind it and to nobody else, which it does
+//! with its identity fields anyway.
+//!
+//! The tokens are access tokens of RFC 9068, `typ` included, so that every
+//! library which checks those takes them: what keeps them apart from callers'
+//! is key, issuer and audience. The key file may hold several keys in PEM: the
+//! first signs, all are published.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwapOption;
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use doorward_gateway::{
+    LocalService,
+    internal_token::{InternalToken, InternalTokens, NoInternalToken},
+};
+use doorward_issuer::access_token::MAX_ACCESS_TOKEN_BYTES;
+use doorward_policy::decision::Reason;
+use doorward_verify::{
+    clock::Timestamp,
+    jose::{
+        algorithm::Algorithm,
+        claims::{AccessClaims, RequiredClaims},
+        json::{Object, Value},
+        jwk_set::KeySet,
+        signing_key::SigningKey,
+    },
+    principal::Principal,
+};
+use http::{HeaderValue, Method, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use zeroize::Zeroizing;
+
+use super::{Role, Settings, wiring::random};
+use crate::{config::Config, data_folder::DataFolder, exit::Failure};
+
+/// Where the public halves are, on the gateway's own listener.
+pub(super) const JWKS_PATH: &str = "/.well-known/internal-jwks.json";
+
+/// How long an internal token lives, in seconds, unless the caller's own ends
+/// before.
+const LIFETIME: u64 = 60;
+
+/// `typ` (RFC 9068 section 2.1).
+const TOKEN_TYPE: &str = "at+jwt";
+
+/// How long the public halves may be cached.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const END: &str = "-----END PRIVATE KEY-----";
+
+/// The gateway as an issuer to what stands behind it; with no key while no
+/// route asks for a token.
+#[derive(Clone)]
+pub(super) struct InternalIssuer {
+    place: Arc<Place>,
+    keys: Arc<ArcSwapOption<Keys>>,
+}
+
+/// What does not change while it runs.
+struct Place {
+    is_gateway: bool,
+    folder: DataFolder,
+    /// Where paths of the configuration start.
+    beside: PathBuf,
+    origin: String,
+    /// `aud` of callers' tokens: the name of who acts for them.
+    actor: String,
+}
+
+/// What it signs with at the moment.
+pub(super) struct Keys {
+    issuer: String,
+    signing: SigningKey,
+    jwks: Bytes,
+}
+
+impl InternalIssuer {
+    /// For a gateway at `origin` whose callers' tokens are for `audience`.
+    pub(super) fn new(settings: &Settings, origin: &str, audience: &str) -> Result<Self, Failure> {
+        let beside = settings.config_file.as_deref().and_then(Path::parent);
+        let issuer = Self {
+            place: Arc::new(Place {
+                is_gateway: settings.role != Role::Issuer,
+                folder: settings.folder.clone(),
+                beside: beside.map(Path::to_owned).unwrap_or_default(),
+                origin: origin.to_owned(),
+                actor: audience.to_owned(),
+            }),
+            keys: Arc::default(),
+        };
+        issuer.put(issuer.prepare(&settings.config)?);
+        Ok(issuer)
+    }
+
+    /// What `config` asks for; nothing if no route wants a token.
+    pub(super) fn prepare(&self, config: &Config) -> Result<Option<Keys>, Failure> {
+        let place = &self.place;
+        let mut routes = config.routes.routes().iter();
+        if !place.is_gateway || !routes.any(|it| it.demands().internal_audience.is_some()) {
+            return Ok(None);
+        }
+        let wanted = &config.internal_tokens;
+        let own_name = || format!("{}/internal", place.origin);
+        let keys = match &wanted.key {
+            Some(file) => read(&place.beside.join(file))?,
+            None => kept(&place.folder)?,
+        };
+        let jwks = keys.iter().map(SigningKey::verifying_key);
+        let jwks = jwks.collect::<KeySet>().to_jwks_json();
+        let signing = keys.into_iter().next();
+        Ok(Some(Keys {
+            issuer: wanted.issuer.clone().unwrap_or_else(own_name),
+            signing: signing.expect("a file without a key was refused"),
+            jwks: jwks.into(),
+        }))
+    }
+
+    /// Signs with `keys` from now on. Where none are wanted any more the last
+    /// stay published: what they signed a moment ago is still on its way.
+    pub(super) fn put(&self, keys: Option<Keys>) {
+        if let Some(keys) = keys {
+            self.keys.store(Some(Arc::new(keys)));
+        }
+    }
+
+    /// As the gateway asks for tokens.
+    pub(super) fn seam(&self) -> InternalTokens {
+        let issuer = self.clone();
+        InternalTokens {
+            make: Arc::new(move |caller, audience, now| match &*issuer.keys.load() {
+                Some(keys) => keys.token(&issuer.place.actor, (caller, audience), now),
+                None => Err(unavailable("there is no key to sign it with")),
+            }),
+        }
+    }
+
+    /// Publishes the keys before `local` answers.
+    pub(super) fn before(&self, local: LocalService) -> LocalService {
+        let (keys, next) = (Arc::clone(&self.keys), local.call);
+        LocalService {
+            matches: local.matches,
+            call: Arc::new(move |request| {
+                let is_asked = request.uri().path() == JWKS_PATH
+                    && [Method::GET, Method::HEAD].contains(request.method());
+                let keys = keys.load();
+                let Some(keys) = keys.as_deref().filter(|_| is_asked) else {
+                    return next(request);
+                };
+                let body = Full::new(keys.jwks.clone()).map_err(|never| match never {});
+                let mut answer = Response::new(body.boxed_unsync());
+                let media_type = HeaderValue::from_static("application/jwk-set+json");
+                let headers = answer.headers_mut();
+                headers.insert(header::CONTENT_TYPE, media_type);
+                headers.insert(header::CACHE_CONTROL, CACHED);
+                Box::pin(std::future::ready(answer))
+            }),
+        }
+    }
+}
+
+impl Keys {
+    /// A token for `audience` of a caller whose own was verified just now. It
+    /// says what the caller's says, and the proof of possession behind that is
+    /// not asked for again: it is a bearer token, for a minute.
+    fn token(
+        &self,
+        actor: &str,
+        (caller, audience): (&Principal, &str),
+        now: Timestamp,
+    ) -> Result<InternalToken, NoInternalToken> {
+        if let Some(issuer) = caller.foreign_issuer() {
+            // `sub` is unique within one issuer (RFC 7519 section 4.1.2), and
+            // theirs may be the name of somebody else among ours.
+            return Err(NoInternalToken {
+                reason: Reason::WrongIssuer,
+                seen: format!("a caller of {issuer}"),
+            });
+        }
+        let now = now.unix();
+        let left = caller.expires_at().as_secs().saturating_sub(now.as_secs());
+        if left == 0 {
+            // Let in for the leeway of clocks, of which there is none to pass on.
+            return Err(NoInternalToken {
+                reason: Reason::TokenExpired,
+                seen: "a token in its last second".to_owned(),
+            });
+        }
+        let claims = caller.claims();
+        let claims = AccessClaims::new(RequiredClaims {
+            issuer: self.issuer.clone(),
+            subject: caller.subject().to_owned(),
+            audience: audience.to_owned(),
+            client_id: claims.client_id().unwrap_or_default().to_owned(),
+            token_id: URL_SAFE_NO_PAD.encode_to_string(random::<16>()),
+            issued_at: now,
+            lifetime_seconds: left.min(LIFETIME),
+        });
+        let claims = with_rights(claims, caller).actor(acting(actor, caller));
+        self.sign(&claims)
+    }
+
+    fn sign(&self, claims: &AccessClaims) -> Result<InternalToken, NoInternalToken> {
+        let fault = |_| unavailable("it cannot be signed");
+        let size = self.signing.signed_len(TOKEN_TYPE, claims).map_err(fault)?;
+        if size > MAX_ACCESS_TOKEN_BYTES {
+            let most = MAX_ACCESS_TOKEN_BYTES;
+            let seen = format!("a token of {size} bytes with the caller's rights, of {most}");
+            return Err(unavailable(seen));
+        }
+        Ok(InternalToken {
+            access_token: self.signing.sign(TOKEN_TYPE, claims).map_err(fault)?,
+            expires_at: Timestamp::from_millis(claims.expires_at().as_secs() * 1000),
+        })
+    }
+}
+
+fn unavailable(seen: impl Into<String>) -> NoInternalToken {
+    NoInternalToken {
+        reason: Reason::InternalTokenUnavailable,
+        seen: seen.into(),
+    }
+}
+
+/// What the caller may do and how they signed in. Permissions are names, also
+/// where the caller's token has numbers, which mean nothing without its
+/// issuer's list.
+fn with_rights(mut internal: AccessClaims, caller: &Principal) -> AccessClaims {
+    let claims = caller.claims();
+    let permissions = caller.permissions().iter();
+    internal = internal
+        .roles(caller.roles().iter().cloned())
+        .permissions(permissions.map(ToString::to_string));
+    if let Some(tenant) = caller.tenant() {
+        internal = internal.tenant(tenant);
+    }
+    if let Some(session) = caller.session_id() {
+        internal = internal.session(session);
+    }
+    if let Some(scope) = claims.scope() {
+        internal = internal.scope(scope);
+    }
+    if let Some(at) = claims.auth_time() {
+        internal = internal.authentication(at, claims.amr().iter().cloned());
+    }
+    if let Some(acr) = claims.acr() {
+        internal = internal.acr(acr);
+    }
+    internal
+}
+
+/// `act`: the gateway, after whoever acted before it (RFC 8693 section 4.1).
+fn acting(gateway: &str, caller: &Principal) -> Object {
+    let mut actor = Object::new();
+    actor.insert("sub".to_owned(), Value::String(gateway.to_owned()));
+    if let Some(before) = caller.claims().others().get("act") {
+        actor.insert("act".to_owned(), before.clone());
+    }
+    actor
+}
+
+/// The key of the data folder, made when it is first needed.
+fn kept(folder: &DataFolder) -> Result<Vec<SigningKey>, Failure> {
+    let file = folder.internal_key();
+    if folder.read(&file)?.is_none() {
+        let fault = |_| Failure::internal("a key for internal tokens cannot be made");
+        let key = SigningKey::generate(Algorithm::Es256).map_err(fault)?;
+        let pkcs8 = key.to_pkcs8().map_err(fault)?;
+        folder.write(&file, &to_pem(&pkcs8))?;
+    }
+    read(&file)
+}
+
+fn read(file: &Path) -> Result<Vec<SigningKey>, Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::configuration(format!("{shown} cannot be read: {error}"))
+            .hint("`key` of `[internal_tokens]` names a PEM file beside the configuration")
+    })?;
+    let keys = from_pem(&Zeroizing::new(text)).filter(|keys| !keys.is_empty());
+    keys.ok_or_else(|| {
+        Failure::configuration(format!("{shown} holds no private key for internal tokens")).hint(
+            "ES256 signs them: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` \
+             writes such a key",
+        )
+    })
+}
+
+fn to_pem(pkcs8: &[u8]) -> Zeroizing<String> {
+    let encoded = Zeroizing::new(STANDARD.encode_to_string(pkcs8));
+    let mut pem = Zeroizing::new(format!("{BEGIN}\n"));
+    for line in encoded.as_bytes().chunks(64) {
+        pem.extend(line.iter().copied().map(char::from));
+        pem.push('\n');
+    }
+    pem.push_str(END);
+    pem.push('\n');
+    pem
+}
+
+/// The keys of a PEM file (RFC 7468); none if one of them is no P-256 key.
+fn from_pem(text: &str) -> Option<Vec<SigningKey>> {
+    let blocks = text.split(BEGIN).skip(1);
+    let keys = blocks.map(|block| {
+        let (encoded, _) = block.split_once(END)?;
+        let encoded: Zeroizing<String> = Zeroizing::new(encoded.split_ascii_whitespace().collect());
+        let pkcs8 = Zeroizing::new(STANDARD.decode_to_vec(encoded.as_bytes()).ok()?);
+        SigningKey::from_pkcs8(Algorithm::Es256, &pkcs8).ok()
+    });
+    keys.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use doorward_verify::jose::{algorithm::Algorithm, signing_key::SigningKey};
+
+    use super::{from_pem, to_pem};
+
+    #[test]
+    fn a_file_may_hold_several_keys_and_nothing_else() {
+        let [first, second] = [(), ()].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
+        let both = [&first, &second].map(|key| to_pem(&key.to_pkcs8().unwrap()).to_string());
+        let read = from_pem(&both.concat()).unwrap();
+        let ids: Vec<_> = read.iter().map(SigningKey::key_id).collect();
+        assert_eq!(ids, [first.key_id(), second.key_id()]);
+
+        let other = SigningKey::generate(Algorithm::Es384).unwrap();
+        let other = to_pem(&other.to_pkcs8().unwrap());
+        assert!(from_pem(&format!("{}{}", both[0], *other)).is_none());
+        assert!(from_pem(&both[0][..both[0].len() - 5]).is_none());
+        assert!(from_pem("").unwrap().is_empty());
+    }
+}
