@@ -8,6 +8,7 @@ mod api_keys;
 mod clients;
 mod export;
 mod import;
+mod master_keys;
 mod tokens;
 
 use doorward_verify::clock::Timestamp;
@@ -22,6 +23,7 @@ pub use import::{
     Difference, IMPORT_BATCH, IMPORT_ROLES, Import, ImportBatch, ImportCounts, ImportEnd, Imported,
     Standing,
 };
+pub use master_keys::MasterKeyInfo;
 
 use crate::{
     audit::{Action, Actor, AuditEntry, Object},

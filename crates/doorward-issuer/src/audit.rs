@@ -264,6 +264,10 @@ actions! {
     KeyWithdraw = "key.withdraw", "done";
     /// Permissions got numbers, by which tokens name them.
     PermissionsNumber = "installation.permissions_number", "done";
+    /// A master key opens the database from here on.
+    MasterKeyAdd = "master_key.add", "done";
+    /// It does not any more.
+    MasterKeyRetire = "master_key.retire", "done";
     /// Every row that gives a right got its MAC.
     RowsBind = "installation.rows_bind", "done";
     /// Somebody else wrote a row of the database; it counts for nothing.
@@ -281,6 +285,8 @@ pub(crate) enum Object<'a> {
     Session(SessionText<'a>),
     Token(&'a str),
     Key(&'a str),
+    /// By its fingerprint.
+    MasterKey(&'a str),
     /// A row of the database, by its table.
     Row(&'static str, &'a str),
 }
@@ -299,6 +305,7 @@ impl<'a> Object<'a> {
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Key(_) => "key",
+            Self::MasterKey(_) => "master_key",
             Self::Row(table, _) => table,
         }
     }
@@ -312,6 +319,7 @@ impl<'a> Object<'a> {
             Self::Session(id)
             | Self::Token(id)
             | Self::Key(id)
+            | Self::MasterKey(id)
             | Self::ApiKey(id)
             | Self::Row(_, id) => id,
         }

@@ -2,7 +2,7 @@
 //!
 //! Their text is that of [`doorward_verify::credential`]. The secret is 30
 //! random digits to base 62, 178 bits, and six more that are a MAC of the 30
-//! under a key derived from the master key: what was not drawn here is dropped
+//! under a key derived from the root key: what was not drawn here is dropped
 //! before the database is asked, however good its checksum (BRU-011).
 //!
 //! At rest there is an HMAC-SHA-256 of the secret, bound to kind and id, under

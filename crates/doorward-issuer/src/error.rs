@@ -8,7 +8,7 @@ use doorward_policy::permission::PermissionError;
 use crate::{
     admin::{ApiKeyProblem, Difference},
     client::{ClientName, ClientNameError},
-    master_key::MasterKeyError,
+    master_key::{Fingerprint, MasterKeyError},
     password::{HashError, HashingError, WeakPassword},
     refresh_token::ReuseKind,
     role_grant::UnknownRole,
@@ -50,12 +50,40 @@ pub enum OpenError {
     /// The master key cannot be read or may be read by others.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
-    /// The database was sealed under another master key.
+    /// The database opens with other master keys.
     #[error(
-        "the master key does not fit this database; put back the master.key that belongs to it \
-         (nothing was changed)"
+        "the master key {fingerprint} does not fit this database{}; put back the master.key that \
+         belongs to it (nothing was changed)",
+        which_opens(opens)
     )]
-    WrongMasterKey,
+    WrongMasterKey {
+        /// The one that was tried.
+        fingerprint: Fingerprint,
+        /// Those that open it; none if the database does not say.
+        opens: Vec<Fingerprint>,
+    },
+    /// It opened the database once.
+    #[error(
+        "the master key {fingerprint} of this database was retired{}; put that master.key in its place \
+         (nothing was changed)",
+        which_opens(opens)
+    )]
+    RetiredMasterKey {
+        /// The one that was tried.
+        fingerprint: Fingerprint,
+        /// Those that open the database.
+        opens: Vec<Fingerprint>,
+    },
+    /// The master key is one of this database, but the root key does not open.
+    #[error(
+        "the root key of this database is damaged, or somebody else put it there: it does not \
+         open under the master key {fingerprint}; restore the database from a backup (nothing \
+         was changed)"
+    )]
+    DamagedRootKey {
+        /// The one that was tried.
+        fingerprint: Fingerprint,
+    },
     /// The master key fits, but a sealed key does not open: the row is damaged.
     #[error("signing key {kid} in the database is damaged; restore the database from a backup")]
     DamagedKey {
@@ -98,6 +126,30 @@ pub enum OpenError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Ends a message with the keys that are needed.
+fn which_opens(opens: &[Fingerprint]) -> String {
+    let keys: Vec<_> = opens.iter().map(ToString::to_string).collect();
+    match keys[..] {
+        [] => String::new(),
+        _ => format!(", which opens with {}", keys.join(" or ")),
+    }
+}
+
+/// A change of the master keys that was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MasterKeyChangeError {
+    /// It never opened this database.
+    #[error("no master key {0} opens this database")]
+    NoSuch(Fingerprint),
+    /// It is the one that the database was opened with.
+    #[error("the master key {0} is the one of this data folder")]
+    InUse(Fingerprint),
+    /// It opened the database once.
+    #[error("the master key {0} was retired, and does not come back")]
+    Retired(Fingerprint),
 }
 
 /// No access token was made.
@@ -253,6 +305,9 @@ pub enum AdminError {
     /// It is not any more what the change was meant for.
     #[error("it changed since it was read; nothing was changed")]
     Changed,
+    /// A change of the master keys that may not be.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyChangeError),
     /// The password may not be chosen.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),

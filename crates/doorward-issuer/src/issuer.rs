@@ -3,6 +3,7 @@
 mod changes;
 mod open;
 mod standing;
+mod unlock;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use arc_swap::ArcSwap;
 use doorward_jose::time::UnixTime;
 use doorward_policy::role::Roles;
 use doorward_verify::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     revocation::{Entry, Revocation, RevocationSet},
     verifier::{TrustedIssuer, Verifier},
 };
@@ -26,7 +27,10 @@ use crate::{
     error::StoreError,
     feed::Feed,
     key_ring::{KeyRing, LoadError, Schedule},
-    master_key::DerivedKeys,
+    master_key::{
+        Fingerprint, MasterKey,
+        root::{DerivedKeys, RootKey},
+    },
     password::{Hasher, PasswordHash},
     session::Exchange,
     store::{GroupCommit, Store, contention::again},
@@ -55,6 +59,9 @@ pub struct Issuer(Arc<Inner>);
 struct Inner {
     config: Config,
     surroundings: Surroundings,
+    /// The one that opened the database.
+    master_key: Fingerprint,
+    root: RootKey,
     keys: DerivedKeys,
     store: Store,
     exchanges: GroupCommit<Exchange>,
@@ -251,6 +258,16 @@ impl Issuer {
 
     pub(crate) fn keys(&self) -> &DerivedKeys {
         &self.0.keys
+    }
+
+    /// The master key that opened the database.
+    pub(crate) fn master_key(&self) -> Fingerprint {
+        self.0.master_key
+    }
+
+    /// The root key for the row by which `master` opens the database.
+    pub(crate) fn root_sealed_under(&self, master: &MasterKey, now: Timestamp) -> Vec<u8> {
+        unlock::sealed_under(master, &self.0.root, &self.0.keys, now)
     }
 
     pub(crate) fn store(&self) -> &Store {

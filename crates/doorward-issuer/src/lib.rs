@@ -47,7 +47,7 @@ pub use config::Config;
 pub use entropy::Entropy;
 pub use error::{AdminError, MintError, OpenError, RefreshError, SessionError, StoreError};
 pub use issuer::{Changes, Issuer, Surroundings};
-pub use master_key::{MasterKey, MasterKeyError};
+pub use master_key::{Fingerprint, KeyFileChange, MasterKey, MasterKeyError};
 pub use permission_numbers::PermissionForm;
 pub use session::TokenAnswer;
 pub use store::{Database, DatabaseUrlError, PostgresUrl};

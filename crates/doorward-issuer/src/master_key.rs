@@ -1,98 +1,54 @@
-//! The master key: everything secret in the database is sealed under it.
+//! The master key: what opens the database.
 //!
 //! It is 32 random bytes in a file of its own (mode 0600), so that a stolen
-//! database or backup opens nothing. Each purpose uses a key derived from it
-//! (HKDF-SHA-256, RFC 5869), so that no use can weaken another; sealing itself
-//! is in `seal`.
+//! database or backup opens nothing. It seals one thing, the database's root
+//! key ([`root`]), on which everything else hangs: so it can be changed while
+//! servers run, by sealing the root key once more under another one. How a
+//! database is opened with it is in `issuer::unlock`, the file in `file`.
 //!
 //! Nothing starts with a key that is exposed, damaged, missing beside a
-//! database, or not the one that the database was sealed under: a new key in
-//! the place of a lost one would make every session and every signing key
-//! unreadable for good.
+//! database, or not one that the database opens with: a new key in the place of
+//! a lost one would make every session and every signing key unreadable for
+//! good.
 
+mod file;
+pub(crate) mod root;
 pub(crate) mod seal;
 
-use std::{
-    fs,
-    io::{ErrorKind, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::{fmt, str::FromStr};
 
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
-use self::seal::Sealer;
-use crate::{
-    credential::CredentialKeys,
-    entropy::{Entropy, random},
-    store::Database,
+use self::{
+    root::RootKey,
+    seal::{Place, Sealed, Sealer},
 };
+
+pub use file::{KeyFileChange, MasterKeyError};
 
 /// 32 secret bytes. Cannot be printed; wiped when dropped.
 pub struct MasterKey(Zeroizing<[u8; Self::BYTES]>);
 
-/// The keys that are derived from the master key, one for each purpose.
-pub(crate) struct DerivedKeys {
-    /// Seals private keys and session keys.
-    pub(crate) sealer: Sealer,
-    /// Outer MAC of refresh tokens.
-    pub(crate) refresh_outer: hmac::Key,
-    /// MACs of API keys and client secrets.
-    pub(crate) credentials: CredentialKeys,
-    /// MACs of tickets.
-    pub(crate) tickets: hmac::Key,
-    /// MACs of recovery codes at rest.
-    pub(crate) recovery_codes: hmac::Key,
-    /// MACs of idempotency keys and of what was asked with them.
-    pub(crate) idempotency: hmac::Key,
-    /// MACs of rows that give rights.
-    pub(crate) rows: hmac::Key,
-    /// Stored in the database to recognise the master key; tells nothing
-    /// about it.
-    pub(crate) check: [u8; 32],
-    /// What was stored before rows had MACs.
-    pub(crate) check_without_row_macs: [u8; 32],
-}
+/// By what people and the database tell master keys apart: 64 bits that are
+/// derived from the key and tell nothing about it. Written as 16 hexadecimal
+/// digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(u64);
 
-/// The master key cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MasterKeyError {
-    /// Other users of the machine can read it.
-    #[error("{} can be read by other users of this machine; run: chmod 600 {0}", path.display())]
-    Exposed {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// Not a master key.
-    #[error("{} is not a master key: {problem}; put back the file that belongs to this database", path.display())]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// There is a database, but not the key that it is sealed under.
-    #[error(
-        "{} is missing, and {database} is sealed under it; put back the file that belongs to \
-         this database",
-        path.display()
-    )]
-    Missing {
-        /// Which file.
-        path: PathBuf,
-        /// The database.
-        database: Box<Database>,
-    },
-    /// The file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+/// Not 16 hexadecimal digits in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint is 16 hexadecimal digits, as `doorward secret status` shows them")]
+pub struct FingerprintError;
+
+/// The row that holds a root key sealed under a master key.
+#[derive(Clone, Copy)]
+pub(crate) struct RootKeyPlace<'a> {
+    /// By what the database recognises its root key: the row opens in no other
+    /// database.
+    pub(crate) check: &'a [u8],
+    /// Since when the master key opens the database, milliseconds.
+    pub(crate) added_at: u64,
 }
 
 impl MasterKey {
@@ -103,267 +59,149 @@ impl MasterKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Reads the key file, or makes one (mode 0600) if neither it nor a
-    /// database that is `in_use` is there ([`Database::is_in_use`]).
-    ///
-    /// # Errors
-    ///
-    /// When the file can be read by others, is damaged, or is missing beside
-    /// a database.
-    pub fn open_or_create(
-        path: &Path,
-        in_use: Option<&Database>,
-        entropy: &dyn Entropy,
-    ) -> Result<Self, MasterKeyError> {
-        match (fs::File::open(path), in_use) {
-            (Ok(file), _) => Self::read(file, path),
-            (Err(error), _) if error.kind() != ErrorKind::NotFound => Err(failed(path, error)),
-            (Err(_), Some(database)) => Err(MasterKeyError::Missing {
-                path: path.to_owned(),
-                database: Box::new(database.clone()),
-            }),
-            (Err(_), None) => Self::create(path, entropy),
-        }
+    /// By what it is told from others.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let bytes = self.expand(b"fingerprint");
+        let (first, _) = bytes.split_first_chunk().expect("32 bytes are more than 8");
+        Fingerprint(u64::from_be_bytes(*first))
     }
 
-    /// The keys for each purpose.
-    pub(crate) fn derive(&self) -> DerivedKeys {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"doorward master key v1");
-        let master = salt.extract(&*self.0);
-        DerivedKeys {
-            sealer: Sealer::new(&expand(&master, b"seal")),
-            refresh_outer: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"refresh outer")),
-            credentials: CredentialKeys::new(
-                &expand(&master, b"credential tag"),
-                &expand(&master, b"credential at rest"),
-            ),
-            tickets: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"ticket")),
-            recovery_codes: hmac::Key::new(
-                hmac::HMAC_SHA256,
-                &*expand(&master, b"recovery code at rest"),
-            ),
-            idempotency: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"idempotency")),
-            rows: hmac::Key::new(hmac::HMAC_SHA256, &*expand(&master, b"rows")),
-            check: *expand(&master, b"check, rows have MACs"),
-            check_without_row_macs: *expand(&master, b"check"),
-        }
+    /// Seals `root` for its row.
+    pub(crate) fn seal_root(&self, root: &RootKey, place: RootKeyPlace<'_>) -> Vec<u8> {
+        self.in_place(place, |sealer, place| sealer.seal(place, &*root.0))
     }
 
-    fn read(mut file: fs::File, path: &Path) -> Result<Self, MasterKeyError> {
-        let mode = file
-            .metadata()
-            .map_err(|error| failed(path, error))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            return Err(MasterKeyError::Exposed {
-                path: path.to_owned(),
-            });
-        }
-        let mut text = Zeroizing::new(String::with_capacity(128));
-        let read = (&mut file).take(128).read_to_string(&mut text);
-        let malformed = |problem| MasterKeyError::Malformed {
-            path: path.to_owned(),
-            problem,
+    /// Opens what was sealed for that row, and by this key.
+    pub(crate) fn open_root(
+        &self,
+        sealed: &[u8],
+        place: RootKeyPlace<'_>,
+    ) -> Result<RootKey, Sealed> {
+        let opened = self.in_place(place, |sealer, place| sealer.open(place, sealed))?;
+        let bytes = <[u8; Self::BYTES]>::try_from(opened.as_slice()).map_err(|_| Sealed)?;
+        Ok(RootKey(Zeroizing::new(bytes)))
+    }
+
+    fn in_place<T>(
+        &self,
+        place: RootKeyPlace<'_>,
+        work: impl FnOnce(&Sealer, Place<'_>) -> T,
+    ) -> T {
+        let sealer = Sealer::new(&self.expand(b"seal a root key"));
+        let fingerprint = self.fingerprint().to_string();
+        let check = doorward_jose::base64url::encode(place.check);
+        let added_at = place.added_at.to_string();
+        let place = Place {
+            table: "root_key",
+            id: &fingerprint,
+            beside: &[&check, &added_at],
         };
-        match read {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(malformed("it is not text"));
-            }
-            Err(error) => return Err(failed(path, error)),
-        }
-        let mut bytes = Zeroizing::new([0; Self::BYTES]);
-        match hex_into(text.trim_end(), &mut *bytes) {
-            Some(()) => Ok(Self(bytes)),
-            None => Err(malformed("it does not hold 64 hexadecimal digits")),
-        }
+        work(&sealer, place)
     }
 
-    /// Written whole to the disk before it is used: a database sealed under a
-    /// key that a power cut takes away would be lost. Written beside and
-    /// linked into place, so that of two first starts one wins and both use
-    /// its key, and a crash leaves no half of one.
-    fn create(path: &Path, entropy: &dyn Entropy) -> Result<Self, MasterKeyError> {
-        let failed = |error| failed(path, error);
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
-        let bytes = Zeroizing::new(random(entropy));
-        let fresh = path.with_extension(format!("{:032x}", u128::from_be_bytes(random(entropy))));
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)
-            .map_err(failed)?;
-        let written = file
-            .write_all(hex(&bytes).as_bytes())
-            .and_then(|()| file.sync_all());
-        let linked = written.and_then(|()| fs::hard_link(&fresh, path));
-        fs::remove_file(&fresh).map_err(failed)?;
-        match linked {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Self::read(fs::File::open(path).map_err(failed)?, path);
-            }
-            Err(error) => return Err(failed(error)),
-        }
-        fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)?;
-        Ok(Self(bytes))
+    /// The salt is not that of [`RootKey::derive`]: see there.
+    fn expand(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"doorward master key v2");
+        expand(&salt.extract(&*self.0), purpose)
     }
 }
 
-fn expand(master: &hkdf::Prk, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
-    master
-        .expand(&[purpose], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(&mut *key))
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = FingerprintError;
+
+    fn from_str(text: &str) -> Result<Self, FingerprintError> {
+        let number = u64::from_str_radix(text, 16).map_err(|_| FingerprintError)?;
+        // One way of writing it: no sign, no capitals, all digits.
+        match Self(number) {
+            fingerprint if fingerprint.to_string() == text => Ok(fingerprint),
+            _ => Err(FingerprintError),
+        }
+    }
+}
+
+fn expand(key: &hkdf::Prk, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut expanded = Zeroizing::new([0; 32]);
+    key.expand(&[purpose], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut *expanded))
         .expect("32 bytes are what one round of HKDF-SHA-256 gives");
-    key
-}
-
-fn failed(path: &Path, source: std::io::Error) -> MasterKeyError {
-    MasterKeyError::File {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn hex(bytes: &[u8; MasterKey::BYTES]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len() + 1));
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).expect("four bits are one digit"));
-        }
-    }
-    text.push('\n');
-    text
-}
-
-fn hex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
-    if text.len() != 2 * bytes.len() || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digit = |digit: u8| {
-            char::from(digit)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
-        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
-    }
-    Some(())
+    expanded
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+    use super::{Fingerprint, FingerprintError, MasterKey, RootKeyPlace, root::RootKey};
 
-    use super::{Database, Entropy, MasterKey, MasterKeyError};
-
-    struct Counting(std::sync::atomic::AtomicU8);
-
-    impl Entropy for Counting {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        }
-    }
-
-    fn entropy() -> Counting {
-        Counting(1.into())
-    }
-
-    struct Folder(tempfile::TempDir);
-
-    impl Folder {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-
-        fn key(&self) -> PathBuf {
-            self.0.path().join("master.key")
-        }
-
-        fn open(&self) -> Result<MasterKey, MasterKeyError> {
-            MasterKey::open_or_create(&self.key(), None, &entropy())
-        }
-    }
+    const PLACE: RootKeyPlace<'_> = RootKeyPlace {
+        check: &[5; 32],
+        added_at: 1000,
+    };
 
     #[test]
-    fn is_made_once_with_mode_0600_and_read_again() {
-        let folder = Folder::new();
-        let first = folder.open().unwrap();
-        let second = folder.open().unwrap();
-        assert_eq!(*first.0, *second.0);
-        assert_eq!(
-            fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            fs::read_dir(folder.0.path()).unwrap().count(),
-            1,
-            "nothing is left beside it"
-        );
-    }
-
-    #[test]
-    fn key_022_a_key_that_others_can_read_is_refused() {
-        let folder = Folder::new();
-        drop(folder.open().unwrap());
-        for mode in [0o644, 0o640, 0o604, 0o666] {
-            fs::set_permissions(folder.key(), fs::Permissions::from_mode(mode)).unwrap();
-            let error = folder.open().err().unwrap();
-            assert!(matches!(error, MasterKeyError::Exposed { .. }), "{mode:o}");
-            assert!(error.to_string().contains("chmod 600"), "{error}");
-        }
-    }
-
-    #[test]
-    fn key_018_a_damaged_key_file_is_refused() {
-        let folder = Folder::new();
-        drop(folder.open().unwrap());
-        let good = fs::read(folder.key()).unwrap();
-        let damaged = [
-            Vec::new(),
-            good[..63].to_vec(),
-            [&good[..], &good[..]].concat(),
-            [b"g", &good[1..]].concat(),
-            vec![0xff; 64],
-            vec![b'0'; 100_000],
+    fn a_root_key_opens_under_its_master_key_in_its_row_and_database_only() {
+        let [ours, other] = [[1; 32], [2; 32]].map(MasterKey::from_bytes);
+        let root = RootKey::of_before(&MasterKey::from_bytes([9; 32]));
+        let sealed = ours.seal_root(&root, PLACE);
+        assert_eq!(*ours.open_root(&sealed, PLACE).unwrap().0, *root.0);
+        assert!(other.open_root(&sealed, PLACE).is_err());
+        let places = [
+            RootKeyPlace {
+                check: &[6; 32],
+                ..PLACE
+            },
+            RootKeyPlace {
+                added_at: 1001,
+                ..PLACE
+            },
         ];
-        for bytes in damaged {
-            fs::write(folder.key(), &bytes).unwrap();
-            let error = folder.open().err().unwrap();
-            assert!(matches!(error, MasterKeyError::Malformed { .. }), "{error}");
+        for place in places {
+            assert!(ours.open_root(&sealed, place).is_err());
+        }
+        for byte in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[byte] ^= 1;
+            assert!(ours.open_root(&damaged, PLACE).is_err(), "byte {byte}");
         }
     }
 
+    /// A database that is older than root keys seals its master key under
+    /// itself.
     #[test]
-    fn key_018_a_lost_key_is_not_replaced_beside_a_database() {
-        let folder = Folder::new();
-        let database = Database::from(folder.0.path().join("doorward.db"));
-        let opened = MasterKey::open_or_create(&folder.key(), Some(&database), &entropy());
-        let error = opened.err().unwrap();
-        assert!(matches!(error, MasterKeyError::Missing { .. }), "{error}");
-        assert!(!folder.key().exists(), "no key was made");
+    fn a_master_key_and_a_root_key_of_the_same_bytes_share_no_key() {
+        let master = MasterKey::from_bytes([7; 32]);
+        let root = RootKey::of_before(&master);
+        let sealed = master.seal_root(&root, PLACE);
+        let by_root = super::Place {
+            table: "root_key",
+            id: &master.fingerprint().to_string(),
+            beside: &[&doorward_jose::base64url::encode(PLACE.check), "1000"],
+        };
+        assert!(root.derive().sealer.open(by_root, &sealed).is_err());
     }
 
     #[test]
-    fn purposes_have_keys_of_their_own() {
-        let derived = MasterKey::from_bytes([7; 32]).derive();
-        let other = MasterKey::from_bytes([8; 32]).derive();
-        assert_ne!(derived.check, other.check);
-        assert_ne!(derived.check, [7; 32]);
+    fn a_fingerprint_has_one_way_of_being_written() {
+        let fingerprint = MasterKey::from_bytes([7; 32]).fingerprint();
+        let text = fingerprint.to_string();
+        assert_eq!(text.parse(), Ok(fingerprint));
+        assert_eq!("000000000000000a".parse(), Ok(Fingerprint(10)));
+        let wrong = [
+            "",
+            "a",
+            "000000000000000A",
+            "+00000000000000a",
+            "g000000000000000",
+        ];
+        for text in wrong {
+            assert_eq!(text.parse::<Fingerprint>(), Err(FingerprintError), "{text}");
+        }
+        assert_ne!(fingerprint, MasterKey::from_bytes([8; 32]).fingerprint());
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! Nothing of a token is stored. The *inner* MAC is keyed by the session's own
 //! random key, which rests sealed in the session's row; the *outer* MAC is
-//! keyed by a key derived from the master key and lets garbage be dropped
+//! keyed by a key derived from the root key and lets garbage be dropped
 //! before the database is asked. So neither a copy of the database nor the
-//! master key alone makes a token, and the successor of a token is a function
+//! root key alone makes a token, and the successor of a token is a function
 //! of session and generation: whoever repeats a refresh gets the same one.
 //!
 //! What a presented token means is decided in `session::standing`.

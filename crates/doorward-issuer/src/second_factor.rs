@@ -13,7 +13,7 @@
 //! right code clears it. Recovery codes are too long to be guessed and are
 //! not slowed by it, so who knows the password cannot lock the owner out.
 //!
-//! The secret is sealed under the master key and bound to its row.
+//! The secret is sealed under the root key and bound to its row.
 
 mod recovery;
 mod totp;

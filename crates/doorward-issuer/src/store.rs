@@ -65,6 +65,7 @@ mod migrations;
 mod permission_numbers;
 mod postgres;
 mod revocations;
+mod root_keys;
 mod row_mac;
 mod second_factors;
 mod sessions;
@@ -95,6 +96,7 @@ pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
+pub(crate) use root_keys::{Locked, RootKeyRow};
 pub(crate) use row_mac::RowMacs;
 pub(crate) use second_factors::TotpRow;
 pub(crate) use sessions::{NewSession, SessionRow};
@@ -122,12 +124,9 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens the database, makes it if it is not there, and migrates it.
-    pub(crate) async fn open(
-        database: &Database,
-        revocations: Arc<RevocationSet>,
-        row_macs: RowMacs,
-    ) -> Result<Self, OpenError> {
+    /// Opens the database, makes it if it is not there, and migrates it; for
+    /// [`Locked`].
+    async fn open(database: &Database, revocations: Arc<RevocationSet>) -> Result<Self, OpenError> {
         let engine = match database {
             Database::Sqlite(path) => Engine::Sqlite(File::open(path).await?),
             Database::Postgres(url) => Engine::Postgres(Server::open(url).await?),
@@ -136,7 +135,7 @@ impl Store {
             engine,
             revocations,
             revoked: Arc::default(),
-            row_macs,
+            row_macs: RowMacs::locked(),
         };
         migrations::run(&store).await?;
         Ok(store)

@@ -1,4 +1,5 @@
-//! Opening: migrate, recognise the master key, load keys and revocations.
+//! Opening: migrate, open the root key with the master key, load keys and
+//! revocations.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,7 +11,11 @@ use doorward_verify::{
     verifier::{TrustedIssuer, Verifier},
 };
 
-use super::{Inner, Issuer, Surroundings, changes::Seen};
+use super::{
+    Inner, Issuer, Surroundings,
+    changes::Seen,
+    unlock::{Unlocked, has_row, unlock},
+};
 use crate::{
     admission::Admission,
     api_key::LastUses,
@@ -21,10 +26,13 @@ use crate::{
     error::{AdminError, OpenError, StoreError},
     feed::Feed,
     key_ring::{self, KeyRing, LoadError, Schedule},
-    master_key::{DerivedKeys, MasterKey},
+    master_key::{
+        MasterKey,
+        root::{DerivedKeys, RootKey},
+    },
     password::Hasher,
     session::seal_sessions_anew,
-    store::{Database, GroupCommit, Installation, RowMacs, Store, Tx, contention::again},
+    store::{Database, GroupCommit, Installation, Locked, RowMacs, Store, Tx, contention::again},
 };
 
 impl Issuer {
@@ -43,13 +51,24 @@ impl Issuer {
     ) -> Result<Self, OpenError> {
         config.check()?;
         let hasher = Arc::new(Hasher::new(config.hashing)?);
-        let keys = master_key.derive();
         let now = surroundings.clock.now();
         let schedule = Schedule::new(&config);
         let revocations = RevocationSet::new();
-        let row_macs = RowMacs::new(keys.rows.clone());
-        let store = Store::open(&database.into(), Arc::clone(&revocations), row_macs).await?;
-        let installation = prepare(&store, &keys, &config, &*surroundings.entropy, now).await?;
+        let locked = Locked::open(&database.into(), Arc::clone(&revocations)).await?;
+        let first = First {
+            master_key: &master_key,
+            config: &config,
+            entropy: &*surroundings.entropy,
+            now,
+        };
+        let (store, unlocked, installation) = match again(|| first.prepare(&locked)).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                locked.close().await;
+                return Err(error);
+            }
+        };
+        let Unlocked { root, keys } = unlocked;
         let key_ring = KeyRing::load(&store, &keys.sealer, schedule)
             .await
             .map_err(not_loaded)?;
@@ -68,6 +87,8 @@ impl Issuer {
             admission,
             config,
             surroundings,
+            master_key: master_key.fingerprint(),
+            root,
             keys,
             store,
             key_ring,
@@ -80,53 +101,99 @@ impl Issuer {
     }
 }
 
-/// First run, or the check that this master key belongs to this database. Of
-/// two processes that start together, one finds the other's work.
-async fn prepare(
-    store: &Store,
-    keys: &DerivedKeys,
-    config: &Config,
-    entropy: &dyn Entropy,
+/// What the first transaction of a start needs.
+struct First<'a> {
+    master_key: &'a MasterKey,
+    config: &'a Config,
+    entropy: &'a dyn Entropy,
     now: Timestamp,
-) -> Result<Installation, OpenError> {
-    again(|| try_prepare(store, keys, config, entropy, now)).await
 }
 
-async fn try_prepare(
-    store: &Store,
-    keys: &DerivedKeys,
-    config: &Config,
-    entropy: &dyn Entropy,
-    now: Timestamp,
-) -> Result<Installation, OpenError> {
-    let mut tx = store.begin().await?;
-    tx.lock_installation().await?;
-    match tx.installation().await? {
-        Some(installation) if installation.master_key_check == keys.check => {
-            tx.raise_longest_access_token(config.access_token_lifetime)
-                .await?;
+impl First<'_> {
+    /// First run, or the proof that this master key opens this database. Of two
+    /// processes that start together, one finds the other's work.
+    async fn prepare(&self, locked: &Locked) -> Result<(Store, Unlocked, Installation), OpenError> {
+        let (installation, rows) = locked.look().await?;
+        let unlocked = match &installation {
+            Some(installation) => unlock(installation, &rows, self.master_key)?,
+            None => Unlocked::with(RootKey::fresh(self.entropy)),
+        };
+        let store = locked.unlocked(RowMacs::new(unlocked.keys.rows.clone()));
+        let mut tx = store.begin().await?;
+        tx.lock_installation().await?;
+        self.settle(&mut tx, &unlocked).await?;
+        let installation = tx
+            .installation()
+            .await?
+            .ok_or_else(StoreError::no_installation)?;
+        if tx.feed_base().await?.is_none() {
+            tx.begin_feed(&installation.epoch, self.now).await?;
         }
-        Some(installation) if installation.master_key_check == keys.check_without_row_macs => {
-            bind_rows(&mut tx, keys, now).await?;
-            tx.raise_longest_access_token(config.access_token_lifetime)
-                .await?;
+        tx.commit().await?;
+        Ok((store, unlocked, installation))
+    }
+
+    async fn settle(&self, tx: &mut Tx, unlocked: &Unlocked) -> Result<(), OpenError> {
+        let keys = &unlocked.keys;
+        match tx.installation().await? {
+            Some(found) if found.master_key_check == keys.check => {}
+            Some(found) if found.master_key_check == keys.check_without_row_macs => {
+                bind_rows(tx, keys, self.now).await?;
+            }
+            // It was made since we looked.
+            Some(_) => return Err(faster().into()),
+            None => return self.first_run(tx, unlocked).await,
         }
-        Some(_) => return Err(OpenError::WrongMasterKey),
-        None => first_run(&mut tx, keys, config, entropy, now).await?,
+        if !has_row(tx, unlocked, self.master_key, self.now).await? {
+            return Err(faster().into());
+        }
+        tx.raise_longest_access_token(self.config.access_token_lifetime)
+            .await?;
+        Ok(())
     }
-    let installation = tx
-        .installation()
-        .await?
-        .ok_or_else(StoreError::no_installation)?;
-    if tx.feed_base().await?.is_none() {
-        tx.begin_feed(&installation.epoch, now).await?;
+
+    async fn first_run(&self, tx: &mut Tx, unlocked: &Unlocked) -> Result<(), OpenError> {
+        let installation = Installation {
+            epoch: fresh_epoch(self.entropy),
+            master_key_check: unlocked.keys.check.to_vec(),
+            tokens_from: UnixTime::from_secs(0),
+            longest_access_token: self.config.access_token_lifetime,
+        };
+        if !tx.insert_installation(&installation, self.now).await? {
+            return Err(faster().into());
+        }
+        unlocked.seal_under(tx, self.master_key, self.now).await?;
+        tx.require_root_keys().await?;
+        let system = Actor::system();
+        let stamp = system.at(self.now);
+        tx.record(AuditEntry::new(
+            stamp,
+            Action::InstallationCreate,
+            Object::Installation,
+        ))
+        .await?;
+        let key = key_ring::generate(
+            self.config.algorithm,
+            &unlocked.keys.sealer,
+            self.now.unix(),
+        );
+        let key = key.map_err(|error| OpenError::Key(error.to_string()))?;
+        key_ring::sign_at_once(tx, key, stamp)
+            .await
+            .map_err(|error| match error {
+                AdminError::Store(error) => OpenError::Store(error),
+                other => OpenError::Key(other.to_string()),
+            })
     }
-    tx.commit().await?;
-    Ok(installation)
+}
+
+/// Another node is so by a moment; the next look finds its work.
+fn faster() -> StoreError {
+    StoreError::Contended("another process made the installation".to_owned())
 }
 
 /// The database comes from a program that wrote no MACs. What stands in it is
-/// believed this once; from here on the master key is recognised by another
+/// believed this once; from here on the root key is recognised by another
 /// value, which nobody without it can write, so it cannot be had a second time.
 async fn bind_rows(tx: &mut Tx, keys: &DerivedKeys, now: Timestamp) -> Result<(), OpenError> {
     tx.bind_rows().await?;
@@ -135,42 +202,6 @@ async fn bind_rows(tx: &mut Tx, keys: &DerivedKeys, now: Timestamp) -> Result<()
     let system = Actor::system();
     let entry = AuditEntry::new(system.at(now), Action::RowsBind, Object::Installation);
     Ok(tx.record(entry).await?)
-}
-
-async fn first_run(
-    tx: &mut Tx,
-    keys: &DerivedKeys,
-    config: &Config,
-    entropy: &dyn Entropy,
-    now: Timestamp,
-) -> Result<(), OpenError> {
-    let installation = Installation {
-        epoch: fresh_epoch(entropy),
-        master_key_check: keys.check.to_vec(),
-        tokens_from: UnixTime::from_secs(0),
-        longest_access_token: config.access_token_lifetime,
-    };
-    if !tx.insert_installation(&installation, now).await? {
-        // Another node is faster by a moment; the next look finds its work.
-        let faster = "another process made the installation".to_owned();
-        return Err(StoreError::Contended(faster).into());
-    }
-    let system = Actor::system();
-    let stamp = system.at(now);
-    tx.record(AuditEntry::new(
-        stamp,
-        Action::InstallationCreate,
-        Object::Installation,
-    ))
-    .await?;
-    let key = key_ring::generate(config.algorithm, &keys.sealer, now.unix());
-    let key = key.map_err(|error| OpenError::Key(error.to_string()))?;
-    key_ring::sign_at_once(tx, key, stamp)
-        .await
-        .map_err(|error| match error {
-            AdminError::Store(error) => OpenError::Store(error),
-            other => OpenError::Key(other.to_string()),
-        })
 }
 
 pub(super) fn fresh_epoch(entropy: &dyn Entropy) -> String {

@@ -5,7 +5,7 @@ use doorward_verify::clock::Timestamp;
 
 use super::{
     Store, Tx, millis, moment, one_row, seconds,
-    statement::{locking, sql},
+    statement::{On, locking, sql},
     unix, unsigned,
 };
 use crate::error::StoreError;
@@ -14,6 +14,7 @@ use crate::error::StoreError;
 #[derive(Clone, Debug)]
 pub(crate) struct Installation {
     pub(crate) epoch: String,
+    /// By what the root key is recognised; of before root keys, the master key.
     pub(crate) master_key_check: Vec<u8>,
     /// Every access token issued before is refused.
     pub(crate) tokens_from: UnixTime,
@@ -32,7 +33,24 @@ pub(crate) struct Heads {
 const SELECT: &str = "SELECT epoch, master_key_check, tokens_from, longest_access_token
      FROM installation WHERE id = 1";
 
+async fn read(on: On<'_>) -> Result<Option<Installation>, StoreError> {
+    let row: Option<(String, Vec<u8>, i64, i64)> = sql(SELECT).fetch_optional(on).await?;
+    row.map(|(epoch, master_key_check, tokens_from, longest)| {
+        Ok(Installation {
+            epoch,
+            master_key_check,
+            tokens_from: unix(tokens_from, "tokens_from")?,
+            longest_access_token: unsigned(longest, "longest_access_token")?,
+        })
+    })
+    .transpose()
+}
+
 impl Store {
+    pub(super) async fn installation(&self) -> Result<Option<Installation>, StoreError> {
+        read(self.readers()).await
+    }
+
     pub(crate) async fn heads(&self) -> Result<Heads, StoreError> {
         self.check()?;
         let (epoch, revocation, keys) = sql("SELECT i.epoch, r.value, k.value
@@ -50,17 +68,7 @@ impl Store {
 
 impl Tx {
     pub(crate) async fn installation(&mut self) -> Result<Option<Installation>, StoreError> {
-        let row: Option<(String, Vec<u8>, i64, i64)> =
-            sql(SELECT).fetch_optional(self.connection()).await?;
-        row.map(|(epoch, master_key_check, tokens_from, longest)| {
-            Ok(Installation {
-                epoch,
-                master_key_check,
-                tokens_from: unix(tokens_from, "tokens_from")?,
-                longest_access_token: unsigned(longest, "longest_access_token")?,
-            })
-        })
-        .transpose()
+        read(self.connection()).await
     }
 
     /// `false` if another process was faster.

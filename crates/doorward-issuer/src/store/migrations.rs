@@ -29,11 +29,16 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_sign_in_failures.sql"),
     include_str!("../../migrations/0008_row_macs.sql"),
     include_str!("../../migrations/0009_permission_numbers.sql"),
+    include_str!("../../migrations/0010_root_key.sql"),
 ];
 
 /// The newest migration that took something away: programs that do not know it
 /// are refused. 1, because a program without any could not even begin.
 const FLOOR: i64 = 1;
+
+/// What a program must know to open a database that does not hang on its master
+/// key itself.
+const ROOT_KEYS: i64 = 10;
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS migration (
     version BIGINT NOT NULL PRIMARY KEY,
@@ -110,6 +115,18 @@ async fn migrate(store: &Store) -> Result<(), OpenError> {
         .await
         .map_err(StoreError::from)?;
     Ok(tx.commit().await?)
+}
+
+impl Tx {
+    /// From now on only programs that know root keys open this database: others
+    /// would take the master key for it, and say that it is a wrong one.
+    pub(crate) async fn require_root_keys(&mut self) -> Result<(), StoreError> {
+        sql("UPDATE migration_floor SET version = $1 WHERE id = 1 AND version < $1")
+            .bind(ROOT_KEYS)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
 }
 
 const APPLIED: &str = "SELECT version, sha256 FROM migration ORDER BY version";

@@ -4,7 +4,7 @@
 //! not be able to give himself a right: a role, another password hash for
 //! somebody's account, a signing key of his own, more permissions for a client.
 //! So each such row carries an HMAC-SHA-256 of its table, its id and of every
-//! column that decides, under a key derived from the master key. It is checked
+//! column that decides, under a key derived from the root key. It is checked
 //! wherever the row is read for a decision. A row whose MAC does not hold is
 //! as good as absent: the role is not held, the account does not exist, the key
 //! is not shown to anybody. Each one is noted once and audited with the next
@@ -42,7 +42,9 @@ const MOST_NOTED: usize = 1000;
 pub(crate) struct RowMacs(Arc<Inner>);
 
 struct Inner {
-    key: hmac::Key,
+    /// None before the root key is open, when no row is read or written that
+    /// has a MAC.
+    key: Option<hmac::Key>,
     refused: Mutex<Refused>,
 }
 
@@ -59,6 +61,15 @@ pub(crate) type Row = (&'static str, String);
 
 impl RowMacs {
     pub(crate) fn new(key: hmac::Key) -> Self {
+        Self::with(Some(key))
+    }
+
+    /// Those of a database whose root key is not open: they hold for no row.
+    pub(super) fn locked() -> Self {
+        Self::with(None)
+    }
+
+    fn with(key: Option<hmac::Key>) -> Self {
         let refused = Mutex::default();
         Self(Arc::new(Inner { key, refused }))
     }
@@ -66,7 +77,9 @@ impl RowMacs {
     /// The MAC of a row: of every column that decides, in the order of the
     /// table.
     pub(super) fn of(&self, table: &'static str, columns: &[Value<'_>]) -> Vec<u8> {
-        let mut context = hmac::Context::with_key(&self.0.key);
+        // INVARIANT: `Locked` gives nobody a store whose rows can be read.
+        let key = self.0.key.as_ref().expect("the root key is open");
+        let mut context = hmac::Context::with_key(key);
         update(&mut context, b't', table.as_bytes());
         for column in columns {
             match column {
@@ -179,7 +192,7 @@ impl Tx {
         self.bind_api_keys().await
     }
 
-    /// From now on the master key is recognised by this, and rows without a MAC
+    /// From now on the root key is recognised by this, and rows without a MAC
     /// are refused.
     pub(crate) async fn set_master_key_check(&mut self, check: &[u8]) -> Result<(), StoreError> {
         let changed = sql("UPDATE installation SET master_key_check = $1 WHERE id = 1")

@@ -12,7 +12,7 @@ use doorward_verify::clock::Clock as _;
 
 use crate::harness::{World, audit, audited, check, roles};
 
-fn billing() -> NewClient {
+pub(crate) fn billing() -> NewClient {
     NewClient {
         name: "billing".to_owned(),
         tenant: "acme".to_owned(),
@@ -21,7 +21,7 @@ fn billing() -> NewClient {
     }
 }
 
-async fn token(
+pub(crate) async fn token(
     world: &World,
     issuer: &Issuer,
     client: &NewSecret,

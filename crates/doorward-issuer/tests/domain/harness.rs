@@ -93,6 +93,23 @@ impl Entropy for SeededEntropy {
     }
 }
 
+/// Seeded randomness, but for the first 32 bytes, which are a new root key.
+struct RootOfBefore {
+    root: Mutex<Option<[u8; 32]>>,
+    then: Arc<SeededEntropy>,
+}
+
+impl Entropy for RootOfBefore {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.then.fill(bytes);
+        if bytes.len() == 32
+            && let Some(root) = self.root.lock().unwrap().take()
+        {
+            bytes.copy_from_slice(&root);
+        }
+    }
+}
+
 /// On what the tests of a binary run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(dead_code, reason = "each binary of tests names one of them")]
@@ -143,9 +160,38 @@ impl World {
         (world, issuer)
     }
 
+    /// The same, where everything hangs on the master key itself, as it does in
+    /// what older programs made ([`World::forget_root_keys`]).
+    pub(crate) async fn with_alice_of_before() -> (Self, Issuer) {
+        let world = Self::new();
+        let entropy = RootOfBefore {
+            root: Mutex::new(Some(world.master_key_bytes())),
+            then: world.entropy.clone(),
+        };
+        let surroundings = Surroundings {
+            entropy: Arc::new(entropy),
+            ..world.surroundings()
+        };
+        let opened = Issuer::open(world.database(), world.master_key(), config(), surroundings);
+        let issuer = world.people(opened.await.unwrap()).await;
+        (world, issuer)
+    }
+
+    /// As the database was before root keys.
+    pub(crate) async fn forget_root_keys(&self) {
+        self.tamper(
+            "DROP TABLE root_key; DELETE FROM migration WHERE version = 10;
+             UPDATE migration_floor SET version = 1",
+        )
+        .await;
+    }
+
     /// Opens an issuer and makes the tenants and alice.
     pub(crate) async fn peopled(&self) -> Issuer {
-        let issuer = self.open().await;
+        self.people(self.open().await).await
+    }
+
+    async fn people(&self, issuer: Issuer) -> Issuer {
         let admin = issuer.admin();
         admin.add_tenant("acme").await.unwrap();
         admin.add_tenant("globex").await.unwrap();
@@ -166,6 +212,13 @@ impl World {
 
     pub(crate) fn master_key(&self) -> MasterKey {
         MasterKey::open_or_create(&self.file("master.key"), None, &*self.entropy).unwrap()
+    }
+
+    pub(crate) fn master_key_bytes(&self) -> [u8; 32] {
+        drop(self.master_key());
+        let digits = std::fs::read_to_string(self.file("master.key")).unwrap();
+        let byte = |n: usize| u8::from_str_radix(&digits[2 * n..2 * n + 2], 16).unwrap();
+        std::array::from_fn(byte)
     }
 
     pub(crate) fn surroundings(&self) -> Surroundings {

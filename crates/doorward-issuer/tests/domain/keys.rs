@@ -225,7 +225,7 @@ async fn key_018_a_wrong_master_key_or_a_damaged_row_stops_the_start() {
     let session = sign_in(&issuer, "alice").await;
     drop(issuer);
     let error = open_error(&world, MasterKey::from_bytes([7; 32])).await;
-    assert!(matches!(error, OpenError::WrongMasterKey));
+    assert!(matches!(error, OpenError::WrongMasterKey { .. }));
     assert!(error.to_string().contains("master.key"), "{error}");
 
     // Nothing was changed by the attempt.

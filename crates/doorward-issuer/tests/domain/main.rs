@@ -13,6 +13,7 @@ mod feed;
 mod harness;
 mod import;
 mod keys;
+mod master_keys;
 mod people;
 mod permission_numbers;
 mod postgres_server;

@@ -52,11 +52,11 @@ async fn send(issuer: &Issuer, request: Request<Body>) -> Answer {
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap()
 }
 
-async fn first_step(issuer: &Issuer, password: &str) -> Answer {
+pub(crate) async fn first_step(issuer: &Issuer, password: &str) -> Answer {
     let body = json!({ "username": "alice", "password": password });
     post(issuer, "/auth/sign-in", None, body).await
 }
@@ -86,7 +86,7 @@ async fn reset_token(issuer: &Issuer) -> String {
 }
 
 /// The code that an authenticator with this secret shows.
-fn code(secret: &str, clock: &TurnedClock, steps_on: u64) -> String {
+pub(crate) fn code(secret: &str, clock: &TurnedClock, steps_on: u64) -> String {
     const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: String = secret
         .chars()
@@ -105,7 +105,7 @@ fn code(secret: &str, clock: &TurnedClock, steps_on: u64) -> String {
 }
 
 /// Alice with an authenticator: its secret and her recovery codes.
-async fn enrol(world: &World, issuer: &Issuer, bearer: &str) -> (String, Vec<String>) {
+pub(crate) async fn enrol(world: &World, issuer: &Issuer, bearer: &str) -> (String, Vec<String>) {
     let body = json!({ "current_password": PASSWORD });
     let (status, begun) = post(issuer, "/auth/second-factor", Some(bearer), body).await;
     assert_eq!(status, 200, "{begun}");
@@ -121,7 +121,7 @@ async fn enrol(world: &World, issuer: &Issuer, bearer: &str) -> (String, Vec<Str
 }
 
 /// The second step with what the first one gave.
-async fn second_step(issuer: &Issuer, token: &str, proof: (&str, &str)) -> Answer {
+pub(crate) async fn second_step(issuer: &Issuer, token: &str, proof: (&str, &str)) -> Answer {
     let body = json!({ "second_factor_token": token, proof.0: proof.1 });
     post(issuer, "/auth/sign-in/second-factor", None, body).await
 }

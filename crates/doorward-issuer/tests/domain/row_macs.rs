@@ -174,10 +174,7 @@ async fn an_api_key_that_somebody_else_widened_is_none() {
 /// A database of before: no MACs, another value to recognise the master key
 /// by, and sessions sealed for their id alone.
 async fn made_old(world: &World, session: &str, columns: &[&str]) {
-    let master = std::fs::read_to_string(world.file("master.key")).unwrap();
-    let master: Vec<u8> = (0..32)
-        .map(|n| u8::from_str_radix(&master[2 * n..2 * n + 2], 16).unwrap())
-        .collect();
+    let master = world.master_key_bytes();
     let key = |purpose: &[u8]| {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"doorward master key v1");
         let mut key = [0; 32];
@@ -225,6 +222,7 @@ async fn made_old(world: &World, session: &str, columns: &[&str]) {
     hands.run_made(check).await;
     hands.run_made(sealed).await;
     hands.close().await;
+    world.forget_root_keys().await;
 }
 
 async fn sealed_key(world: &World) -> Vec<u8> {
@@ -243,7 +241,7 @@ async fn sealed_key(world: &World) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_database_of_before_is_bound_once_and_nobody_is_signed_out() {
-    let (world, issuer) = World::with_alice().await;
+    let (world, issuer) = World::with_alice_of_before().await;
     let mut session = sign_in(&issuer, "alice").await;
     let created = doorward_verify::clock::Clock::now(&*world.clock).millis();
     let end = created + crate::harness::config().refresh_absolute * 1000;

@@ -23,6 +23,8 @@ mod harness;
 mod import;
 #[path = "../domain/keys.rs"]
 mod keys;
+#[path = "../domain/master_keys.rs"]
+mod master_keys;
 mod nodes;
 #[path = "../domain/people.rs"]
 mod people;

@@ -1,0 +1,491 @@
+//! The file of the master key, and those beside it while it is changed.
+//!
+//! `master.key` is the one that this node opens the database with. While it is
+//! changed, the key that follows lies in `master.key.next`; afterwards the one
+//! before lies in `master.key.FINGERPRINT`, for backups of before. Each step is
+//! on the disk before the next begins, and after each of them `master.key` is a
+//! whole key that opens the database: so a rotation that is cut short anywhere
+//! is taken up by the next one ([`KeyFileChange`]).
+
+use std::{
+    fs,
+    io::{self, ErrorKind, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::{Fingerprint, MasterKey};
+use crate::{
+    entropy::{Entropy, random},
+    store::Database,
+};
+
+/// The key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MasterKeyError {
+    /// Other users of the machine can read it.
+    #[error("{} can be read by other users of this machine; run: chmod 600 {0}", path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Not a master key.
+    #[error("{} is not a master key: {problem}; put back the file that belongs to this database", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// There is a database, but not the key that it is sealed under.
+    #[error(
+        "{} is missing, and {database} is sealed under it; put back the file that belongs to \
+         this database",
+        path.display()
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+        /// The database.
+        database: Box<Database>,
+    },
+    /// The file changed while the key was changed.
+    #[error(
+        "{} does not hold the key {expected} any more; look at `doorward secret status`, then \
+         try again",
+        path.display()
+    )]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+        /// What it held.
+        expected: Fingerprint,
+    },
+    /// Another process changes the key in the same folder.
+    #[error("another process changes the master key in {} now; try again when it is done", folder.display())]
+    Busy {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl MasterKey {
+    /// Reads the key file, or makes one (mode 0600) if neither it nor a
+    /// database that is `in_use` is there ([`Database::is_in_use`]).
+    ///
+    /// # Errors
+    ///
+    /// When the file can be read by others, is damaged, or is missing beside
+    /// a database.
+    pub fn open_or_create(
+        path: &Path,
+        in_use: Option<&Database>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, MasterKeyError> {
+        match (Self::read(path)?, in_use) {
+            (Some(key), _) => Ok(key),
+            (None, Some(database)) => Err(MasterKeyError::Missing {
+                path: path.to_owned(),
+                database: Box::new(database.clone()),
+            }),
+            (None, None) => create(path, entropy),
+        }
+    }
+
+    /// Reads a key file; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When the file can be read by others or is damaged.
+    pub fn read(path: &Path) -> Result<Option<Self>, MasterKeyError> {
+        match fs::File::open(path) {
+            Ok(file) => read(file, path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(path, error)),
+        }
+    }
+
+    /// Where the key that follows the one in `path` lies until it takes over.
+    pub fn next_file(path: &Path) -> PathBuf {
+        beside(path, "next")
+    }
+
+    /// Where the key of this fingerprint lies after another took over from it.
+    pub fn kept_file(path: &Path, fingerprint: Fingerprint) -> PathBuf {
+        beside(path, &fingerprint.to_string())
+    }
+}
+
+/// A change of the key file: one at a time in a folder, until this is dropped.
+pub struct KeyFileChange {
+    path: PathBuf,
+    /// Locked.
+    folder: fs::File,
+}
+
+impl KeyFileChange {
+    /// Begins to change the key in `path`, or to end a change that was cut
+    /// short.
+    ///
+    /// # Errors
+    ///
+    /// [`MasterKeyError::Busy`], or the folder cannot be opened.
+    pub fn begin(path: &Path) -> Result<Self, MasterKeyError> {
+        let at = folder_of(path);
+        let folder = fs::File::open(at).map_err(|error| failed(at, error))?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                folder,
+            }),
+            Err(fs::TryLockError::WouldBlock) => Err(MasterKeyError::Busy {
+                folder: at.to_owned(),
+            }),
+            Err(fs::TryLockError::Error(error)) => Err(failed(at, error)),
+        }
+    }
+
+    /// The key that follows: the one that a change before this one made, or a
+    /// new one, which is on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, or what is there is no key.
+    pub fn next(&self, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
+        MasterKey::open_or_create(&MasterKey::next_file(&self.path), None, entropy)
+    }
+
+    /// Has `next`, which opens the database by now, take over from `present`,
+    /// which is kept in the file whose name is returned.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, or does not hold what it held.
+    pub fn take_over(
+        self,
+        present: Fingerprint,
+        next: Fingerprint,
+    ) -> Result<PathBuf, MasterKeyError> {
+        let (path, next_file) = (&self.path, MasterKey::next_file(&self.path));
+        holds(path, present)?;
+        holds(&next_file, next)?;
+        let kept = MasterKey::kept_file(path, present);
+        match fs::hard_link(path, &kept) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => holds(&kept, present)?,
+            linked => linked.map_err(|error| failed(&kept, error))?,
+        }
+        self.sync()?;
+        fs::rename(&next_file, path).map_err(|error| failed(path, error))?;
+        self.sync()?;
+        Ok(kept)
+    }
+
+    fn sync(&self) -> Result<(), MasterKeyError> {
+        let synced = self.folder.sync_all();
+        synced.map_err(|error| failed(folder_of(&self.path), error))
+    }
+}
+
+/// Refuses a file with another key than it held.
+fn holds(path: &Path, expected: Fingerprint) -> Result<(), MasterKeyError> {
+    match MasterKey::read(path)? {
+        Some(key) if key.fingerprint() == expected => Ok(()),
+        _ => Err(MasterKeyError::Changed {
+            path: path.to_owned(),
+            expected,
+        }),
+    }
+}
+
+fn read(mut file: fs::File, path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let mode = file
+        .metadata()
+        .map_err(|error| failed(path, error))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(MasterKeyError::Exposed {
+            path: path.to_owned(),
+        });
+    }
+    let mut text = Zeroizing::new(String::with_capacity(128));
+    let read = (&mut file).take(128).read_to_string(&mut text);
+    let malformed = |problem| MasterKeyError::Malformed {
+        path: path.to_owned(),
+        problem,
+    };
+    match read {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            return Err(malformed("it is not text"));
+        }
+        Err(error) => return Err(failed(path, error)),
+    }
+    let mut bytes = Zeroizing::new([0; MasterKey::BYTES]);
+    match hex_into(text.trim_end(), &mut *bytes) {
+        Some(()) => Ok(MasterKey(bytes)),
+        None => Err(malformed("it does not hold 64 hexadecimal digits")),
+    }
+}
+
+/// Written whole to the disk before it is used: a database sealed under a
+/// key that a power cut takes away would be lost. Written beside and
+/// linked into place, so that of two first starts one wins and both use
+/// its key, and a crash leaves no half of one.
+fn create(path: &Path, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
+    let failed = |error| failed(path, error);
+    let folder = folder_of(path);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    let bytes = Zeroizing::new(random(entropy));
+    let fresh = path.with_extension(format!("{:032x}", u128::from_be_bytes(random(entropy))));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)
+        .map_err(failed)?;
+    let written = file
+        .write_all(hex(&bytes).as_bytes())
+        .and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| fs::hard_link(&fresh, path));
+    fs::remove_file(&fresh).map_err(failed)?;
+    match linked {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return read(fs::File::open(path).map_err(failed)?, path);
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)?;
+    Ok(MasterKey(bytes))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// `master.key` and an end.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    name.into()
+}
+
+fn failed(path: &Path, source: io::Error) -> MasterKeyError {
+    MasterKeyError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn hex(bytes: &[u8; MasterKey::BYTES]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len() + 1));
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).expect("four bits are one digit"));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn hex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
+    if text.len() != 2 * bytes.len() || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
+        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+    use super::{Database, Entropy, KeyFileChange, MasterKey, MasterKeyError};
+
+    struct Counting(std::sync::atomic::AtomicU8);
+
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        }
+    }
+
+    fn entropy() -> Counting {
+        Counting(1.into())
+    }
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn key(&self) -> PathBuf {
+            self.0.path().join("master.key")
+        }
+
+        fn open(&self) -> Result<MasterKey, MasterKeyError> {
+            MasterKey::open_or_create(&self.key(), None, &entropy())
+        }
+    }
+
+    #[test]
+    fn is_made_once_with_mode_0600_and_read_again() {
+        let folder = Folder::new();
+        let first = folder.open().unwrap();
+        let second = folder.open().unwrap();
+        assert_eq!(*first.0, *second.0);
+        assert_eq!(
+            fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            fs::read_dir(folder.0.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+    }
+
+    #[test]
+    fn key_022_a_key_that_others_can_read_is_refused() {
+        let folder = Folder::new();
+        drop(folder.open().unwrap());
+        for mode in [0o644, 0o640, 0o604, 0o666] {
+            fs::set_permissions(folder.key(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = folder.open().err().unwrap();
+            assert!(matches!(error, MasterKeyError::Exposed { .. }), "{mode:o}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn key_018_a_damaged_key_file_is_refused() {
+        let folder = Folder::new();
+        drop(folder.open().unwrap());
+        let good = fs::read(folder.key()).unwrap();
+        let damaged = [
+            Vec::new(),
+            good[..63].to_vec(),
+            [&good[..], &good[..]].concat(),
+            [b"g", &good[1..]].concat(),
+            vec![0xff; 64],
+            vec![b'0'; 100_000],
+        ];
+        for bytes in damaged {
+            fs::write(folder.key(), &bytes).unwrap();
+            let error = folder.open().err().unwrap();
+            assert!(matches!(error, MasterKeyError::Malformed { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn key_018_a_lost_key_is_not_replaced_beside_a_database() {
+        let folder = Folder::new();
+        let database = Database::from(folder.0.path().join("doorward.db"));
+        let opened = MasterKey::open_or_create(&folder.key(), Some(&database), &entropy());
+        let error = opened.err().unwrap();
+        assert!(matches!(error, MasterKeyError::Missing { .. }), "{error}");
+        assert!(!folder.key().exists(), "no key was made");
+    }
+
+    fn change(folder: &Folder, at: u8) -> (MasterKey, PathBuf) {
+        let present = folder.open().unwrap();
+        let change = KeyFileChange::begin(&folder.key()).unwrap();
+        let next = change.next(&Counting(at.into())).unwrap();
+        let kept = change
+            .take_over(present.fingerprint(), next.fingerprint())
+            .unwrap();
+        (next, kept)
+    }
+
+    #[test]
+    fn the_next_key_takes_over_and_the_one_before_is_kept() {
+        let folder = Folder::new();
+        let first = folder.open().unwrap();
+        let (second, kept) = change(&folder, 9);
+        assert_eq!(*folder.open().unwrap().0, *second.0);
+        assert_ne!(*first.0, *second.0);
+        assert_eq!(*MasterKey::read(&kept).unwrap().unwrap().0, *first.0);
+        assert_eq!(
+            kept,
+            MasterKey::kept_file(&folder.key(), first.fingerprint())
+        );
+        assert!(!MasterKey::next_file(&folder.key()).exists());
+        for file in fs::read_dir(folder.0.path()).unwrap() {
+            let mode = file.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_change_that_was_cut_short_goes_on_with_the_key_that_it_made() {
+        let folder = Folder::new();
+        let first = folder.open().unwrap();
+        let begun = KeyFileChange::begin(&folder.key()).unwrap();
+        let next = begun.next(&Counting(9.into())).unwrap();
+        assert!(matches!(
+            KeyFileChange::begin(&folder.key()),
+            Err(MasterKeyError::Busy { .. })
+        ));
+        drop(begun);
+        // The one before was kept already when it was cut.
+        let kept = MasterKey::kept_file(&folder.key(), first.fingerprint());
+        fs::hard_link(folder.key(), &kept).unwrap();
+        assert_eq!(*folder.open().unwrap().0, *first.0, "nothing took over");
+        let (second, _) = change(&folder, 77);
+        assert_eq!(*second.0, *next.0);
+    }
+
+    #[test]
+    fn only_the_keys_that_were_meant_change_places() {
+        let folder = Folder::new();
+        let first = folder.open().unwrap().fingerprint();
+        let other = MasterKey::from_bytes([3; 32]).fingerprint();
+        let change = || KeyFileChange::begin(&folder.key()).unwrap();
+        let next = change().next(&Counting(9.into())).unwrap().fingerprint();
+        for (present, next) in [(other, next), (first, other)] {
+            let refused = change().take_over(present, next).unwrap_err();
+            assert!(
+                matches!(refused, MasterKeyError::Changed { .. }),
+                "{refused}"
+            );
+        }
+        // What is kept is never written over.
+        let kept = MasterKey::kept_file(&folder.key(), first);
+        fs::copy(MasterKey::next_file(&folder.key()), &kept).unwrap();
+        assert!(change().take_over(first, next).is_err());
+        assert_eq!(folder.open().unwrap().fingerprint(), first);
+    }
+}
