@@ -105,20 +105,32 @@ pub(crate) async fn entitle_as(
         _ => return Ok(Entitlement::Disabled),
     };
     let roles = tx.roles(user, tenant).await?;
-    if roles.is_empty() && state.home_tenant != *tenant {
-        return Ok(Entitlement::NotAMember);
-    }
-    if state.tokens_from > now.unix() && !state.tokens_from_used {
+    let entitlement = entitlement(&state, roles, (user, tenant), now);
+    if matches!(entitlement, Entitlement::Granted(_)) && state.uses_tokens_from(now) {
         tx.mark_tokens_from_used(user).await?;
     }
-    Ok(Entitlement::Granted(Entitled {
+    Ok(entitlement)
+}
+
+/// What the holder of an account that is not disabled may have in `tenant`,
+/// where these are the roles that are held.
+pub(crate) fn entitlement(
+    state: &AccountState,
+    roles: Vec<String>,
+    (user, tenant): (&UserId, &TenantName),
+    now: Timestamp,
+) -> Entitlement {
+    if roles.is_empty() && state.home_tenant != *tenant {
+        return Entitlement::NotAMember;
+    }
+    Entitlement::Granted(Entitled {
         subject: user.clone(),
         tenant: tenant.clone(),
         version: state.version,
         roles,
         issued_at: now.unix().max(state.tokens_from).max(state.all_tokens_from),
         decided_at: now.unix(),
-    }))
+    })
 }
 
 /// Whom a token is for, and for how long.

@@ -93,13 +93,14 @@ pub(crate) use accounts::AccountState;
 pub(crate) use api_keys::ApiKeyRow;
 pub(crate) use clients::{ClientHeads, ClientRow};
 pub(crate) use feed::{FEED_ROWS, FeedBase};
+pub(crate) use grants::{Place, place};
 pub(crate) use group_commit::{GroupCommit, Job};
 pub(crate) use installation::{Heads, Installation};
 pub(crate) use keys::KeyRow;
 pub(crate) use root_keys::{Locked, RootKeyRow};
 pub(crate) use row_mac::RowMacs;
 pub(crate) use second_factors::TotpRow;
-pub(crate) use sessions::{NewSession, SessionRow};
+pub(crate) use sessions::{NewSession, SessionRow, Swap};
 pub(crate) use transaction::Tx;
 pub(crate) use transfer::{ExportedRow, NewAccount, NewGrant, Taken};
 

@@ -10,6 +10,8 @@
 //! its session. It is signed after the commit, so nobody holds one that is not
 //! durable, and no signature is made while others wait for the database.
 
+use std::collections::{HashMap, HashSet};
+
 use doorward_verify::clock::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,12 +20,14 @@ use super::{
     standing::{Presentation, Rules, Standing, Verdict, decide},
 };
 use crate::{
-    access_token::{Draft, Entitled, Entitlement, Request, entitle_as},
+    access_token::{Draft, Entitled, Entitlement, Request, entitle_as, entitlement},
     audit::{Action, Actor, AuditEntry, Object},
     error::{MintError, RefreshError, StoreError},
     issuer::Issuer,
     refresh_token::ReuseKind,
-    store::{AccountState, Job, SessionRow, Tx},
+    store::{AccountState, Job, Place, SessionRow, Swap, Tx, place},
+    tenant::TenantName,
+    user::UserId,
 };
 
 /// One genuine refresh token to be exchanged.
@@ -122,6 +126,40 @@ impl Job for Exchange {
         self.row.user.as_str()
     }
 
+    /// Rotations that nothing stands in the way of: three statements for all of
+    /// them.
+    async fn run_usual(jobs: &[&Self], tx: &mut Tx) -> Result<Vec<Option<Exchanged>>, StoreError> {
+        let users: Vec<_> = jobs.iter().map(|job| &job.row.user).collect();
+        let members: Vec<_> = jobs.iter().map(|job| job.member()).collect();
+        // Before the sessions: see `store`.
+        let accounts = tx.account_states(&users).await?;
+        let roles = tx.roles_of(&members).await?;
+        let mut rotations: Vec<_> = jobs
+            .iter()
+            .map(|job| job.usual_rotation(&accounts, &roles))
+            .collect();
+        // Of a token that is there twice, the second waits for the first.
+        let mut seen = HashSet::with_capacity(jobs.len());
+        for (job, rotation) in jobs.iter().zip(&mut rotations) {
+            rotation.take_if(|_| !seen.insert(job.session));
+        }
+        let swaps: Vec<_> = jobs
+            .iter()
+            .zip(&rotations)
+            .filter_map(|(job, rotation)| Some(job.swap(rotation.as_ref()?)))
+            .collect();
+        let swapped = tx.swap_standings(&swaps).await?;
+        let given = |(job, rotation): (&&Self, Option<Rotation>)| {
+            let rotation = rotation.filter(|_| swapped.contains(&job.session))?;
+            Some(Exchanged::Given {
+                entitled: rotation.entitled,
+                draft: rotation.draft,
+                repeated: false,
+            })
+        };
+        Ok(jobs.iter().zip(rotations).map(given).collect())
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Exchanged, StoreError> {
         // Before the session: see `store`.
         let account = tx.account_state(&self.row.user).await?;
@@ -176,12 +214,58 @@ impl Job for Exchange {
     }
 }
 
+/// A rotation that has only to be written.
+struct Rotation {
+    after: Standing,
+    entitled: Entitled,
+    draft: Draft,
+}
+
 /// What may be given, if anything may.
 type Gift = Result<(Entitled, Draft), Exchanged>;
 
 impl Exchange {
     fn now(&self) -> Timestamp {
         self.presented.now
+    }
+
+    fn member(&self) -> (&UserId, &TenantName) {
+        (&self.row.user, &self.row.tenant)
+    }
+
+    /// The rotation of a session that stands as it did when it was read, of a
+    /// user who may still have it. `None` leaves everything else to
+    /// [`run`](Job::run).
+    fn usual_rotation(
+        &self,
+        accounts: &HashMap<String, AccountState>,
+        roles: &HashMap<Place, Vec<String>>,
+    ) -> Option<Rotation> {
+        let Verdict::Rotate(after) = decide(&self.row.standing, self.presented, self.rules) else {
+            return None;
+        };
+        let (user, tenant) = self.member();
+        let state = accounts.get(user.as_str())?;
+        if state.disabled || state.uses_tokens_from(self.now()) {
+            return None;
+        }
+        let roles = roles.get(&place(user, tenant)).cloned().unwrap_or_default();
+        match entitlement(state, roles, (user, tenant), self.now()) {
+            Entitlement::Granted(entitled) => Some(Rotation {
+                after,
+                draft: self.draft(&entitled).ok()?,
+                entitled,
+            }),
+            _ => None,
+        }
+    }
+
+    fn swap<'a>(&'a self, rotation: &'a Rotation) -> Swap<'a> {
+        Swap {
+            id: self.session,
+            before: &self.row.standing,
+            after: &rotation.after,
+        }
     }
 
     /// The swap, after everything that could refuse it. `None` if the session
@@ -222,17 +306,10 @@ impl Exchange {
     /// Reads what the user may have, and drafts the token that says so. A user
     /// who may have nothing any more has no session either.
     async fn gift(&self, tx: &mut Tx, account: Option<AccountState>) -> Result<Gift, StoreError> {
-        let row = &self.row;
-        let entitlement = entitle_as(tx, account, (&row.user, &row.tenant), self.now());
+        let entitlement = entitle_as(tx, account, self.member(), self.now());
         let cause = match entitlement.await? {
             Entitlement::Granted(entitled) => {
-                let request = Request {
-                    client_id: &row.client_id,
-                    session: Some(self.session),
-                    authentication: Some((row.created_at.unix(), row.methods.as_slice())),
-                };
-                let draft = self.issuer.draft(&entitled, request);
-                return Ok(match draft {
+                return Ok(match self.draft(&entitled) {
                     Ok(draft) => Ok((entitled, draft)),
                     Err(error) => Err(Exchanged::Unmintable(error)),
                 });
@@ -242,6 +319,16 @@ impl Exchange {
         };
         end(tx, self.session, cause, None, self.now()).await?;
         Ok(Err(Exchanged::Refused))
+    }
+
+    fn draft(&self, entitled: &Entitled) -> Result<Draft, MintError> {
+        let row = &self.row;
+        let request = Request {
+            client_id: &row.client_id,
+            session: Some(self.session),
+            authentication: Some((row.created_at.unix(), row.methods.as_slice())),
+        };
+        self.issuer.draft(entitled, request)
     }
 
     async fn record(&self, tx: &mut Tx, action: Action, detail: Value) -> Result<(), StoreError> {

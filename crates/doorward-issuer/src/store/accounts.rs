@@ -1,11 +1,13 @@
 //! Accounts.
 
+use std::collections::HashMap;
+
 use doorward_jose::time::UnixTime;
 use doorward_verify::clock::Timestamp;
 
 use super::{
     RowMacs, Store, Tx, millis, moment, one_row, parsed, seconds,
-    statement::{Value, locking, sql},
+    statement::{Listing, Value, locking, sql},
     unix, unsigned,
 };
 use crate::{
@@ -54,8 +56,9 @@ impl Bound<'_> {
     }
 }
 
-/// What [`Tx::account_state`] reads: the state, and what the MAC covers beside.
+/// What [`Tx::account_states`] reads: the state, and what the MAC covers beside.
 type StateRow = (
+    String,
     String,
     Option<i64>,
     i64,
@@ -82,6 +85,14 @@ pub(crate) struct AccountState {
     pub(crate) tokens_from_used: bool,
     /// Everybody's access tokens issued before are refused.
     pub(crate) all_tokens_from: UnixTime,
+}
+
+impl AccountState {
+    /// Whether a token that is issued `now` is the first one at a
+    /// `tokens_from` that lies in the future.
+    pub(crate) fn uses_tokens_from(&self, now: Timestamp) -> bool {
+        self.tokens_from > now.unix() && !self.tokens_from_used
+    }
 }
 
 impl Store {
@@ -225,38 +236,33 @@ impl Tx {
         &mut self,
         id: &UserId,
     ) -> Result<Option<AccountState>, StoreError> {
-        let row: Option<StateRow> = locking!(
-            "SELECT a.home_tenant, a.disabled_at, a.version, a.tokens_from, a.tokens_from_used,
-                    i.tokens_from, a.username, a.password_hash, a.row_mac
-             FROM account a, installation i WHERE a.id = $1 AND i.id = 1",
-            "a"
-        )
-        .bind(id.as_str())
-        .fetch_optional(self.connection())
-        .await?;
-        let row = row.filter(|(tenant, disabled_at, .., username, hash, mac)| {
-            let bound = Bound {
-                id: id.as_str(),
-                username,
-                home_tenant: tenant,
-                password_hash: hash.as_deref(),
-                disabled_at: *disabled_at,
-            };
-            bound.holds(self.row_macs(), mac.as_deref())
-        });
-        row.map(
-            |(home_tenant, disabled_at, version, tokens_from, used, all, ..)| {
-                Ok(AccountState {
-                    home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
-                    disabled: disabled_at.is_some(),
-                    version,
-                    tokens_from: unix(tokens_from, "account.tokens_from")?,
-                    tokens_from_used: used != 0,
-                    all_tokens_from: unix(all, "installation.tokens_from")?,
-                })
-            },
-        )
-        .transpose()
+        let mut states = self.account_states(&[id]).await?;
+        Ok(states.remove(id.as_str()))
+    }
+
+    /// The states of several accounts by their ids, held as by
+    /// [`account_state`](Self::account_state) and in the order of the ids.
+    pub(crate) async fn account_states(
+        &mut self,
+        ids: &[&UserId],
+    ) -> Result<HashMap<String, AccountState>, StoreError> {
+        static STATES: Listing = Listing::locking(
+            "SELECT a.id, a.home_tenant, a.disabled_at, a.version, a.tokens_from,
+                    a.tokens_from_used, i.tokens_from, a.username, a.password_hash, a.row_mac
+             FROM account a, installation i WHERE a.id IN ({}) AND i.id = 1 ORDER BY a.id",
+            " FOR NO KEY UPDATE OF a",
+        );
+        let mut states = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(Listing::MOST) {
+            let rows: Vec<StateRow> = STATES
+                .about(ids.iter().map(|id| [id.as_str().into()]))
+                .fetch_all(self.connection())
+                .await?;
+            for row in rows {
+                states.extend(state(self.row_macs(), row)?);
+            }
+        }
+        Ok(states)
     }
 
     /// `false` if it was so already.
@@ -408,6 +414,30 @@ impl Tx {
             .await?;
         one_row(changed, "mark_tokens_from_used")
     }
+}
+
+/// Under its id, if Doorward wrote the row.
+fn state(macs: &RowMacs, row: StateRow) -> Result<Option<(String, AccountState)>, StoreError> {
+    let (id, home_tenant, disabled_at, version, tokens_from, used, all, username, hash, mac) = row;
+    let bound = Bound {
+        id: &id,
+        username: &username,
+        home_tenant: &home_tenant,
+        password_hash: hash.as_deref(),
+        disabled_at,
+    };
+    if !bound.holds(macs, mac.as_deref()) {
+        return Ok(None);
+    }
+    let state = AccountState {
+        home_tenant: parsed(TenantName::parse(&home_tenant), "account.home_tenant")?,
+        disabled: disabled_at.is_some(),
+        version,
+        tokens_from: unix(tokens_from, "account.tokens_from")?,
+        tokens_from_used: used != 0,
+        all_tokens_from: unix(all, "installation.tokens_from")?,
+    };
+    Ok(Some((id, state)))
 }
 
 fn bound(row: &Row) -> Bound<'_> {

@@ -1,13 +1,23 @@
 //! Role grants.
 
+use std::collections::HashMap;
+
 use doorward_verify::clock::Timestamp;
 
 use super::{
     RowMacs, Store, Tx, millis, parsed,
-    statement::{Value, sql},
+    statement::{Listing, Value, sql},
     unsigned,
 };
 use crate::{error::StoreError, tenant::TenantName, user::UserId};
+
+/// A user's id and a tenant.
+pub(crate) type Place = (String, String);
+
+/// Where a user has roles.
+pub(crate) fn place(user: &UserId, tenant: &TenantName) -> Place {
+    (user.as_str().to_owned(), tenant.as_str().to_owned())
+}
 
 const IN_TENANT: &str = "SELECT account_id, tenant, role, granted_at, row_mac FROM role_grant
      WHERE account_id = $1 AND tenant = $2 ORDER BY role";
@@ -71,13 +81,34 @@ impl Tx {
         user: &UserId,
         tenant: &TenantName,
     ) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<Row> = sql(IN_TENANT)
-            .bind(user.as_str())
-            .bind(tenant.as_str())
-            .fetch_all(self.connection())
-            .await?;
-        let held = rows.into_iter().filter(|row| holds(self.row_macs(), row));
-        Ok(held.map(|(_, _, role, ..)| role).collect())
+        let mut held = self.roles_of(&[(user, tenant)]).await?;
+        Ok(held.remove(&place(user, tenant)).unwrap_or_default())
+    }
+
+    /// The roles of several users, each in a tenant; nothing for who has none
+    /// there.
+    pub(crate) async fn roles_of(
+        &mut self,
+        members: &[(&UserId, &TenantName)],
+    ) -> Result<HashMap<Place, Vec<String>>, StoreError> {
+        // Not `(account_id, tenant) IN`, for which SQLite reads the whole table.
+        static ROLES: Listing = Listing::new(
+            "SELECT account_id, tenant, role, granted_at, row_mac FROM role_grant
+             JOIN (SELECT DISTINCT column1, column2 FROM ({}) AS m) AS v
+               ON account_id = v.column1 AND tenant = v.column2 ORDER BY role",
+        );
+        let mut held: HashMap<_, Vec<_>> = HashMap::with_capacity(members.len());
+        for members in members.chunks(Listing::MOST) {
+            let members = members
+                .iter()
+                .map(|(user, tenant)| [user.as_str().into(), tenant.as_str().into()]);
+            let rows: Vec<Row> = ROLES.about(members).fetch_all(self.connection()).await?;
+            for row in rows.into_iter().filter(|row| holds(self.row_macs(), row)) {
+                let (user, tenant, role, ..) = row;
+                held.entry((user, tenant)).or_default().push(role);
+            }
+        }
+        Ok(held)
     }
 
     /// `false` if it was there already. One that somebody else wrote was not.
@@ -88,12 +119,8 @@ impl Tx {
         role: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if self
-            .roles(user, tenant)
-            .await?
-            .iter()
-            .any(|held| held == role)
-        {
+        let held = self.roles(user, tenant).await?;
+        if held.iter().any(|held| held == role) {
             return Ok(false);
         }
         let (id, place) = (user.as_str().to_owned(), tenant.as_str().to_owned());

@@ -4,6 +4,10 @@
 //! waits, runs it in one transaction and answers everybody after the one
 //! commit, while the next batch gathers. A lone write is not delayed.
 //!
+//! A statement waits for the server as well, so what is the same for many jobs
+//! is done for all of them at once ([`Job::run_usual`]). What is left is run job by
+//! job.
+//!
 //! If a batch meets something impossible, each of its jobs is tried alone, so
 //! that one bad row cannot refuse its neighbours. If the store is unavailable,
 //! all of them hear it. A batch that another writer was in the way of is run
@@ -33,6 +37,13 @@ pub(crate) trait Job: Send + Sync + 'static {
 
     /// The id of the account that it holds until the commit; empty if none.
     fn account(&self) -> &str;
+
+    /// Does what can be done for several jobs at once. `None` for a job that was
+    /// left as it was, and is to be [run](Self::run).
+    fn run_usual(
+        jobs: &[&Self],
+        tx: &mut Tx,
+    ) -> impl Future<Output = Result<Vec<Option<Self::Outcome>>, StoreError>> + Send;
 
     /// Does it. An error rolls everything back.
     fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Outcome, StoreError>> + Send;
@@ -97,10 +108,15 @@ async fn together<J: Job>(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
+    let jobs: Vec<_> = batch.iter().map(|waiting| &waiting.job).collect();
     let mut tx = store.begin().await?;
+    let usual = J::run_usual(&jobs, &mut tx).await?;
     let mut outcomes = Vec::with_capacity(batch.len());
-    for waiting in batch {
-        outcomes.push(waiting.job.run(&mut tx).await?);
+    for (job, outcome) in jobs.into_iter().zip(usual) {
+        outcomes.push(match outcome {
+            Some(outcome) => outcome,
+            None => job.run(&mut tx).await?,
+        });
     }
     tx.commit().await?;
     Ok(outcomes)

@@ -1,8 +1,13 @@
 //! Sessions. A refresh is one compare-and-swap on the generation.
 
+use std::collections::HashSet;
+
 use doorward_verify::clock::Timestamp;
 
-use super::{PURGE_ROWS, Store, Tx, millis, moment, one_row, parsed, statement::sql};
+use super::{
+    PURGE_ROWS, Store, Tx, millis, moment, one_row, parsed,
+    statement::{Listing, sql},
+};
 use crate::{
     error::StoreError,
     session::{EndCause, SessionId, Standing},
@@ -20,6 +25,13 @@ pub(crate) struct NewSession<'a> {
     pub(crate) now: Timestamp,
     pub(crate) idle_until: Timestamp,
     pub(crate) absolute_until: Timestamp,
+}
+
+/// A change of a session's standing, if it still stands as it did.
+pub(crate) struct Swap<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) before: &'a Standing,
+    pub(crate) after: &'a Standing,
 }
 
 /// A stored session.
@@ -133,18 +145,42 @@ impl Tx {
         before: &Standing,
         after: &Standing,
     ) -> Result<bool, StoreError> {
-        let swapped = sql(
-            "UPDATE session SET generation = $3, rotated_at = $4, idle_until = $5
-             WHERE id = $1 AND generation = $2 AND ended_at IS NULL",
-        )
-        .bind(id.to_string())
-        .bind(i64::from(before.generation))
-        .bind(i64::from(after.generation))
-        .bind(millis(after.rotated_at))
-        .bind(millis(after.idle_until))
-        .execute(self.connection())
-        .await?;
-        Ok(swapped == 1)
+        let swapped = self.swap_standings(&[Swap { id, before, after }]).await?;
+        Ok(swapped.contains(&id))
+    }
+
+    /// The same for several sessions, each of them there once; those that were
+    /// swapped.
+    pub(crate) async fn swap_standings(
+        &mut self,
+        swaps: &[Swap<'_>],
+    ) -> Result<HashSet<SessionId>, StoreError> {
+        static SWAPS: Listing = Listing::new(
+            "UPDATE session
+             SET generation = v.column3, rotated_at = v.column4, idle_until = v.column5
+             FROM ({}) AS v
+             WHERE id = v.column1 AND generation = v.column2 AND ended_at IS NULL RETURNING id",
+        );
+        let mut swapped = HashSet::with_capacity(swaps.len());
+        for swaps in swaps.chunks(Listing::MOST) {
+            let swap = |Swap { id, before, after }: &Swap<'_>| {
+                [
+                    id.to_string().into(),
+                    i64::from(before.generation).into(),
+                    i64::from(after.generation).into(),
+                    millis(after.rotated_at).into(),
+                    millis(after.idle_until).into(),
+                ]
+            };
+            let rows: Vec<(String,)> = SWAPS
+                .about(swaps.iter().map(swap))
+                .fetch_all(self.connection())
+                .await?;
+            for (id,) in rows {
+                swapped.insert(parsed(SessionId::parse(&id).ok_or(id), "session.id")?);
+            }
+        }
+        Ok(swapped)
     }
 
     /// The sessions of a user that are alive, but for the newest `kept`.

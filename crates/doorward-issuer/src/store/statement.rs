@@ -7,11 +7,12 @@
 //! Rows are read as tuples of `String`, `i64` and `Vec<u8>`, or `Option` of
 //! them.
 //!
-//! The one thing that the engines spell differently is [`locking!`]: a row that
-//! is read and kept from others until the transaction ends. SQLite needs no
-//! word for it, because a write transaction is alone there.
+//! The one thing that the engines spell differently is what locks
+//! ([`locking!`], [`Listing::locking`]): a row that is read and kept from others
+//! until the transaction ends. SQLite needs no word for it, because a write
+//! transaction is alone there.
 
-use std::{borrow::Cow, future::Future, io, time::Duration};
+use std::{borrow::Cow, future::Future, io, sync::OnceLock, time::Duration};
 
 use sqlx::{
     Arguments, Database, Encode, FromRow, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection,
@@ -53,7 +54,76 @@ pub(super) struct Statement<'q> {
     values: Vec<Value<'q>>,
 }
 
+/// A statement about several things at once: where it says `{}`, a list of them
+/// follows, `VALUES ($1, $2), ($3, $4), …`.
+///
+/// Servers prepare a statement for each text. So a list has one of eight
+/// lengths, and its last thing is said again until it has: what is written in
+/// this way has to mean the same twice as once.
+pub(super) struct Listing {
+    text: &'static str,
+    /// What PostgreSQL needs to hear besides.
+    lock: &'static str,
+    texts: [OnceLock<[String; 2]>; Self::LENGTHS],
+}
+
+impl Listing {
+    const LENGTHS: usize = 8;
+
+    /// Most things of one list.
+    pub(super) const MOST: usize = 1 << (Self::LENGTHS - 1);
+
+    /// A statement that is part of the program, with one `{}`.
+    pub(super) const fn new(text: &'static str) -> Self {
+        Self::locking(text, "")
+    }
+
+    /// One that also locks, in PostgreSQL's words.
+    pub(super) const fn locking(text: &'static str, lock: &'static str) -> Self {
+        Self {
+            text,
+            lock,
+            texts: [const { OnceLock::new() }; Self::LENGTHS],
+        }
+    }
+
+    /// The statement about `rows`: at least one and at most [`MOST`](Self::MOST).
+    pub(super) fn about<'q, const COLUMNS: usize>(
+        &'static self,
+        rows: impl ExactSizeIterator<Item = [Value<'q>; COLUMNS]>,
+    ) -> Statement<'q> {
+        let length = rows.len().next_power_of_two();
+        let class = usize::try_from(length.trailing_zeros()).unwrap_or(usize::MAX);
+        let [sqlite, postgres] = self.texts[class].get_or_init(|| self.texts_for(length, COLUMNS));
+        let mut values: Vec<_> = rows.flatten().collect();
+        while values.len() < length * COLUMNS {
+            let again = values[values.len() - COLUMNS].clone();
+            values.push(again);
+        }
+        Statement {
+            sqlite,
+            postgres,
+            values,
+        }
+    }
+
+    fn texts_for(&self, length: usize, columns: usize) -> [String; 2] {
+        let row = |row: usize| {
+            let numbers = row * columns + 1..=(row + 1) * columns;
+            let places: Vec<_> = numbers.map(|number| format!("${number}")).collect();
+            format!("({})", places.join(", "))
+        };
+        let rows: Vec<_> = (0..length).map(row).collect();
+        let sqlite = self
+            .text
+            .replacen("{}", &format!("VALUES {}", rows.join(", ")), 1);
+        let postgres = format!("{sqlite}{}", self.lock);
+        [sqlite, postgres]
+    }
+}
+
 /// A value, with its type even if it is absent.
+#[derive(Clone)]
 pub(super) enum Value<'q> {
     Text(Option<Cow<'q, str>>),
     Integer(Option<i64>),
@@ -227,4 +297,34 @@ values! {
     Integer: i64, number => number;
     Bytes: &'q [u8], bytes => bytes;
     Bytes: &'q Vec<u8>, bytes => bytes.as_slice();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listing, Value};
+
+    static PAIRS: Listing = Listing::locking("SELECT b FROM t WHERE (a, b) IN ({})", " FOR UPDATE");
+
+    #[test]
+    fn a_list_has_few_lengths_and_ends_with_its_last() {
+        let rows = ["a", "b", "c"].map(|text| [Value::from(text), Value::from(7)]);
+        let statement = PAIRS.about(rows.into_iter());
+        let list = "VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)";
+        let text = format!("SELECT b FROM t WHERE (a, b) IN ({list})");
+        assert_eq!(statement.sqlite, text);
+        assert_eq!(statement.postgres, format!("{text} FOR UPDATE"));
+        let texts = statement.values.iter().filter_map(|value| match value {
+            Value::Text(text) => text.as_deref(),
+            _ => None,
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), ["a", "b", "c", "c"]);
+        let one = PAIRS.about([[Value::from("a"), Value::from(7)]].into_iter());
+        assert!(
+            one.sqlite.ends_with("IN (VALUES ($1, $2))"),
+            "{}",
+            one.sqlite
+        );
+        let most = PAIRS.about((0..Listing::MOST).map(|_| [Value::from("a"), 7.into()]));
+        assert_eq!(most.values.len(), 2 * Listing::MOST);
+    }
 }
