@@ -38,6 +38,7 @@ use crate::{
     listeners::{BindError, Listeners},
     rate::Rates,
     server::BoundGateway,
+    shadow::{Candidate, Report, Shadow},
     shares::Shares,
     tally::{Ledgers, Tally, UpstreamState},
     upstream::{self, Member},
@@ -120,6 +121,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Shared,
     pub(crate) names: Arc<Names>,
     pub(crate) exchanges: Option<Exchanges>,
+    shadow: Shadow,
     /// See [`Config::public_origin`].
     origin: String,
     pub(crate) connections: AtomicUsize,
@@ -207,6 +209,7 @@ impl Gateway {
                 .map(|keys| Exchanges::new(keys, config.limits.answer_timeout)),
             config,
             shared,
+            shadow: Shadow::default(),
             connections: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
             addresses: Shares::default(),
@@ -252,10 +255,14 @@ impl Gateway {
             (Ok(method), Some(target)) => {
                 *request.method_mut() = method;
                 *request.uri_mut() = target;
+                // A question is no traffic: no candidate judges it.
+                let bench = Bench {
+                    shadow: None,
+                    ..self.0.bench()
+                };
                 // The decision says it all; nothing is forwarded.
-                let verdict = self.0.judge(request, now, &mut decision);
+                let verdict = judge::judge(&bench, request, now, &mut decision);
                 if let Verdict::Exchange(unexchanged) = verdict {
-                    let bench = self.0.bench();
                     let outcome = unexchanged.exchange(bench.exchanges, now).await;
                     let _ = unexchanged.judge_again(&bench, outcome, now, &mut decision);
                 }
@@ -275,6 +282,24 @@ impl Gateway {
         let is_of_it = |route: &Route| route.requirement().permission() == Some(permission);
         let mut its = routes.routes().iter().filter(|route| is_of_it(route));
         its.any(|route| route.policies().is_some())
+    }
+
+    /// Judges by `candidate` too, from the next request on, without effect; in
+    /// place of another one, and counting anew. It judges beside the routes that
+    /// are served at this moment, and rests once they are replaced.
+    pub fn begin_shadow(&self, candidate: Candidate, now: Timestamp) {
+        let served = self.0.shared.routes.load_full();
+        self.0.shadow.begin(candidate, served, now);
+    }
+
+    /// No candidate judges from the next request on.
+    pub fn end_shadow(&self) {
+        self.0.shadow.end();
+    }
+
+    /// What came of the candidate so far; `None` without one.
+    pub fn shadow(&self) -> Option<Report> {
+        self.0.shadow.report()
     }
 
     /// Decisions that nobody had time to take.
@@ -331,6 +356,7 @@ impl Inner {
     pub(crate) fn bench(&self) -> Bench<'_> {
         Bench {
             shared: &self.shared,
+            shadow: Some(&self.shadow),
             exchanges: self.exchanges.as_ref(),
             origin: &self.origin,
             rules: Rules {

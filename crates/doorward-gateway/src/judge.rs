@@ -3,9 +3,11 @@
 //! Serving and `explain` call the same function; it knows nothing of sockets.
 //! A request goes in by value and comes out as [`Permitted`], or not at all.
 
+mod candidate;
+
 use doorward_policy::{
     decision::{Decision, Reason, Step},
-    permit::{Asking, Permitted, Subject, permit},
+    permit::{Asking, Denied, Permitted, Subject, permit},
     route::{Match, Requirement, RouteMatch, demands::StepUp},
 };
 use doorward_verify::{
@@ -25,7 +27,9 @@ use crate::{
     identity::{Identity, Kept},
     internal_token::NoInternalToken,
     policy_fields,
+    shadow::Shadow,
 };
+use candidate::{Beside, Judged, Met};
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub(crate) struct KeyMissing<B> {
     /// Checks that stay as they are.
     checks: usize,
     refusal: Refusal,
+    /// What a candidate says, if the refusal stands.
+    judged: Judged,
 }
 
 /// What the answer to a refused request says besides the decision.
@@ -86,6 +92,8 @@ pub(crate) struct WantedProof {
 pub(crate) struct Bench<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) rules: Rules<'a>,
+    /// Where a candidate may judge as well; nowhere, if this is no traffic.
+    pub(crate) shadow: Option<&'a Shadow>,
     /// Where API keys become tokens, if keys are taken at all.
     pub(crate) exchanges: Option<&'a Exchanges>,
     /// The origin under which callers reach the gateway.
@@ -125,17 +133,22 @@ fn guard<B>(
     let Admitted { mut request, path } = admitted;
     let routes = bench.shared.routes.load();
     let segments: Vec<&str> = path.segments().collect();
+    let beside = Beside::of(bench, &routes, &segments, now);
     let route = match find(routes.find(request.method().as_str(), &segments), decision) {
         Ok(route) => route,
-        Err(refusal) => return Verdict::Refused(refusal),
+        Err(refusal) => {
+            let judged = beside.judge(&request, Met::Unasked, decision);
+            judged.compare(decision);
+            return Verdict::Refused(refusal);
+        }
     };
     let credential = Credential {
         request: &request,
         exchanged,
         audience: route.route().demands().audience.as_deref(),
     };
-    let principal = match authenticate(bench, &route, credential, now, decision) {
-        Ok(principal) => principal,
+    let authenticated = match authenticate(bench, &route, credential, now, decision) {
+        Ok(principal) => Ok(principal),
         Err(Stop::Unexchanged(key)) => {
             return Verdict::Exchange(Box::new(Unexchanged {
                 admitted: Admitted { request, path },
@@ -143,37 +156,52 @@ fn guard<B>(
                 key,
             }));
         }
-        Err(Stop::Refused(
-            Reason::UnknownKey | Reason::KeysUnavailable | Reason::PermissionsUnknown,
-        )) => {
+        Err(Stop::Refused(reason)) => Err(reason),
+    };
+    let met = Met::of(&route, &authenticated);
+    let judged = beside.judge(&request, met, decision);
+    let principal = match authenticated {
+        Ok(principal) => principal,
+        Err(reason) if waits_for_keys(reason) => {
             let refusal = Refusal::by(&route);
             return Verdict::KeyMissing(Box::new(KeyMissing {
                 admitted: Admitted { request, path },
                 checks,
                 refusal,
+                judged,
             }));
         }
-        Err(Stop::Refused(_)) => {
+        Err(_) => {
+            judged.compare(decision);
             let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
             return Verdict::Refused(refusal);
         }
     };
     api_key::remove(request.headers_mut());
-    let subject = principal
-        .as_ref()
-        .map(|principal| principal as &dyn Subject);
-    let fields = policy_fields::of(&route, request.headers());
-    let asking = Asking {
-        subject,
-        fields: &fields,
-    };
-    match permit(&route, asking, request, decision) {
+    let permitted = ask_policy(&route, principal.as_ref(), request, decision);
+    judged.compare(decision);
+    match permitted {
         Ok(permitted) => match identify(bench, &route, principal.as_ref(), now, decision) {
             Ok(identity) => Verdict::Forward(permitted, identity, principal),
             Err(_) => Verdict::Refused(Refusal::default()),
         },
         Err(_) => Verdict::Refused(Refusal::by(&route)),
     }
+}
+
+/// Whether `principal` gets through.
+fn ask_policy<B>(
+    route: &RouteMatch<'_, '_>,
+    principal: Option<&Principal>,
+    request: Request<B>,
+    decision: &mut Decision,
+) -> Result<Permitted<Request<B>>, Denied<Request<B>>> {
+    let fields = policy_fields::of(route, request.headers());
+    let asking = Asking {
+        subject: principal.map(|principal| principal as &dyn Subject),
+        fields: &fields,
+    };
+    permit(route, asking, request, decision)
 }
 
 /// What the upstream hears of the caller: their identity, and where the route
@@ -225,7 +253,7 @@ impl<B> Unexchanged<B> {
     ) -> Verdict<B> {
         decision.checks.truncate(self.checks);
         match guard(bench, self.admitted, Some(outcome), now, decision) {
-            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused()),
+            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused(decision)),
             verdict => verdict,
         }
     }
@@ -245,8 +273,9 @@ impl<B> KeyMissing<B> {
         }
     }
 
-    /// The refusal that stands without another look.
-    pub(crate) fn refused(self) -> Refusal {
+    /// The refusal that stands without another look, as `decision` says it.
+    pub(crate) fn refused(self, decision: &Decision) -> Refusal {
+        self.judged.compare(decision);
         self.refusal
     }
 
@@ -259,7 +288,7 @@ impl<B> KeyMissing<B> {
     ) -> Verdict<B> {
         decision.checks.truncate(self.checks);
         match guard(bench, self.admitted, None, now, decision) {
-            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused()),
+            Verdict::KeyMissing(missing) => Verdict::Refused(missing.refused(decision)),
             verdict => verdict,
         }
     }
@@ -333,6 +362,14 @@ fn find<'t, 'p>(
             Err(Refusal::default())
         }
     }
+}
+
+/// Whether newer keys may let in what was refused for this.
+const fn waits_for_keys(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::UnknownKey | Reason::KeysUnavailable | Reason::PermissionsUnknown
+    )
 }
 
 /// The caller, where the route asks for one. On a public route nobody is

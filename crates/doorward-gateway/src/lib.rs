@@ -37,6 +37,7 @@ pub mod rate;
 mod responses;
 mod serve;
 mod server;
+pub mod shadow;
 mod shares;
 pub mod tally;
 pub mod tls;

@@ -130,7 +130,7 @@ fn turn_away(
 ) -> Response<Content> {
     let refusal = match verdict {
         Verdict::Refused(refusal) => refusal,
-        Verdict::KeyMissing(missing) => missing.refused(),
+        Verdict::KeyMissing(missing) => missing.refused(decision),
         Verdict::Forward(..) => {
             let seen = "nothing to forward to";
             decision.fail(Step::Upstream, Reason::NoRoute, seen, "an upstream");

@@ -79,7 +79,7 @@ fn let_on(
     match verdict {
         Verdict::Forward(_, identity, _) => Ok(identity),
         Verdict::Refused(refusal) => Err(refusal),
-        Verdict::KeyMissing(missing) => Err(missing.refused()),
+        Verdict::KeyMissing(missing) => Err(missing.refused(decision)),
         Verdict::Local(_) => {
             let seen = "a path that Doorward answers itself";
             let wanted = "Doorward's own address";

@@ -29,6 +29,7 @@ mod policies;
 mod pool;
 mod possession;
 mod rates;
+mod shadow;
 mod tls;
 mod trailers;
 mod upgrade;

@@ -5,16 +5,24 @@ use std::{
     time::Duration,
 };
 
-use doorward_gateway::rate::{Per, RateLimit};
+use doorward_gateway::{
+    rate::{Per, RateLimit},
+    shadow::Candidate,
+};
 use doorward_jose::{
     algorithm::Algorithm, base64url, dangerous, dpop::access_token_hash, signing_key::SigningKey,
     time::UnixTime,
 };
-use doorward_policy::decision::Step;
+use doorward_policy::{
+    decision::Step,
+    role::Roles,
+    route::{Requirement, RouteTable},
+};
+use doorward_verify::clock::Timestamp;
 use doorward_verify::proof::{Proofs, nonce::Nonces, replay::Replays};
 use serde_json::{Value, json};
 
-use crate::harness::{House, Plan, Reply, Tokens, request, tokens::NOW};
+use crate::harness::{House, Plan, Reply, Tokens, request, route, tokens::NOW, usual_routes};
 
 const ORIGIN: &str = "https://api.test";
 
@@ -354,4 +362,35 @@ fn a_public_route_asks_for_no_proof_and_passes_none_on() {
     assert_eq!(house.get("/public", &[&proof]).status, 200);
     let seen = house.upstream.seen().pop().unwrap();
     assert_eq!(seen.field("dpop"), None);
+}
+
+#[test]
+fn a_proof_is_not_used_up_by_a_candidate() {
+    let house = house();
+    let bound = Bound::to(&house);
+    let mut routes = usual_routes();
+    routes.retain(|route| route.pattern != "GET /public");
+    routes.push(route("GET /public", Requirement::Authenticated));
+    let candidate = Candidate {
+        routes: RouteTable::build(routes).unwrap(),
+        roles: Roles::default(),
+        served_roles: Roles::default(),
+    };
+    let now = Timestamp::from_millis(NOW * 1000);
+    house.gateway.begin_shadow(candidate, now);
+    // Looked at for the served route: the candidate knows the caller, and the
+    // proof counted once.
+    let proof = bound.proof(&bound.claims());
+    assert_eq!(bound.get(&house, &proof).status, 200);
+    assert_eq!(bound.get(&house, &proof).status, 401);
+    let requests = || house.gateway.shadow().unwrap().requests;
+    assert_eq!((requests().same, requests().unknown), (2, 0));
+    // Not looked at there, so not at all.
+    let proof = bound.proof_with("htu", json!(format!("{ORIGIN}/public")));
+    let credential = format!("Authorization: DPoP {}", bound.token);
+    for _ in 0..2 {
+        let fields = [credential.as_str(), &format!("DPoP: {proof}")];
+        assert_eq!(house.get("/public", &fields).status, 200);
+    }
+    assert_eq!((requests().same, requests().unknown), (2, 2));
 }
