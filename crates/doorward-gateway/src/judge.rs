@@ -7,7 +7,7 @@ mod candidate;
 
 use doorward_policy::{
     decision::{Decision, Reason, Step},
-    permit::{Asking, Denied, Permitted, Subject, permit},
+    permit::{Asking, Permitted, Subject, permit},
     route::{Match, Requirement, RouteMatch, demands::StepUp},
 };
 use doorward_verify::{
@@ -181,27 +181,27 @@ fn guard<B>(
     let permitted = ask_policy(&route, principal.as_ref(), request, decision);
     judged.compare(decision);
     match permitted {
-        Ok(permitted) => match identify(bench, &route, principal.as_ref(), now, decision) {
+        Some(permitted) => match identify(bench, &route, principal.as_ref(), now, decision) {
             Ok(identity) => Verdict::Forward(permitted, identity, principal),
             Err(_) => Verdict::Refused(Refusal::default()),
         },
-        Err(_) => Verdict::Refused(Refusal::by(&route)),
+        None => Verdict::Refused(Refusal::by(&route)),
     }
 }
 
-/// Whether `principal` gets through.
+/// `request` with the proof that `principal` may send it, or nothing.
 fn ask_policy<B>(
     route: &RouteMatch<'_, '_>,
     principal: Option<&Principal>,
     request: Request<B>,
     decision: &mut Decision,
-) -> Result<Permitted<Request<B>>, Denied<Request<B>>> {
+) -> Option<Permitted<Request<B>>> {
     let fields = policy_fields::of(route, request.headers());
     let asking = Asking {
         subject: principal.map(|principal| principal as &dyn Subject),
         fields: &fields,
     };
-    permit(route, asking, request, decision)
+    permit(route, asking, request, decision).ok()
 }
 
 /// What the upstream hears of the caller: their identity, and where the route

@@ -7,6 +7,7 @@
 //! like) is the issuer's: it takes access tokens too.
 
 pub(crate) mod connections;
+pub(crate) mod shadow;
 
 use std::{pin::Pin, sync::Arc};
 
@@ -85,6 +86,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Operator,
         handler: |method| on(method, explain),
     },
+    Endpoint {
+        method: Method::GET,
+        path: "/api/shadow",
+        access: Access::Operator,
+        handler: |method| on(method, shadow::shadow),
+    },
 ];
 
 /// What the listener answers from.
@@ -99,6 +106,8 @@ pub(crate) struct Admin {
     pub(crate) ready: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// Judges a request that is not sent.
     pub(crate) judge: Box<dyn Fn(Explain) -> Judged + Send + Sync>,
+    /// What came of the candidate beside the configuration.
+    pub(crate) shadow: Box<dyn Fn() -> shadow::Shadow + Send + Sync>,
     /// Administration, where the issuer is in this process.
     pub(crate) api: Router,
     /// Fills in what only the operator's side knows: names and fixes.
@@ -400,6 +409,12 @@ mod unauthorized {
             StatusCode::UNAUTHORIZED,
             StatusCode::OK,
         ),
+        (
+            "GET",
+            "/api/shadow",
+            StatusCode::UNAUTHORIZED,
+            StatusCode::OK,
+        ),
     ];
 
     const TRACE: &str = "01010101010101010101010101010101";
@@ -416,6 +431,7 @@ mod unauthorized {
             metrics: Box::new(String::new),
             ready: Box::new(super::Readiness::always),
             judge: Box::new(move |_| Box::pin(async move { decision() })),
+            shadow: Box::new(super::shadow::Shadow::default),
             api: axum::Router::new(),
             annotate: Box::new(|decision| {
                 Box::pin(async {

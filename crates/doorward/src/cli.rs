@@ -21,6 +21,7 @@ mod role;
 mod route;
 mod secret;
 mod serve;
+mod shadow;
 mod table;
 mod tenant;
 mod test;
@@ -147,6 +148,8 @@ enum Command {
     Explain(explain::Explain),
     /// Hold the configuration against decisions, recorded or written by hand
     Test(test::Test),
+    /// Say which requests the configuration of `[shadow]` would decide otherwise
+    Shadow(shadow::Shadow),
     /// Attack a JWT-protected API of yours and give a verdict
     Attack(Box<attack::Attack>),
 }
@@ -176,6 +179,7 @@ impl Cli {
             Command::Curl(curl) => curl.run(&place),
             Command::Explain(explain) => explain.run(&place),
             Command::Test(test) => test.run(&place),
+            Command::Shadow(shadow) => shadow.run(&place),
             Command::Attack(attack) => attack.run(&place),
         }
     }

@@ -21,6 +21,7 @@ mod revocations;
 mod roles;
 mod routes;
 mod settings;
+mod shadow;
 mod source;
 mod suggest;
 mod tls;
@@ -73,6 +74,7 @@ const KEYS: &[&str] = &[
     "public_origin",
     "permissions",
     "policies",
+    "shadow",
     "tokens",
     "internal_tokens",
     "dpop",
@@ -161,6 +163,8 @@ pub(crate) struct Config {
     pub(crate) routes: RouteTable,
     /// How many policies there are.
     pub(crate) policies: usize,
+    /// The configuration that judges beside this one, without effect.
+    pub(crate) shadow: Option<PathBuf>,
 }
 
 /// The address of a database, for comparison.
@@ -230,6 +234,27 @@ impl Config {
             .collect()
     }
 
+    /// Settings that decide about requests, differ from `served`, and are none of
+    /// those that a candidate is compared by.
+    pub(crate) fn what_a_candidate_leaves_out(&self, served: &Self) -> Vec<&'static str> {
+        const DECIDING: [&str; 8] = [
+            "upgrade",
+            "limit",
+            "trusted_proxies",
+            "issuer",
+            "audience",
+            "public_origin",
+            "dpop",
+            "revocations",
+        ];
+        let mut differ = self.settings_that_differ(served);
+        differ.retain(|name| DECIDING.contains(name));
+        if self.trusted_issuers != served.trusted_issuers {
+            differ.push("trusted_issuer");
+        }
+        differ
+    }
+
     /// Reads the file at `path`.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigProblems> {
         let text = source::read(path)?;
@@ -287,6 +312,7 @@ impl Config {
             trusted_issuers: issuers::trusted(reader, table),
             routes,
             policies,
+            shadow: shadow::shadow(reader, table),
             revocations: revocations::revocations(reader, table),
             roles: grants.roles,
         };

@@ -5,11 +5,12 @@
 //! are read when somebody asks. Every label is bounded by the configuration or
 //! by a closed table; no path, caller, address or token becomes one.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{
     Gateway,
+    shadow::{Report, Requests},
     tally::{BUCKETS, Place, PlaceTally, Tally, Timing, UpstreamState},
 };
 use doorward_policy::decision::Reason;
@@ -102,8 +103,47 @@ impl Sources {
             "decisions_dropped",
             "Decisions that came faster than they could be written down",
             self.gateway.dropped_decisions(),
-        )
+        )?;
+        shadow(&self.gateway.shadow().unwrap_or_default(), page)
     }
+}
+
+/// What came of the candidate beside the configuration. With another one it
+/// begins anew.
+fn shadow(report: &Report, page: &mut Page<'_>) -> fmt::Result {
+    let Requests {
+        same,
+        opened,
+        closed,
+        other_reason,
+        unknown,
+        panicked,
+    } = report.requests;
+    page.counters(
+        "shadow_requests",
+        "Requests by what the candidate beside the configuration would have said",
+        [
+            ([("result", "same")], same),
+            ([("result", "opened")], opened),
+            ([("result", "closed")], closed),
+            ([("result", "other_reason")], other_reason),
+            ([("result", "unknown")], unknown),
+            ([("result", "panicked")], panicked),
+        ],
+    )?;
+    let mut flips = BTreeMap::new();
+    for flip in &report.flips {
+        let route = flip.route.as_ref().or(flip.candidate_route.as_ref());
+        let route = route.map_or("(none)", |route| &*route.pattern);
+        *flips.entry((route, flip.change.code())).or_insert(0) += flip.count;
+    }
+    page.counters(
+        "shadow_flips",
+        "Requests that the candidate would have decided otherwise, by route",
+        flips
+            .into_iter()
+            .map(|((route, change), count)| ([("route", route), ("change", change)], count)),
+    )
 }
 
 fn requests(tally: &Tally, page: &mut Page<'_>) -> fmt::Result {

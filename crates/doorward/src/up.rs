@@ -6,6 +6,7 @@
 //! never delays a proxied request.
 
 mod annotator;
+mod candidate;
 mod certificates;
 mod descriptors;
 mod elsewhere;
@@ -56,6 +57,7 @@ use crate::{
     system::SystemClock,
     up::{
         annotator::Annotator,
+        candidate::Candidate,
         certificates::Certificates,
         elsewhere::Elsewhere,
         home::Home,
@@ -328,6 +330,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         .folder
         .write_json(&settings.folder.last_up(), &last_up)?;
 
+    let candidate = Candidate::of(&settings, gateway.gateway());
     let journal = Arc::new(Journal::default());
     let annotator = Arc::new(Annotator::new(issuer.clone(), Arc::clone(&roles)));
     let admin = Admin {
@@ -337,6 +340,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         metrics: metrics.boxed(),
         ready: home.readiness(),
         judge: wiring::judge(gateway.gateway()),
+        shadow: candidate.shown(),
         api: issuer
             .as_ref()
             .map_or_else(Default::default, Issuer::admin_router),
@@ -353,6 +357,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
             roles,
             verifiers,
             internal,
+            candidate,
         },
         last_up.clone(),
     );

@@ -1,10 +1,13 @@
 //! `doorward config check`: every problem of the configuration at once.
 
+use std::path::Path;
+
 use clap::Subcommand;
 use serde_json::json;
 
 use super::{Place, Workplace};
 use crate::{
+    config::Config as Written,
     exit::{Answer, Failure},
     output,
 };
@@ -23,31 +26,54 @@ impl Config {
             Failure::configuration("there is no configuration file to check")
                 .hint("write one with `doorward init`, or name it with --config")
         })?;
-        match crate::config::Config::load(&file) {
-            Ok(config) => {
-                let (routes, roles) = (config.routes.routes().len(), config.roles.len());
-                if place.json {
-                    output::json(
-                        &json!({ "file": file, "routes": routes, "roles": roles, "policies": config.policies, "problems": [] }),
-                    );
-                } else {
-                    let policies = match config.policies {
-                        0 => String::new(),
-                        1 => ", 1 policy".to_owned(),
-                        policies => format!(", {policies} policies"),
-                    };
-                    output::data(format!(
-                        "{} is good: {}, {}{policies}",
-                        file.display(),
-                        count(routes, "route"),
-                        count(roles, "role")
-                    ));
-                }
-                Ok(Answer::Yes)
+        let config = load(&file)?;
+        let candidate = match &config.shadow {
+            Some(file) if file.exists() => Some((file.as_path(), load(file)?)),
+            _ => None,
+        };
+        if place.json {
+            let mut shown = as_json(&file, &config);
+            shown["problems"] = json!([]);
+            if let Some((file, candidate)) = candidate {
+                shown["shadow"] = as_json(file, &candidate);
             }
-            Err(problems) => Err(Workplace::broken_config(&file, &problems)),
+            output::json(&shown);
+            return Ok(Answer::Yes);
         }
+        output::data(in_words(&file, &config));
+        match (candidate, &config.shadow) {
+            (Some((file, candidate)), _) => output::data(in_words(file, &candidate)),
+            (None, Some(file)) => output::note(format!(
+                "{} is not there: nothing is judged by it",
+                file.display()
+            )),
+            (None, None) => {}
+        }
+        Ok(Answer::Yes)
     }
+}
+
+fn load(file: &Path) -> Result<Written, Failure> {
+    Written::load(file).map_err(|problems| Workplace::broken_config(file, &problems))
+}
+
+fn as_json(file: &Path, config: &Written) -> serde_json::Value {
+    let (routes, roles) = (config.routes.routes().len(), config.roles.len());
+    json!({ "file": file, "routes": routes, "roles": roles, "policies": config.policies })
+}
+
+fn in_words(file: &Path, config: &Written) -> String {
+    let policies = match config.policies {
+        0 => String::new(),
+        1 => ", 1 policy".to_owned(),
+        policies => format!(", {policies} policies"),
+    };
+    format!(
+        "{} is good: {}, {}{policies}",
+        file.display(),
+        count(config.routes.routes().len(), "route"),
+        count(config.roles.len(), "role")
+    )
 }
 
 fn count(number: usize, what: &str) -> String {

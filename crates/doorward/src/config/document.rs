@@ -128,10 +128,6 @@ impl<'t> Reader<'t> {
     }
 
     /// The file, as the operator named it.
-    #[cfg_attr(
-        not(feature = "cedar"),
-        expect(dead_code, reason = "policies are what is in other files")
-    )]
     pub(super) fn name(&self) -> &str {
         &self.name
     }

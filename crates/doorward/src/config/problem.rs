@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most problems that are drawn. A file with more has one cause.
 const MOST_SHOWN: usize = 50;
@@ -84,7 +84,7 @@ impl Fault {
 }
 
 /// A problem as programs read it (`--json`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Problem {
     /// The file, as the operator named it.
     pub(crate) file: String,

@@ -17,7 +17,10 @@ use doorward_issuer::Issuer;
 use doorward_policy::{role::Roles, route::RouteTable};
 use tokio::task::JoinHandle;
 
-use super::{Settings, follow::warn, internal_tokens::InternalIssuer, verifiers::Verifiers};
+use super::{
+    Settings, candidate::Candidate, follow::warn, internal_tokens::InternalIssuer,
+    verifiers::Verifiers,
+};
 use crate::{
     config::{Config, PolicyFiles},
     data_folder::{DataFolder, LastUp},
@@ -65,8 +68,13 @@ impl Stamp {
         Self::with(own, PolicyFiles::of(path))
     }
 
+    /// Whether the file was there.
+    pub(super) const fn is_there(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// The stamp of the same configuration now.
-    fn again(&self, path: &Path) -> Self {
+    pub(super) fn again(&self, path: &Path) -> Self {
         let own = Self::of(path).own;
         match own == self.own {
             // What it names is what it named.
@@ -109,6 +117,8 @@ pub(super) struct Followers {
     pub(super) roles: Arc<ArcSwap<Roles>>,
     pub(super) verifiers: Verifiers,
     pub(super) internal: InternalIssuer,
+    /// What judges beside the routes.
+    pub(super) candidate: Candidate,
 }
 
 /// The file that is followed, and all that follows it.
@@ -159,6 +169,7 @@ impl Reload {
             loop {
                 ticks.tick().await;
                 self.settle().await;
+                self.followers.candidate.look();
                 let present = last.again(&file);
                 // Only what stood still for one tick: half a file may be valid
                 // and lack the last route's conditions.
@@ -213,7 +224,7 @@ impl Reload {
                 return;
             }
         }
-        self.followers.roles.store(Arc::new(config.roles));
+        self.followers.roles.store(Arc::new(config.roles.clone()));
         if let Some(issuer) = &self.issuer
             && let Err(error) = issuer.number_permissions().await
         {
@@ -221,11 +232,12 @@ impl Reload {
                 "{error}; tokens name new permissions by their names until the file is saved again"
             ));
         }
-        self.followers.routes.store(Arc::new(config.routes));
+        self.followers.routes.store(Arc::new(config.routes.clone()));
         output::note(format!(
             "  {} now serves {count} routes{policies}",
             file.display()
         ));
+        self.followers.candidate.serve(config);
         self.settle().await;
     }
 

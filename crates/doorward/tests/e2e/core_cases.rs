@@ -380,6 +380,7 @@ fn gwy_031_nothing_of_the_admin_listener_is_on_the_public_one() {
         "/api/decisions/last",
         "/metrics",
         "/api/explain",
+        "/api/shadow",
     ] {
         assert_eq!(server.call("GET", path, None).status, 404, "{path}");
     }

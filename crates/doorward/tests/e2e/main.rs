@@ -29,5 +29,6 @@ mod restart_settings;
 mod secrets;
 mod separate;
 mod services;
+mod shadow;
 mod tls;
 mod upstreams;

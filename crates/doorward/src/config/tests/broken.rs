@@ -11,6 +11,29 @@ pub(super) struct Broken {
 /// One case for each kind of problem.
 pub(super) const BROKEN: &[Broken] = &[
     Broken {
+        name: "a candidate without a file",
+        text: r#"[shadow]
+file = "next.toml"
+"#,
+        shown: r#"
+error: [shadow] lacks `config`
+ --> doorward.toml:1:2
+  |
+1 | [shadow]
+  |  ^^^^^^
+  |
+  = help: write `config = "next.toml"`
+
+error: unknown key `file` in [shadow]
+ --> doorward.toml:2:1
+  |
+2 | file = "next.toml"
+  | ^^^^ not a known key
+  |
+  = help: known keys: config
+"#,
+    },
+    Broken {
         name: "TLS that is a wrong word",
         text: r#"tls = "off"
 "#,
@@ -1257,7 +1280,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, tokens, internal_tokens, dpop, trusted_issuer, revocations, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, shadow, tokens, internal_tokens, dpop, trusted_issuer, revocations, roles, route
 "#,
     },
     Broken {

@@ -31,6 +31,7 @@ fn the_first_page_of_help() {
           curl     Send a request through the gateway with the right token
           explain  Say why a request was, or would be, let in or turned away
           test     Hold the configuration against decisions, recorded or written by hand
+          shadow   Say which requests the configuration of `[shadow]` would decide otherwise
           attack   Attack a JWT-protected API of yours and give a verdict
           help     Print this message or the help of the given subcommand(s)
 
