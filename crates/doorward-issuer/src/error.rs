@@ -54,7 +54,7 @@ pub enum OpenError {
     #[error(
         "the master key {fingerprint} does not fit this database{}; put back the master.key that \
          belongs to it (nothing was changed)",
-        which_opens(opens)
+        any_of(", which opens with ", opens)
     )]
     WrongMasterKey {
         /// The one that was tried.
@@ -64,9 +64,9 @@ pub enum OpenError {
     },
     /// It opened the database once.
     #[error(
-        "the master key {fingerprint} of this database was retired{}; put that master.key in its place \
-         (nothing was changed)",
-        which_opens(opens)
+        "the master key {fingerprint} of this database was retired{}; put the master.key that \
+         opens it in its place (nothing was changed)",
+        any_of(", and it opens with ", opens)
     )]
     RetiredMasterKey {
         /// The one that was tried.
@@ -128,12 +128,12 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// Ends a message with the keys that are needed.
-fn which_opens(opens: &[Fingerprint]) -> String {
+/// The part of a message that names the keys that are needed.
+fn any_of(words: &str, opens: &[Fingerprint]) -> String {
     let keys: Vec<_> = opens.iter().map(ToString::to_string).collect();
     match keys[..] {
         [] => String::new(),
-        _ => format!(", which opens with {}", keys.join(" or ")),
+        _ => format!("{words}{}", keys.join(" or ")),
     }
 }
 

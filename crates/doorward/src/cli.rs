@@ -16,6 +16,7 @@ mod import;
 mod init;
 mod key;
 mod login;
+mod master_key;
 mod restore;
 mod role;
 mod route;
@@ -129,6 +130,9 @@ enum Command {
     /// Manage signing keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Change the master key
+    #[command(subcommand)]
+    Secret(master_key::Secret),
     /// Copy the state into a file, while a server runs
     Backup(backup::Backup),
     /// Put a backup back; API keys, clients and users ended since stay so
@@ -170,6 +174,7 @@ impl Cli {
             Command::Client(client) => client.run(&place),
             Command::ApiKey(key) => key.run(&place),
             Command::Key(key) => key.run(&place),
+            Command::Secret(secret) => secret.run(&place),
             Command::Backup(backup) => backup.run(&place),
             Command::Restore(restore) => restore.run(&place),
             Command::Import(import) => import.run(&place),

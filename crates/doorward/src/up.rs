@@ -28,7 +28,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{BoundGateway, Config as Front, UpstreamProtocol, UpstreamRoots};
-use doorward_issuer::{Database, Issuer, PermissionForm, PostgresUrl};
+use doorward_issuer::{Database, Issuer, MasterKey, PermissionForm, PostgresUrl};
 use doorward_policy::role::Roles;
 use evaluations::Evaluations;
 use http::Uri;
@@ -439,6 +439,11 @@ async fn home(
 ) -> Result<Home, Failure> {
     let Role::Gateway { issuer } = &settings.role else {
         let issuer = open_issuer(&settings.folder, settings.database(), last_up, roles).await?;
+        if MasterKey::next_file(&settings.folder.master_key()).exists() {
+            follow::warn(
+                "a change of the master key was cut short; `doorward secret rotate` ends it",
+            );
+        }
         return Ok(Home::Here(issuer));
     };
     let name = (issuer.as_str(), last_up.audience.as_str());

@@ -40,6 +40,18 @@ pub enum MasterKeyError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// What should take over is not a master key.
+    #[error(
+        "{} is not a master key: {problem}; the database does not open with it: delete it and try \
+         again",
+        path.display()
+    )]
+    NoNext {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// There is a database, but not the key that it is sealed under.
     #[error(
         "{} is missing, and {database} is sealed under it; put back the file that belongs to \
@@ -163,7 +175,11 @@ impl KeyFileChange {
     ///
     /// When it cannot be written, or what is there is no key.
     pub fn next(&self, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
-        MasterKey::open_or_create(&MasterKey::next_file(&self.path), None, entropy)
+        let next = MasterKey::open_or_create(&MasterKey::next_file(&self.path), None, entropy);
+        next.map_err(|error| match error {
+            MasterKeyError::Malformed { path, problem } => MasterKeyError::NoNext { path, problem },
+            error => error,
+        })
     }
 
     /// Has `next`, which opens the database by now, take over from `present`,

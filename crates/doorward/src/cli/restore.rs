@@ -24,7 +24,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clap::Args;
-use doorward_issuer::{AdminError, Database, Issuer};
+use doorward_issuer::{AdminError, Database, Issuer, MasterKey, OpenError};
 use doorward_policy::role::Roles;
 use doorward_verify::clock::Clock as _;
 use http::{Request, StatusCode, header};
@@ -33,7 +33,9 @@ use serde_json::json;
 use super::{
     Place, Workplace,
     backup::{cannot, kept, make},
-    workplace::{CommandError, open_issuer},
+    workplace::{
+        CommandError, key_file_failure, key_that_opens, open_failure, open_issuer, open_with,
+    },
 };
 use crate::{
     admin_listener::OperatorToken,
@@ -150,7 +152,7 @@ async fn prepare(workplace: &Workplace, present: &Path, fresh: &Path) -> Result<
         let (folder, last_up, roles) = (&workplace.folder, &workplace.last_up, roles.clone());
         async move { open_issuer(folder, database, last_up, &roles).await }
     };
-    let restored = open(fresh).await?;
+    let restored = open_copy(workplace, fresh, &roles).await?;
     let ended = match open(present).await {
         Ok(issuer) => {
             let ended = carry_over(&issuer, &restored).await;
@@ -163,6 +165,51 @@ async fn prepare(workplace: &Workplace, present: &Path, fresh: &Path) -> Result<
     restored.close().await;
     begun?;
     Ok(ended)
+}
+
+/// Opens the copy. One from before a change of the master key opens with the
+/// key of its time, which is still in the data folder; from here on it opens
+/// with the present one, and with nothing else.
+async fn open_copy(
+    workplace: &Workplace,
+    fresh: &Path,
+    roles: &Arc<ArcSwap<Roles>>,
+) -> Result<Issuer, Failure> {
+    let (folder, last_up) = (&workplace.folder, &workplace.last_up);
+    let (file, database) = (folder.master_key(), Database::Sqlite(fresh.to_owned()));
+    let key_of = |file: &Path| MasterKey::read(file).map_err(|error| key_file_failure(&error));
+    let open = || open_issuer(folder, database.clone(), last_up, roles);
+    let Some(ours) = key_of(&file)? else {
+        return open().await;
+    };
+    let opens = match open_with(ours, database.clone(), last_up, roles).await {
+        Ok(issuer) => return Ok(issuer),
+        Err(OpenError::WrongMasterKey { opens, .. }) if !opens.is_empty() => opens,
+        Err(_) => return open().await,
+    };
+    let found = key_that_opens(folder, &opens);
+    let found = found.map(|file| key_of(&file)).transpose()?.flatten();
+    let (Some(then), Some(ours)) = (found, key_of(&file)?) else {
+        let wanted = MasterKey::kept_file(&file, opens[0]);
+        return Err(Failure::configuration(format!(
+            "the backup opens with the master key {}, which is not in this folder",
+            opens[0]
+        ))
+        .hint(format!(
+            "put it back as {}; nothing was changed",
+            wanted.display()
+        )));
+    };
+    let retired = then.fingerprint();
+    let with_then = open_with(then, database.clone(), last_up, roles).await;
+    let with_then = with_then.map_err(|error| open_failure(&error, folder, &database))?;
+    let added = with_then.admin().add_master_key(&ours).await;
+    with_then.close().await;
+    added.map_err(CommandError::from)?;
+    let issuer = open().await?;
+    let done = issuer.admin().retire_master_key(retired).await;
+    done.map_err(CommandError::from)?;
+    Ok(issuer)
 }
 
 /// Ends in `restored` what `present` ended.

@@ -11,11 +11,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use doorward_issuer::password::WeakPassword;
 use doorward_issuer::{
-    AdminError, Database, Issuer, MasterKey, MasterKeyError, OpenError, PermissionForm, StoreError,
-    Surroundings,
+    AdminError, Database, Fingerprint, Issuer, MasterKey, MasterKeyError, OpenError,
+    PermissionForm, StoreError, Surroundings,
 };
+use doorward_issuer::{error::MasterKeyChangeError, password::WeakPassword};
 use doorward_policy::role::Roles;
 
 use super::Place;
@@ -174,30 +174,36 @@ pub(crate) async fn open_issuer(
         ))
         .hint("run this on the issuer's machine, with its data folder in --data"));
     }
-    let entropy = Arc::new(SystemEntropy);
+    let failed = |error| open_failure(&error, folder, &database);
+    let is_in_use = database.is_in_use().await.map_err(failed)?;
+    still_there(folder, &database, is_in_use)?;
+    let sealed = is_in_use.then_some(&database);
+    let master_key = MasterKey::open_or_create(&folder.master_key(), sealed, &SystemEntropy)
+        .map_err(|error| key_failure(&error, &database))?;
+    open_with(master_key, database.clone(), settings, roles)
+        .await
+        .map_err(failed)
+}
+
+/// Opens the issuer on `database` with a master key.
+pub(super) async fn open_with(
+    master_key: MasterKey,
+    database: Database,
+    settings: &LastUp,
+    roles: &Arc<ArcSwap<Roles>>,
+) -> Result<Issuer, OpenError> {
     let mut config = doorward_issuer::Config::new(&settings.issuer, &settings.audience);
     config.access_token_lifetime = settings.access_lifetime;
     if settings.numbered_permissions {
         config.permissions = PermissionForm::Numbers;
     }
     config.max_token_bytes = settings.max_token_bytes.unwrap_or(config.max_token_bytes);
-    let failed = |error| match error {
-        OpenError::Store(error) => store_failure(&error, &database),
-        error => Failure::configuration(error.to_string()),
-    };
-    let is_in_use = database.is_in_use().await.map_err(failed)?;
-    still_there(folder, &database, is_in_use)?;
-    let sealed = is_in_use.then_some(&database);
-    let master_key = MasterKey::open_or_create(&folder.master_key(), sealed, entropy.as_ref())
-        .map_err(|error| key_failure(&error, &database))?;
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
-        entropy,
+        entropy: Arc::new(SystemEntropy),
         roles: Arc::clone(roles),
     };
-    Issuer::open(database.clone(), master_key, config, surroundings)
-        .await
-        .map_err(failed)
+    Issuer::open(database, master_key, config, surroundings).await
 }
 
 /// Refuses to begin anew where a database was: users and revocations would be
@@ -218,7 +224,53 @@ fn still_there(folder: &DataFolder, database: &Database, is_in_use: bool) -> Res
     .hint("put the database back from a backup, or begin anew in another folder with --data"))
 }
 
-/// A master key that cannot be used.
+/// An issuer that cannot be opened.
+pub(super) fn open_failure(error: &OpenError, folder: &DataFolder, database: &Database) -> Failure {
+    let failure = Failure::configuration(error.to_string());
+    match error {
+        OpenError::Store(error) => store_failure(error, database),
+        OpenError::WrongMasterKey { opens, .. } | OpenError::RetiredMasterKey { opens, .. } => {
+            match key_that_opens(folder, opens) {
+                Some(found) => failure.hint(format!(
+                    "it is in {}: mv {0} {}",
+                    found.display(),
+                    folder.master_key().display()
+                )),
+                None if opens.is_empty() => failure,
+                None => failure.hint(
+                    "`doorward secret status` on a node that starts shows which key it has; copy \
+                     its master.key, with mode 0600",
+                ),
+            }
+        }
+        _ => failure,
+    }
+}
+
+/// Where in the folder one of these master keys lies, after a change or before
+/// its end.
+pub(super) fn key_that_opens(folder: &DataFolder, opens: &[Fingerprint]) -> Option<PathBuf> {
+    let file = folder.master_key();
+    let kept = opens.iter().map(|key| MasterKey::kept_file(&file, *key));
+    let mut places = kept.chain([MasterKey::next_file(&file)]);
+    places.find(|path| match MasterKey::read(path) {
+        Ok(Some(key)) => opens.contains(&key.fingerprint()),
+        _ => false,
+    })
+}
+
+/// A file of a master key that cannot be used.
+pub(super) fn key_file_failure(error: &MasterKeyError) -> Failure {
+    let message = error.to_string();
+    match error {
+        MasterKeyError::Busy { .. } => Failure::unreachable(message),
+        MasterKeyError::File { .. } => Failure::configuration(message)
+            .hint("check the permissions of the data folder and the free space, then try again"),
+        _ => Failure::configuration(message),
+    }
+}
+
+/// A master key that cannot be used to open the database.
 fn key_failure(error: &MasterKeyError, database: &Database) -> Failure {
     let failure = Failure::configuration(error.to_string());
     match (error, database) {
@@ -317,6 +369,12 @@ fn admin_failure(error: &AdminError) -> Failure {
         AdminError::UnknownRole(unknown) => {
             Failure::usage(message).hint(role_hint(&unknown.role, &unknown.known))
         }
+        AdminError::MasterKey(change) => Failure::usage(message).hint(match change {
+            MasterKeyChangeError::Retired(_) => {
+                "nothing was changed; if it is in master.key.next, delete that file and try again"
+            }
+            _ => "nothing was changed; `doorward secret status` shows which there are",
+        }),
         AdminError::WeakPassword(weak) => weak_password(weak),
         AdminError::Hash(_) | AdminError::Key(_) => Failure::internal(message),
         _ => Failure::usage(message),

@@ -15,6 +15,7 @@ mod flow;
 mod foreign_issuers;
 mod harness;
 mod internal_tokens;
+mod master_key;
 mod nodes;
 mod observability;
 mod openapi;

@@ -255,6 +255,55 @@ fn rev_001_what_one_process_ends_is_over_on_the_other_within_a_second() {
     say(&format!("slowest of ten revocations: {slowest:?}"));
 }
 
+/// The nodes get the new master key one after the other, and none stops for it.
+#[test]
+fn the_master_key_is_changed_under_two_nodes() {
+    let Some(twins) = Twins::start() else {
+        return;
+    };
+    let ask = |n: usize, arguments: &[&str]| {
+        let nodes = twins.nodes.lock().unwrap();
+        let output = nodes[n].as_ref().unwrap().command(arguments);
+        assert!(output.status.success(), "{arguments:?} {output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let session = twins.sign_in("reader");
+    let token = text(&session, "access_token");
+    let mut refresh = text(&session, "refresh_token").to_owned();
+    let mut both_work = || {
+        for n in [0, 1] {
+            assert!(twins.takes(n, token));
+            let refreshed = twins.refresh(n, &refresh).unwrap().json();
+            text(&refreshed, "refresh_token").clone_into(&mut refresh);
+        }
+    };
+    let rotated = ask(0, &["secret", "rotate", "--json"]);
+    let (now, before) = (&rotated["fingerprint"], &rotated["before"]["fingerprint"]);
+    both_work();
+    // The other still has the old file, starts with it, and may not retire it.
+    twins.kill(1);
+    twins.begin(1);
+    both_work();
+    let ours = |n: usize| {
+        let status = ask(n, &["secret", "status", "--json"]);
+        let keys = status["master_keys"].as_array().unwrap().clone();
+        let ours = keys.into_iter().find(|key| key["is_ours"] == true);
+        ours.unwrap()["fingerprint"].clone()
+    };
+    assert_eq!((&ours(0), &ours(1)), (now, before));
+    let file = |n: usize| twins.place.path().join(format!("node{n}/master.key"));
+    fs::copy(file(0), file(1)).unwrap();
+    assert_eq!((&ours(0), &ours(1)), (now, now));
+    let retired = ask(0, &["secret", "retire", "--old", "--json"]);
+    assert_eq!(retired, json!({ "retired": [before] }));
+    both_work();
+    for n in [0, 1] {
+        twins.kill(n);
+        twins.begin(n);
+    }
+    both_work();
+}
+
 /// Verification goes on, what must be written is 503 with `Retry-After`, and
 /// both nodes are well again without a restart.
 #[test]

@@ -182,12 +182,17 @@ fn the_master_key() {
         }
     }
     fs::write(&key, format!("{}\n", "0".repeat(64))).unwrap();
-    place.run(&["user", "list"]).shows(
-        "
-        error: the master key does not fit this database; put back the master.key that belongs to it (nothing was changed)
-        => 3
-        ",
+    let run = place.run(&["user", "list"]);
+    let (said, advice) = (
+        "error: the master key ",
+        "put back the master.key that belongs to it",
     );
+    assert!(run.code == 3 && run.err.starts_with(said), "{}", run.text());
+    assert!(
+        run.err
+            .contains("does not fit this database, which opens with ")
+    );
+    assert!(run.err.contains(advice), "{}", run.text());
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     place.run(&["user", "list"]).shows(
         "

@@ -22,6 +22,7 @@ fn the_first_page_of_help() {
           client   Manage programs that sign in with a secret of their own
           apikey   Manage keys that act for a user or a client
           key      Manage signing keys
+          secret   Change the master key
           backup   Copy the state into a file, while a server runs
           restore  Put a backup back; API keys, clients and users ended since stay so
           import   Take over users from elsewhere, with their password hashes
