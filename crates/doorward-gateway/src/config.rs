@@ -5,7 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use http::{Uri, uri::PathAndQuery};
 
 use crate::{
-    UpstreamRoots, address::Network, forward_auth::ForwardAuth, rate::RateLimit, tls::Tls,
+    UpstreamRoots, address::Network, forward_auth::ForwardAuth, rate::RateLimit, sampling::Ratio,
+    tls::Tls,
 };
 
 /// Settings of a gateway.
@@ -34,6 +35,8 @@ pub struct Config {
     /// from a request. Without it, `http://` (`https://` with TLS) and the address
     /// listened on.
     pub public_origin: Option<String>,
+    /// Which of the traces that begin here are sampled; the API behind is told.
+    pub sampled: Ratio,
     /// TLS towards callers; without it they are spoken to in clear.
     pub tls: Option<Tls>,
     /// Whether HTTP/2 is spoken in clear with callers that begin with it
@@ -76,6 +79,7 @@ impl Config {
             upstream_roots: None,
             health_path: None,
             public_origin: None,
+            sampled: Ratio::default(),
             tls: None,
             cleartext_http2: false,
             upgrades: Vec::new(),

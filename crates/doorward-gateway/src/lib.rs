@@ -35,6 +35,7 @@ pub mod path;
 mod policy_fields;
 pub mod rate;
 mod responses;
+pub mod sampling;
 mod serve;
 mod server;
 pub mod shadow;

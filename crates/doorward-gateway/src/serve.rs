@@ -391,11 +391,13 @@ impl Record {
         peer: Peer,
     ) -> Self {
         let trace_id: TraceId = (worker.inner.shared.trace_ids)();
-        let trace = Trace::of(trace_id, request.headers());
+        let sampled = worker.inner.config.sampled;
+        let trace = Trace::of(trace_id, request.headers(), sampled);
         let (method, path) = (request.method().as_str(), request.uri().path());
         let mut decision = Decision::new(trace_id, now.millis(), method, path);
         decision.peer = Some(peer.0);
         decision.caller_trace = trace.callers();
+        decision.caller_span = trace.callers_span();
         let started = Instant::now();
         Self {
             worker: Rc::clone(worker),

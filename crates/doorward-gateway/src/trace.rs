@@ -12,10 +12,13 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use doorward_policy::decision::TraceId;
+use doorward_policy::decision::{CallerSpan, TraceId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::identity::{REQUEST_ID, TRACEPARENT};
+use crate::{
+    identity::{REQUEST_ID, TRACEPARENT},
+    sampling::Ratio,
+};
 
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -31,7 +34,8 @@ const MOST_MEMBERS: usize = 32;
 const MOST_BYTES: usize = 512;
 
 /// `sampled` and `random`; nobody knows what the others mean.
-const FLAGS: u8 = 0b11;
+const FLAGS: u8 = SAMPLED | 0b10;
+const SAMPLED: u8 = 0b01;
 
 /// The trace that a request belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,24 +51,28 @@ pub(crate) struct Trace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CallerTrace {
     id: TraceId,
+    span: [u8; 8],
     flags: u8,
     state: Option<HeaderValue>,
 }
 
 impl Trace {
-    /// The trace of a request called `request`, as its fields have it.
-    pub(crate) fn of(request: TraceId, headers: &HeaderMap) -> Self {
+    /// The trace of a request called `request`, as its fields have it; of those
+    /// that begin here `sampled` are.
+    pub(crate) fn of(request: TraceId, headers: &HeaderMap, sampled: Ratio) -> Self {
         let mut parents = headers.get_all(TRACEPARENT).iter();
         let parent = match (parents.next(), parents.next()) {
             (Some(parent), None) => traceparent(parent.as_bytes()),
             _ => None,
         };
-        let caller = parent.map(|(id, flags)| CallerTrace {
+        let caller = parent.map(|(id, span, flags)| CallerTrace {
             id,
+            span,
             flags,
             state: tracestate(headers),
         });
-        let (name, context) = written(request, caller.as_ref());
+        let own_flags = u8::from(sampled.takes(request));
+        let (name, context) = written(request, caller.as_ref(), own_flags);
         Self {
             name,
             context,
@@ -82,6 +90,14 @@ impl Trace {
         self.caller.as_ref().map(|caller| caller.id)
     }
 
+    /// The caller's span, if the request came with one.
+    pub(crate) fn callers_span(&self) -> Option<CallerSpan> {
+        self.caller.as_ref().map(|caller| CallerSpan {
+            id: caller.span,
+            is_sampled: caller.flags & SAMPLED != 0,
+        })
+    }
+
     /// Sets the fields for the upstream, in place of whatever may be there.
     pub(crate) fn set(&self, headers: &mut HeaderMap) {
         if let Some(caller) = &self.caller {
@@ -94,20 +110,22 @@ impl Trace {
 
 /// The name of `request` and its context, as fields: two parts of one text, so
 /// that one piece of memory serves them and all their copies.
-fn written(request: TraceId, caller: Option<&CallerTrace>) -> (HeaderValue, HeaderValue) {
+fn written(
+    request: TraceId,
+    caller: Option<&CallerTrace>,
+    own_flags: u8,
+) -> (HeaderValue, HeaderValue) {
     let name = request.digits();
     let mut text = [0; NAME + LENGTH];
     let (named, context) = text.split_at_mut(NAME);
     named.copy_from_slice(&name);
-    context.copy_from_slice(b"00-00000000000000000000000000000000-0000000000000001-01");
+    context.copy_from_slice(b"00-00000000000000000000000000000000-0000000000000001-00");
     context[3..35].copy_from_slice(&caller.map_or(name, |caller| caller.id.digits()));
     // A span id is not all zero; the name's second half may be.
     if name[16..].iter().any(|digit| *digit != b'0') {
         context[36..52].copy_from_slice(&name[16..]);
     }
-    if let Some(caller) = caller {
-        context[54] = b'0' + caller.flags;
-    }
+    context[54] = b'0' + caller.map_or(own_flags, |caller| caller.flags);
     let text = Bytes::from_owner(text);
     let field = |text: Bytes| {
         HeaderValue::from_maybe_shared(text).expect("digits and dashes are a field's value")
@@ -115,9 +133,9 @@ fn written(request: TraceId, caller: Option<&CallerTrace>) -> (HeaderValue, Head
     (field(text.slice(..NAME)), field(text.slice(NAME..)))
 }
 
-/// Trace and flags of a valid `traceparent`. Of a later version the beginning
+/// Trace, span and flags of a valid `traceparent`. Of a later version the beginning
 /// is read as that of version 00, as the recommendation asks.
-fn traceparent(text: &[u8]) -> Option<(TraceId, u8)> {
+fn traceparent(text: &[u8]) -> Option<(TraceId, [u8; 8], u8)> {
     let (known, rest) = text.split_at_checked(LENGTH)?;
     let known = std::str::from_utf8(known).ok()?;
     let mut parts = known.split('-');
@@ -132,11 +150,11 @@ fn traceparent(text: &[u8]) -> Option<(TraceId, u8)> {
         "ff" => false,
         _ => rest.first().is_none_or(|byte| *byte == b'-'),
     };
-    let is_zero = parent.bytes().all(|digit| digit == b'0');
+    let span = u64::from_str_radix(parent, 16).ok()?;
     // All zero is refused by the type itself.
     let id = trace.parse().ok()?;
     let flags = u8::from_str_radix(flags, 16).ok()?;
-    (has_end && !is_zero).then_some((id, flags & FLAGS))
+    (has_end && span != 0).then_some((id, span.to_be_bytes(), flags & FLAGS))
 }
 
 /// The state as one field, or none where it is not valid throughout.
@@ -194,7 +212,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use proptest::prelude::{any, proptest};
 
-    use super::{TRACEPARENT, TRACESTATE, Trace, traceparent};
+    use super::{Ratio, TRACEPARENT, TRACESTATE, Trace, traceparent};
 
     const CALLERS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     const OWN: &str = "01020304050607080910111213141516";
@@ -205,7 +223,7 @@ mod tests {
         for state in states {
             headers.append(TRACESTATE, state.parse().unwrap());
         }
-        let trace = Trace::of(OWN.parse().unwrap(), &headers);
+        let trace = Trace::of(OWN.parse().unwrap(), &headers, Ratio::default());
         let mut sent = HeaderMap::new();
         trace.set(&mut sent);
         assert_eq!(sent["x-request-id"], OWN);
@@ -230,6 +248,25 @@ mod tests {
         }
         let later = format!("cc{}-what-comes", &CALLERS[2..]);
         assert_eq!(set(&later, &[]).0[3..35], CALLERS[3..35]);
+    }
+
+    #[test]
+    fn a_trace_that_begins_here_is_sampled_as_configured() {
+        let mut headers = HeaderMap::new();
+        let flags = |headers: &HeaderMap| {
+            let trace = Trace::of(OWN.parse().unwrap(), headers, Ratio::of(0.0).unwrap());
+            let mut sent = HeaderMap::new();
+            trace.set(&mut sent);
+            sent["traceparent"].to_str().unwrap()[53..].to_owned()
+        };
+        assert_eq!(flags(&headers), "00");
+        // A caller's is the caller's to sample.
+        headers.insert(TRACEPARENT, CALLERS.parse().unwrap());
+        assert_eq!(flags(&headers), "01");
+        let trace = Trace::of(OWN.parse().unwrap(), &headers, Ratio::default());
+        let span = trace.callers_span().unwrap();
+        assert_eq!(u64::from_be_bytes(span.id), 0x00f0_67aa_0ba9_02b7);
+        assert!(span.is_sampled);
     }
 
     #[test]
@@ -261,10 +298,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(TRACEPARENT, CALLERS.parse().unwrap());
         headers.append(TRACEPARENT, CALLERS.parse().unwrap());
-        assert_eq!(
-            Trace::of(OWN.parse().unwrap(), &headers).callers(),
-            None::<TraceId>
-        );
+        let trace = Trace::of(OWN.parse().unwrap(), &headers, Ratio::default());
+        assert_eq!(trace.callers(), None::<TraceId>);
+        assert_eq!(trace.callers_span(), None);
     }
 
     #[test]
@@ -293,8 +329,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic_or_invalid(text in any::<Vec<u8>>()) {
-            if let Some((id, flags)) = traceparent(&text) {
+            if let Some((id, span, flags)) = traceparent(&text) {
                 assert_ne!(id.as_bytes(), &[0; 16]);
+                assert_ne!(span, [0; 8]);
                 assert!(flags < 4);
             }
         }

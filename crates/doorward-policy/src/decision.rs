@@ -170,6 +170,15 @@ pub struct Caller {
     pub key_id: Option<String>,
 }
 
+/// The span of a caller that a request belongs to (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerSpan {
+    /// `parent-id`, not all zero.
+    pub id: [u8; 8],
+    /// Whether the caller may have recorded it.
+    pub is_sampled: bool,
+}
+
 /// Why one request was let in or turned away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -181,6 +190,9 @@ pub struct Decision {
     /// (`traceparent`). Many requests may share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_trace: Option<TraceId>,
+    /// The caller's span in it. For whoever exports spans; it is not written down.
+    #[serde(skip)]
+    pub caller_span: Option<CallerSpan>,
     /// Request method.
     pub method: String,
     /// Path without the query: queries carry secrets.
@@ -233,6 +245,7 @@ impl Decision {
             trace_id,
             at_ms,
             caller_trace: None,
+            caller_span: None,
             method: method.to_owned(),
             path: path.to_owned(),
             peer: None,

@@ -26,6 +26,7 @@ mod source;
 mod suggest;
 mod tls;
 mod tokens;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ pub(crate) use settings::duration;
 pub(crate) use suggest::suggest;
 pub(crate) use tls::{Tls, TlsFiles};
 pub(crate) use tokens::Tokens;
+pub(crate) use tracing::{CollectorUrl, Tracing};
 
 /// What `doorward init` writes.
 pub(crate) const TEMPLATE: &str = include_str!("config/template.toml");
@@ -80,6 +82,7 @@ const KEYS: &[&str] = &[
     "dpop",
     "trusted_issuer",
     "revocations",
+    "tracing",
     "roles",
     "route",
 ];
@@ -157,6 +160,8 @@ pub(crate) struct Config {
     pub(crate) trusted_issuers: Vec<OtherIssuer>,
     /// What a gateway does when revocations stop coming.
     pub(crate) revocations: Revocations,
+    /// Where spans are sent.
+    pub(crate) tracing: Option<Tracing>,
     /// The roles.
     pub(crate) roles: Roles,
     /// The routes, each under the policies that speak of its action.
@@ -214,6 +219,7 @@ impl Config {
             ("public_origin", self.public_origin != other.public_origin),
             ("dpop", self.dpop_nonce != other.dpop_nonce),
             ("revocations", self.revocations != other.revocations),
+            ("tracing", self.tracing != other.tracing),
             (
                 "access_lifetime",
                 self.access_lifetime() != other.access_lifetime(),
@@ -314,6 +320,7 @@ impl Config {
             policies,
             shadow: shadow::shadow(reader, table),
             revocations: revocations::revocations(reader, table),
+            tracing: tracing::tracing(reader, table),
             roles: grants.roles,
         };
         settings::one_listener_each(reader, table, &config);

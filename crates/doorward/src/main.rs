@@ -22,6 +22,7 @@ mod rehearsal;
 mod root_certificates;
 mod state_place;
 mod system;
+mod traces;
 mod up;
 
 use std::process::ExitCode;

@@ -27,7 +27,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::system::SystemClock;
+use crate::{system::SystemClock, traces::Counts};
 
 /// OpenMetrics 1.0.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,12 +36,18 @@ pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0
 pub(crate) struct Metrics(Registry);
 
 impl Metrics {
-    /// The numbers of a gateway and of what verifies its tokens.
-    pub(crate) fn of(gateway: Gateway, verifier: Arc<ArcSwap<Verifier>>) -> Self {
+    /// The numbers of a gateway, of what verifies its tokens, and of the spans
+    /// that are sent to a collector, if there is one.
+    pub(crate) fn of(
+        gateway: Gateway,
+        verifier: Arc<ArcSwap<Verifier>>,
+        spans: Option<Arc<Counts>>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("doorward");
         registry.register_collector(Box::new(Sources {
             gateway,
             verifier,
+            spans,
             started: SystemClock.now().unix(),
         }));
         Self(registry)
@@ -63,6 +69,7 @@ impl Metrics {
 struct Sources {
     gateway: Gateway,
     verifier: Arc<ArcSwap<Verifier>>,
+    spans: Option<Arc<Counts>>,
     started: UnixTime,
 }
 
@@ -76,6 +83,7 @@ impl Collector for Sources {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         self.process(&mut page)?;
+        self.spans.iter().try_for_each(|it| spans(it, &mut page))?;
         let tally = self.gateway.tally();
         requests(&tally, &mut page)?;
         upstreams(&tally, &self.gateway.upstreams(), &mut page)?;
@@ -143,6 +151,16 @@ fn shadow(report: &Report, page: &mut Page<'_>) -> fmt::Result {
         flips
             .into_iter()
             .map(|((route, change), count)| ([("route", route), ("change", change)], count)),
+    )
+}
+
+fn spans(counts: &Counts, page: &mut Page<'_>) -> fmt::Result {
+    page.counter("spans_sent", "Spans that the collector has", counts.sent())?;
+    let lost = counts.lost();
+    page.counters(
+        "spans_lost",
+        "Spans that no collector has, and why",
+        lost.iter().map(|(why, count)| ([("reason", *why)], *count)),
     )
 }
 

@@ -8,6 +8,7 @@
 mod annotator;
 mod candidate;
 mod certificates;
+mod collector;
 mod descriptors;
 mod elsewhere;
 mod evaluations;
@@ -59,6 +60,7 @@ use crate::{
         annotator::Annotator,
         candidate::Candidate,
         certificates::Certificates,
+        collector::Traces,
         elsewhere::Elsewhere,
         home::Home,
         internal_tokens::InternalIssuer,
@@ -305,6 +307,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     let origin = front.public_origin.as_ref().unwrap_or(own_origin);
     let internal = InternalIssuer::new(&settings, origin, &last_up.audience)?;
     let local = internal.before(home.local_service());
+    let traces = Traces::start(&settings, origin)?;
     let parts = wiring::Parts {
         front,
         verifier: verifiers.current(),
@@ -322,7 +325,8 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         internal_tokens: Some(internal.seam()),
     };
     let gateway = wiring::gateway(listeners, parts)?;
-    let metrics = Metrics::of(gateway.gateway(), verifier);
+    let counts = traces.as_ref().map(|traces| Arc::clone(&traces.counts));
+    let metrics = Metrics::of(gateway.gateway(), verifier, counts);
     if let Some(evaluations) = evaluations {
         evaluations.ask(gateway.gateway());
     }
@@ -373,7 +377,12 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         new_people: new_people.as_ref(),
     }
     .show();
+    let (spans, exporting) = match traces {
+        Some(traces) => (Some(traces.spans), Some(traces.exporting)),
+        None => (None, None),
+    };
     let telling = Teller {
+        spans,
         annotator,
         journal,
         gateway: gateway.gateway(),
@@ -391,6 +400,9 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         follower.abort();
     }
     telling.finish().await;
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     if let Some(issuer) = &issuer {
         issuer.close().await;
     }
@@ -426,6 +438,10 @@ fn front(
         rates: config.rates.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         proxy_protocol: config.proxy_protocol,
+        sampled: config
+            .tracing
+            .as_ref()
+            .map_or_else(Default::default, |it| it.ratio),
         public_origin: Some(config.public_origin.as_ref().unwrap_or(own_origin).clone()),
         ..Front::new(listening, upstream.clone())
     })

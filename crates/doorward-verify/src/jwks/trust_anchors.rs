@@ -39,8 +39,9 @@ impl TrustAnchors {
         }
     }
 
-    /// TLS 1.2 and 1.3 with these roots, for HTTP/1.1, by the given clock.
-    pub(crate) fn client_config(&self, clock: Arc<dyn Clock>) -> Arc<ClientConfig> {
+    /// TLS 1.2 and 1.3 with these roots, for HTTP/1.1, by the given clock: what
+    /// key sets are fetched with, and whatever else is to be as careful.
+    pub fn client_config(&self, clock: Arc<dyn Clock>) -> Arc<ClientConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_details(provider, Arc::new(GivenTime(clock)))
             .with_safe_default_protocol_versions()

@@ -101,7 +101,7 @@ type Text = zeroize::Zeroizing<Vec<u8>>;
 fn read(files: &[TlsFiles]) -> Result<Vec<(Text, Text)>, Failure> {
     let both = |files: &TlsFiles| {
         let chain = text(&files.certificate, "certificate")?;
-        is_kept_secret(&files.key)?;
+        is_kept_secret("the TLS key", &files.key)?;
         Ok((chain, text(&files.key, "key")?))
     };
     files.iter().map(both).collect()
@@ -127,15 +127,16 @@ fn text(file: &Path, what: &str) -> Result<Text, Failure> {
     })
 }
 
-fn is_kept_secret(key: &Path) -> Result<(), Failure> {
+/// Refuses a file with a secret that others of this machine can read.
+pub(super) fn is_kept_secret(what: &str, file: &Path) -> Result<(), Failure> {
     // What is not there is told when it is read.
-    let mode = fs::metadata(key).map_or(0, |metadata| metadata.permissions().mode());
+    let mode = fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
     if mode & FORBIDDEN_MODE == 0 {
         return Ok(());
     }
-    let file = key.display();
+    let file = file.display();
     Err(Failure::configuration(format!(
-        "the TLS key {file} is open to others (mode {:04o})",
+        "{what} {file} is open to others (mode {:04o})",
         mode & 0o7777
     ))
     .hint(format!("chmod 600 {file}")))

@@ -43,7 +43,7 @@ use http::{HeaderValue, Method, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use zeroize::Zeroizing;
 
-use super::{Role, Settings, wiring::random};
+use super::{Role, Settings, certificates::is_kept_secret, wiring::random};
 use crate::{config::Config, data_folder::DataFolder, exit::Failure};
 
 /// Where the public halves are, on the gateway's own listener.
@@ -285,6 +285,7 @@ fn kept(folder: &DataFolder) -> Result<Vec<SigningKey>, Failure> {
 }
 
 fn read(file: &Path) -> Result<Vec<SigningKey>, Failure> {
+    is_kept_secret("the key of internal tokens", file)?;
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::configuration(format!("{shown} cannot be read: {error}"))

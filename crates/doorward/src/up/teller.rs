@@ -17,6 +17,7 @@ use crate::{
     journal::Journal,
     output,
     paint::{Tone, paint},
+    traces::Spans,
 };
 
 /// Decisions taken at once.
@@ -35,6 +36,8 @@ pub(super) struct Teller {
     pub(super) journal: Arc<Journal>,
     pub(super) gateway: Gateway,
     pub(super) json: bool,
+    /// Where decisions become spans, if they are sent anywhere.
+    pub(super) spans: Option<Spans>,
 }
 
 /// A teller at work.
@@ -72,7 +75,7 @@ impl Teller {
     }
 
     async fn tell(
-        self,
+        mut self,
         mut arriving: mpsc::Receiver<Decision>,
         mut stopped: oneshot::Receiver<()>,
     ) {
@@ -83,6 +86,10 @@ impl Teller {
                 biased;
                 count = arriving.recv_many(&mut batch, BATCH) => if count == 0 { return },
                 _ = &mut stopped => return,
+            }
+            // First: a terminal may be slow.
+            if let Some(spans) = &mut self.spans {
+                batch.iter().for_each(|decision| spans.offer(decision));
             }
             for decision in batch.drain(..) {
                 self.tell_one(decision).await;

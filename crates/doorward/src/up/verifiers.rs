@@ -232,7 +232,8 @@ fn follow_url(
     Ok((source, tokio::spawn(follower.run())))
 }
 
-fn anchors(path: &Path) -> Result<TrustAnchors, String> {
+/// The certificates of a PEM file.
+pub(super) fn anchors(path: &Path) -> Result<TrustAnchors, String> {
     let bundle = bounded(path, LARGEST_BUNDLE)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     TrustAnchors::from_pem(&bundle).map_err(|error| format!("{}: {error}", path.display()))

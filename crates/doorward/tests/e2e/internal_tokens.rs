@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output},
 };
@@ -192,7 +193,7 @@ fn the_key_is_there_when_it_is_asked_for_and_stays() {
     let published = jwks(&server).json();
     assert_eq!(published["keys"].as_array().unwrap().len(), 1);
     assert!(published["keys"][0].get("d").is_none());
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -200,28 +201,26 @@ fn the_key_is_there_when_it_is_asked_for_and_stays() {
 fn a_file_without_a_key_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let config = place.path().join("doorward.toml");
-    fs::write(
-        place.path().join("other.pem"),
-        "-----BEGIN CERTIFICATE-----\n",
-    )
-    .unwrap();
+    let other = place.path().join("other.pem");
+    fs::write(&other, "-----BEGIN CERTIFICATE-----\n").unwrap();
     let section = "[internal_tokens]\nkey = \"other.pem\"\n";
     fs::write(&config, format!("{ROLES}{section}{ROUTES}")).unwrap();
-    let refused = doorward(&place.path().join("data"))
-        .args([
-            "up",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ])
-        .args(["--upstream", "http://127.0.0.1:9", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
-    let why = String::from_utf8_lossy(&refused.stderr);
-    assert!(why.contains("holds no private key"), "{why}");
+    for (mode, why) in [
+        (0o644, "is open to others (mode 0644)"),
+        (0o600, "holds no private key"),
+    ] {
+        fs::set_permissions(&other, fs::Permissions::from_mode(mode)).unwrap();
+        let refused = doorward(&place.path().join("data"))
+            .args(["up", "--listen", "127.0.0.1:0"])
+            .args(["--admin-listen", "127.0.0.1:0"])
+            .args(["--upstream", "http://127.0.0.1:9", "--config"])
+            .arg(&config)
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]

@@ -32,4 +32,5 @@ mod separate;
 mod services;
 mod shadow;
 mod tls;
+mod traces;
 mod upstreams;

@@ -25,7 +25,7 @@ match = "POST /open/{*rest}"
 public = true
 "#;
 
-fn scrape(server: &Server) -> Answer {
+pub(crate) fn scrape(server: &Server) -> Answer {
     let token = fs::read_to_string(server.data().join("metrics.token")).unwrap();
     let authorization = format!("Bearer {}", token.trim());
     let fields = [("Authorization", authorization.as_str())];

@@ -11,7 +11,7 @@ use std::{
 use crate::harness::{Part, Server, doorward, find};
 
 /// Writes `NAME.pem` and `NAME.key`, for `name` and the loopback address.
-fn certificate(folder: &Path, name: &str) -> Option<()> {
+pub(crate) fn certificate(folder: &Path, name: &str) -> Option<()> {
     let made = Command::new(find("openssl")?)
         .args(["req", "-x509", "-nodes", "-days", "3", "-newkey", "ec"])
         .args([

@@ -124,6 +124,73 @@ error: a public route with `internal_token`
 "#,
     },
     Broken {
+        name: "traces that could not be sent, or would show a secret",
+        text: r#"[tracing]
+endpoint = "http://collector:4318/v1/traces"
+headers_file = "collector.headers"
+ratio = 10
+subject = "yes"
+sevice_name = "shop"
+"#,
+        shown: r#"
+error: `headers_file` and an `http://` endpoint on another machine
+ --> doorward.toml:3:16
+  |
+3 | headers_file = "collector.headers"
+  |                ^^^^^^^^^^^^^^^^^^^
+  |
+  = help: whoever is on the way reads what the file holds; write `https://`
+
+error: `ratio` must be from 0 to 1
+ --> doorward.toml:4:9
+  |
+4 | ratio = 10
+  |         ^^
+  |
+  = help: write `ratio = 0.1` for one request in ten
+
+error: `subject` must be `true`
+ --> doorward.toml:5:11
+  |
+5 | subject = "yes"
+  |           ^^^^^ this is a string
+  |
+  = help: write `subject = true`
+
+error: unknown key `sevice_name` in [tracing]
+ --> doorward.toml:6:1
+  |
+6 | sevice_name = "shop"
+  | ^^^^^^^^^^^ not a known key
+  |
+  = help: did you mean `service_name`?
+"#,
+    },
+    Broken {
+        name: "a collector by half",
+        text: r#"[tracing]
+endpoint = "localhost:4317"
+max_per_second = 0
+"#,
+        shown: r#"
+error: `endpoint` must be the whole URL of a collector's traces
+ --> doorward.toml:2:12
+  |
+2 | endpoint = "localhost:4317"
+  |            ^^^^^^^^^^^^^^^^
+  |
+  = help: OTLP over HTTP, with its path: `http://127.0.0.1:4318/v1/traces`
+
+error: `max_per_second` must be 1 or more
+ --> doorward.toml:3:18
+  |
+3 | max_per_second = 0
+  |                  ^
+  |
+  = help: leave it out for the usual
+"#,
+    },
+    Broken {
         name: "clm_023 demands that nobody could meet",
         text: r#"issuer = "https://id.example.com"
 [[route]]
@@ -1280,7 +1347,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, shadow, tokens, internal_tokens, dpop, trusted_issuer, revocations, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, shadow, tokens, internal_tokens, dpop, trusted_issuer, revocations, tracing, roles, route
 "#,
     },
     Broken {

@@ -1,0 +1,283 @@
+//! One request to a collector, on a connection of its own: a batch comes every
+//! few seconds at most.
+//!
+//! The address is the operator's, who may well mean one of an inner network, so
+//! it is not judged as those are that come with a token. No redirect is
+//! followed, and an answer is bounded in bytes and time.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use doorward_verify::{clock::Clock, jwks::trust_anchors::TrustAnchors};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+
+use crate::config::CollectorUrl;
+
+/// For everything from the name's resolution to the last byte.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Far more than a collector has to say.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Longest wait that a collector may ask for.
+const MAX_WAIT: u64 = 60;
+
+/// Where spans are sent. Holds secrets of an operator, so it cannot be printed.
+pub(crate) struct Collector {
+    url: CollectorUrl,
+    headers: HeaderMap,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// What a collector made of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has all but so many.
+    Taken { rejected: u64 },
+    /// It will not have them, asked again or not.
+    Refused(String),
+    /// It could not take them now; it may have said how long to wait.
+    Later(String, Option<Duration>),
+}
+
+impl Collector {
+    /// The collector at `url`, which is shown `headers`. `https` needs
+    /// `trust_anchors`, whose certificates are judged by `clock`.
+    pub(crate) fn new(
+        url: CollectorUrl,
+        headers: HeaderMap,
+        trust_anchors: Option<&TrustAnchors>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let tls = trust_anchors.map(|anchors| anchors.client_config(Arc::clone(clock)));
+        Self { url, headers, tls }
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> &CollectorUrl {
+        &self.url
+    }
+
+    /// Sends one batch.
+    pub(super) async fn post(&self, body: Bytes) -> Answer {
+        match timeout(TIMEOUT, self.exchange(body)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Answer::Later(told(&*error), None),
+            Err(_) => Answer::Later("no answer in time".to_owned(), None),
+        }
+    }
+
+    async fn exchange(&self, body: Bytes) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+        let stream = TcpStream::connect((self.url.host.as_str(), self.url.port)).await?;
+        let mut connection = match self.url.is_https {
+            false => speak(stream).await?,
+            true => {
+                let config = self.tls.as_ref().ok_or("no root certificates for https")?;
+                let name = ServerName::try_from(self.url.host.clone())?;
+                let connector = TlsConnector::from(Arc::clone(config));
+                speak(connector.connect(name, stream).await?).await?
+            }
+        };
+        let (head, body) = connection
+            .0
+            .send_request(self.request(body)?)
+            .await?
+            .into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
+        Ok(judged(&Response::from_parts(head, body)))
+    }
+
+    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, http::Error> {
+        let agent = concat!("doorward/", env!("CARGO_PKG_VERSION"));
+        let mut request = Request::post(&self.url.path)
+            .header(header::HOST, &self.url.authority)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, agent)
+            .header(header::CONNECTION, "close")
+            .body(Full::new(body))?;
+        request.headers_mut().extend(self.headers.clone());
+        Ok(request)
+    }
+}
+
+/// A connection and what moves its bytes, dropped with it.
+struct Connection(
+    SendRequest<Full<Bytes>>,
+    #[expect(
+        dead_code,
+        reason = "it ends when it is dropped, which is what it is for"
+    )]
+    JoinSet<Result<(), hyper::Error>>,
+);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not sent by a request: one connection for each batch of spans, bounded in time"
+)]
+async fn speak<S>(stream: S) -> Result<Connection, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    Ok(Connection(sender, driver))
+}
+
+/// By the OTLP specification: 2xx is an answer, four of the others are worth
+/// another try, and all else is final.
+fn judged(answer: &Response<Bytes>) -> Answer {
+    let status = answer.status();
+    if status.is_success() {
+        let rejected = rejected(answer.body()).unwrap_or(0);
+        return Answer::Taken { rejected };
+    }
+    let why = format!("it answers {status}");
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Answer::Later(why, wait(answer.headers())),
+        _ => Answer::Refused(why),
+    }
+}
+
+/// `Retry-After` in seconds; a date is not worth a calendar.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    let seconds: u64 = value.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(MAX_WAIT)))
+}
+
+/// `partialSuccess.rejectedSpans`: a text, as 64-bit numbers are, or a number.
+fn rejected(body: &[u8]) -> Option<u64> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let rejected = answer.get("partialSuccess")?.get("rejectedSpans")?;
+    let text = rejected.as_str().map(str::parse);
+    text.and_then(Result::ok).or_else(|| rejected.as_u64())
+}
+
+/// An error with its causes.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// The fields of a file, `Name: value` in each line. Its content is not said in
+/// an error.
+pub(crate) fn fields(text: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let lines = (1..).zip(text.lines().map(str::trim));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        let wrong = || format!("line {number} is not `Name: value`");
+        let (name, value) = line.split_once(':').ok_or_else(wrong)?;
+        let name = HeaderName::try_from(name.trim()).map_err(|_| wrong())?;
+        let mut value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
+        if RESERVED.contains(&name) {
+            return Err(format!("line {number}: `{name}` is not to be chosen"));
+        }
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// What the exchange itself says.
+const RESERVED: [HeaderName; 6] = [
+    header::HOST,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::USER_AGENT,
+];
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Response;
+
+    use super::{Answer, fields, judged};
+
+    fn answered(status: u16, wait: Option<&str>, body: &'static str) -> Answer {
+        let mut answer = Response::builder().status(status);
+        if let Some(wait) = wait {
+            answer = answer.header("retry-after", wait);
+        }
+        judged(&answer.body(Bytes::from_static(body.as_bytes())).unwrap())
+    }
+
+    #[test]
+    fn only_four_answers_are_worth_another_try() {
+        for status in [429, 502, 503, 504] {
+            let later = answered(status, Some("7"), "");
+            assert!(matches!(later, Answer::Later(_, Some(wait)) if wait.as_secs() == 7));
+        }
+        for status in [301, 400, 401, 403, 404, 413, 500, 501] {
+            let answer = answered(status, Some("7"), "");
+            assert!(matches!(answer, Answer::Refused(_)), "{status}");
+        }
+        for (wait, wanted) in [
+            ("100000", Some(Duration::from_secs(60))),
+            ("Sun, 22 Nov 2026 12:00:00 GMT", None),
+            ("-1", None),
+        ] {
+            let answer = answered(503, Some(wait), "");
+            assert!(
+                matches!(answer, Answer::Later(_, seen) if seen == wanted),
+                "{wait}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_collector_may_take_a_part() {
+        for (body, rejected) in [
+            ("{}", 0),
+            ("", 0),
+            ("no json", 0),
+            (r#"{"partialSuccess":{"rejectedSpans":"3"}}"#, 3),
+            (r#"{"partialSuccess":{"rejectedSpans":3}}"#, 3),
+            (r#"{"partialSuccess":{"errorMessage":"slow down"}}"#, 0),
+        ] {
+            assert_eq!(
+                answered(200, None, body),
+                Answer::Taken { rejected },
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_of_fields_says_its_faults_and_no_secret() {
+        let good = fields("# of the collector\nAuthorization: Basic YTpi\n\nX-Org: 7\n").unwrap();
+        assert_eq!(good["authorization"], "Basic YTpi");
+        assert!(!format!("{good:?}").contains("YTpi"));
+        for bad in ["secret", "A B: secret", "X: \u{1}secret", "Host: secret"] {
+            let why = fields(&format!("\n{bad}")).unwrap_err();
+            assert!(why.contains("line 2") && !why.contains("secret"), "{why}");
+        }
+    }
+}
