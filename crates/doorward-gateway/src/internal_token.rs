@@ -16,7 +16,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use doorward_policy::decision::Reason;
@@ -57,6 +60,9 @@ pub struct InternalTokens {
     /// Makes one for a proven caller and an audience. Called on the gateway's
     /// threads: it signs, and asks nobody.
     pub make: Make,
+    /// Raised whenever tokens that were made before are not to be handed on any
+    /// more.
+    pub generation: Arc<AtomicU64>,
 }
 
 /// See [`InternalTokens::make`].
@@ -77,6 +83,7 @@ pub(crate) struct Tokens(Mutex<Vec<Kept>>);
 
 struct Kept {
     audience: Box<str>,
+    generation: u64,
     field: HeaderValue,
     until: Timestamp,
 }
@@ -89,10 +96,15 @@ impl Tokens {
         (caller, audience): (&Principal, &str),
         now: Timestamp,
     ) -> Result<HeaderValue, NoInternalToken> {
+        let issuer = issuer.ok_or_else(|| unavailable("nobody here makes internal tokens"))?;
+        // Before the token is made, so that it is never taken for a newer one.
+        let generation = issuer.generation.load(Ordering::Acquire);
         // Held while it is signed, so that it is signed once. Each change is
         // whole by itself: a panic leaves no half of one.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_good = |kept: &&Kept| *kept.audience == *audience && now < kept.until;
+        let is_good = |kept: &&Kept| {
+            *kept.audience == *audience && kept.generation == generation && now < kept.until
+        };
         if let Some(good) = kept.iter().find(is_good) {
             return Ok(good.field.clone());
         }
@@ -103,6 +115,7 @@ impl Tokens {
         if now < until {
             kept.push(Kept {
                 audience: audience.into(),
+                generation,
                 field: field.clone(),
                 until,
             });
@@ -112,20 +125,22 @@ impl Tokens {
 }
 
 fn make(
-    issuer: Option<&InternalTokens>,
+    issuer: &InternalTokens,
     (caller, audience): (&Principal, &str),
     now: Timestamp,
 ) -> Result<(HeaderValue, Timestamp), NoInternalToken> {
-    let unavailable = |seen: &str| NoInternalToken {
-        reason: Reason::InternalTokenUnavailable,
-        seen: seen.to_owned(),
-    };
-    let issuer = issuer.ok_or_else(|| unavailable("nobody here makes internal tokens"))?;
     let token = (issuer.make)(caller, audience, now)?;
     let field = HeaderValue::try_from(format!("Bearer {}", token.access_token));
     let mut field = field.map_err(|_| unavailable("a token that no header can hold"))?;
     field.set_sensitive(true);
     Ok((field, token.expires_at))
+}
+
+fn unavailable(seen: &str) -> NoInternalToken {
+    NoInternalToken {
+        reason: Reason::InternalTokenUnavailable,
+        seen: seen.to_owned(),
+    }
 }
 
 /// No tokens.

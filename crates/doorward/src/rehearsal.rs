@@ -170,6 +170,7 @@ fn front(config: &Config) -> Front {
 /// Nothing is forwarded here, so nothing is signed.
 fn unsigned() -> InternalTokens {
     InternalTokens {
+        generation: Arc::default(),
         make: Arc::new(|_, _, now| {
             Ok(InternalToken {
                 access_token: "unsigned".to_owned(),

@@ -353,6 +353,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
     serve_admin(admin_listener, admin)?;
     let keys = home.trusted().keys().clone();
     let mut followers = home.follow();
+    let internal_name = internal.name();
     let reload = Reload::of(
         &settings,
         issuer.as_ref(),
@@ -372,6 +373,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         last_up: &last_up,
         upstream: &upstream,
         forward_auth: gateway.forward_auth_addr(),
+        internal: internal_name,
         keys: &keys,
         routes: &routes.load(),
         new_people: new_people.as_ref(),

@@ -29,6 +29,7 @@ struct Desk {
     calls: AtomicUsize,
     /// Seconds that its tokens live; 0 for an issuer that is gone.
     lifetime: AtomicU64,
+    generation: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -55,6 +56,7 @@ impl Desk {
                 route("GET /plain", Requirement::Authenticated),
             ],
             internal_tokens: Some(InternalTokens {
+                generation: Arc::clone(&self.generation),
                 make: Arc::new(move |caller, audience, now| {
                     let number = desk.calls.fetch_add(1, Ordering::SeqCst);
                     let lifetime = desk.lifetime.load(Ordering::SeqCst);
@@ -138,6 +140,19 @@ fn nobody_is_vouched_for_on_a_public_route() {
     assert_eq!(house.raw(request("GET", "/open", &[&ann])).status, 200);
     assert_eq!(handed_on(&house), "");
     assert_eq!(desk.calls(), 0);
+}
+
+#[test]
+fn what_was_made_before_a_change_is_not_handed_on() {
+    let desk = Desk::lives(60);
+    let house = desk.house();
+    let ann = bearer(&house, "ann");
+    for number in 0..3 {
+        assert_eq!(house.raw(request("GET", "/orders", &[&ann])).status, 200);
+        let wanted = format!("bearer ann.jti-ann.orders-internal.{number}");
+        assert_eq!(handed_on(&house), wanted);
+        desk.generation.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! `[internal_tokens]`, and `internal_token` of a route: which APIs get a token
 //! of their own in place of the caller's, and who makes it.
 
-use std::{ops::Range, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::PathBuf,
+};
 
+use doorward_policy::permission::PermissionPattern;
 use doorward_policy::route::{Requirement, RouteSpec};
 use http::Uri;
 use toml::de::{DeTable, DeValue};
@@ -11,6 +16,7 @@ use super::{
     document::Reader,
     problem::Fault,
     settings::{self, refuse, value, without_user},
+    suggest,
 };
 
 /// Longest name of an issuer.
@@ -25,6 +31,9 @@ pub(crate) struct InternalTokens {
     pub(crate) issuer: Option<String>,
     /// The PEM file with the key that signs them.
     pub(crate) key: Option<PathBuf>,
+    /// By audience, the most that they say their caller may do; everything for
+    /// those that are not here.
+    pub(crate) permissions: BTreeMap<String, BTreeSet<PermissionPattern>>,
 }
 
 /// A route, and where its `internal_token` stands.
@@ -41,12 +50,14 @@ pub(super) fn internal_tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> I
     let Some(section) = reader.table(written, "internal_tokens", help) else {
         return InternalTokens::default();
     };
-    reader.unknown_keys(section, "[internal_tokens]", &["audience", "issuer", "key"]);
+    let keys = ["audience", "issuer", "key", "permissions"];
+    reader.unknown_keys(section, "[internal_tokens]", &keys);
     let audience = settings::audience(reader, section, "audience");
     if let (Some(audience), Some(place)) = (&audience, section.get("audience")) {
         is_for_no_caller(reader, table, audience, place.span());
     }
     InternalTokens {
+        permissions: permissions(reader, table, section),
         audience,
         issuer: issuer(reader, table, section),
         key: value(reader, section, "key", "internal.pem", |text| match text {
@@ -100,6 +111,56 @@ fn is_for_no_caller(
         let help = "an internal token must open nothing here; name the API behind, by another name";
         reader.fault(Fault::at(place, title).help(help));
     }
+}
+
+/// `[internal_tokens.permissions]`: lists of permissions by audience.
+fn permissions(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    section: &DeTable<'_>,
+) -> BTreeMap<String, BTreeSet<PermissionPattern>> {
+    let help =
+        "write `[internal_tokens.permissions]`, and `orders-internal = [\"orders:*\"]` below";
+    let Some(lists) = section
+        .get("permissions")
+        .and_then(|written| reader.table(written, "permissions", help))
+    else {
+        return BTreeMap::new();
+    };
+    let known = audiences(table, section);
+    let mut read = BTreeMap::new();
+    for (audience, list) in lists.iter() {
+        let name: &str = audience.get_ref();
+        if !known.contains(&name) {
+            let title = format!("no route asks for internal tokens for `{name}`");
+            let near = suggest(name, known.iter().copied());
+            let help = "name an `internal_token` of a route, or the `audience` of this section";
+            reader.fault(Fault::at(audience.span(), title).did_you_mean(near, help));
+        }
+        let mut patterns = BTreeSet::new();
+        for word in reader.strings(list, name, "orders:*") {
+            match PermissionPattern::parse(word.text) {
+                Ok(pattern) => drop(patterns.insert(pattern)),
+                Err(error) => reader.fault(Fault::at(word.span, error.to_string())),
+            }
+        }
+        read.insert(name.to_owned(), patterns);
+    }
+    read
+}
+
+/// For whom tokens are asked, as far as it can be read.
+fn audiences<'d>(table: &'d DeTable<'_>, section: &'d DeTable<'_>) -> Vec<&'d str> {
+    let usual = section.get("audience").and_then(|it| it.get_ref().as_str());
+    let routes = match table.get("route").map(|routes| routes.get_ref()) {
+        Some(DeValue::Array(routes)) => routes.iter().collect(),
+        _ => Vec::new(),
+    };
+    let named = routes.into_iter().filter_map(|route| {
+        let named = route.get_ref().as_table()?.get("internal_token")?;
+        named.get_ref().as_str()
+    });
+    usual.into_iter().chain(named).collect()
 }
 
 /// A URL that names the gateway as an issuer of its own.

@@ -15,8 +15,12 @@
 //! first signs, all are published.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwapOption;
@@ -27,7 +31,7 @@ use doorward_gateway::{
     internal_token::{InternalToken, InternalTokens, NoInternalToken},
 };
 use doorward_issuer::access_token::MAX_ACCESS_TOKEN_BYTES;
-use doorward_policy::decision::Reason;
+use doorward_policy::{decision::Reason, narrow::narrowed, permission::PermissionPattern};
 use doorward_verify::{
     clock::Timestamp,
     jose::{
@@ -68,6 +72,8 @@ const END: &str = "-----END PRIVATE KEY-----";
 pub(super) struct InternalIssuer {
     place: Arc<Place>,
     keys: Arc<ArcSwapOption<Keys>>,
+    /// Raised when what was signed before is not to be handed on any more.
+    generation: Arc<AtomicU64>,
 }
 
 /// What does not change while it runs.
@@ -81,9 +87,10 @@ struct Place {
     actor: String,
 }
 
-/// What it signs with at the moment.
+/// What it signs with at the moment, and what it may say.
 pub(super) struct Keys {
     issuer: String,
+    permissions: BTreeMap<String, BTreeSet<PermissionPattern>>,
     signing: SigningKey,
     jwks: Bytes,
 }
@@ -101,6 +108,7 @@ impl InternalIssuer {
                 actor: audience.to_owned(),
             }),
             keys: Arc::default(),
+            generation: Arc::default(),
         };
         issuer.put(issuer.prepare(&settings.config)?);
         Ok(issuer)
@@ -124,6 +132,7 @@ impl InternalIssuer {
         let signing = keys.into_iter().next();
         Ok(Some(Keys {
             issuer: wanted.issuer.clone().unwrap_or_else(own_name),
+            permissions: wanted.permissions.clone(),
             signing: signing.expect("a file without a key was refused"),
             jwks: jwks.into(),
         }))
@@ -134,13 +143,21 @@ impl InternalIssuer {
     pub(super) fn put(&self, keys: Option<Keys>) {
         if let Some(keys) = keys {
             self.keys.store(Some(Arc::new(keys)));
+            self.generation.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// `iss` of its tokens, if it makes any.
+    pub(super) fn name(&self) -> Option<String> {
+        let keys = self.keys.load();
+        keys.as_ref().map(|keys| keys.issuer.clone())
     }
 
     /// As the gateway asks for tokens.
     pub(super) fn seam(&self) -> InternalTokens {
         let issuer = self.clone();
         InternalTokens {
+            generation: Arc::clone(&self.generation),
             make: Arc::new(move |caller, audience, now| match &*issuer.keys.load() {
                 Some(keys) => keys.token(&issuer.place.actor, (caller, audience), now),
                 None => Err(unavailable("there is no key to sign it with")),
@@ -209,7 +226,11 @@ impl Keys {
             issued_at: now,
             lifetime_seconds: left.min(LIFETIME),
         });
-        let claims = with_rights(claims, caller).actor(acting(actor, caller));
+        let claims = match self.permissions.get(audience) {
+            Some(limit) => with_rights_within(claims, caller, limit),
+            None => with_rights(claims, caller),
+        };
+        let claims = with_sign_in(claims, caller).actor(acting(actor, caller));
         self.sign(&claims)
     }
 
@@ -235,23 +256,39 @@ fn unavailable(seen: impl Into<String>) -> NoInternalToken {
     }
 }
 
-/// What the caller may do and how they signed in. Permissions are names, also
-/// where the caller's token has numbers, which mean nothing without its
-/// issuer's list.
-fn with_rights(mut internal: AccessClaims, caller: &Principal) -> AccessClaims {
-    let claims = caller.claims();
+/// What the caller may do. Permissions are names, also where the caller's token
+/// has numbers, which mean nothing without its issuer's list.
+fn with_rights(internal: AccessClaims, caller: &Principal) -> AccessClaims {
     let permissions = caller.permissions().iter();
-    internal = internal
+    let internal = internal
         .roles(caller.roles().iter().cloned())
         .permissions(permissions.map(ToString::to_string));
+    match caller.claims().scope() {
+        Some(scope) => internal.scope(scope),
+        None => internal,
+    }
+}
+
+/// The part of it that is within `limit`. Without roles and scope, which would
+/// say the whole again.
+fn with_rights_within(
+    internal: AccessClaims,
+    caller: &Principal,
+    limit: &BTreeSet<PermissionPattern>,
+) -> AccessClaims {
+    let held = caller.permissions().iter().cloned().collect();
+    let permissions = narrowed(&held, limit);
+    internal.permissions(permissions.iter().map(ToString::to_string))
+}
+
+/// Where the caller is at home, and how they signed in.
+fn with_sign_in(mut internal: AccessClaims, caller: &Principal) -> AccessClaims {
+    let claims = caller.claims();
     if let Some(tenant) = caller.tenant() {
         internal = internal.tenant(tenant);
     }
     if let Some(session) = caller.session_id() {
         internal = internal.session(session);
-    }
-    if let Some(scope) = claims.scope() {
-        internal = internal.scope(scope);
     }
     if let Some(at) = claims.auth_time() {
         internal = internal.authentication(at, claims.amr().iter().cloned());

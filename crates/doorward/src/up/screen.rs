@@ -8,7 +8,7 @@ use doorward_verify::{jose::verifying_key::VerifyingKey, key_source::KeySource};
 use http::Uri;
 use serde_json::json;
 
-use super::{Role, Settings, Upstream};
+use super::{Role, Settings, Upstream, internal_tokens::JWKS_PATH};
 use crate::{
     cli::{DEFAULT_ADMIN_LISTEN, DEFAULT_LISTEN},
     data_folder::{DemoUsers, LastUp},
@@ -23,6 +23,8 @@ pub(super) struct Screen<'a> {
     pub(super) upstream: &'a Uri,
     /// Where another proxy asks, if one may.
     pub(super) forward_auth: Option<SocketAddr>,
+    /// `iss` of internal tokens, if any are made.
+    pub(super) internal: Option<String>,
     /// Of the issuer, as far as they are known.
     pub(super) keys: &'a KeySource,
     pub(super) routes: &'a RouteTable,
@@ -145,6 +147,13 @@ impl Screen<'_> {
         if let (Some(asking), Some(address)) = (asking, self.forward_auth) {
             let (proxy, at) = (asking.proxy.name(), self.asked_at(address));
             let _ = writeln!(out, "  {tick} forward-auth  {proxy} may ask at {at}");
+        }
+        if let Some(internal) = &self.internal {
+            let keys = format!("{}{}", self.last_up.gateway, JWKS_PATH);
+            let _ = writeln!(out, "  {tick} its tokens    of {internal}, keys at {keys}");
+        }
+        if let Some(tracing) = &self.settings.config.tracing {
+            let _ = writeln!(out, "  {tick} traces        to {}", tracing.endpoint);
         }
         out.push('\n');
     }

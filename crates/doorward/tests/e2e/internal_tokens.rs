@@ -18,7 +18,7 @@ use crate::{
 
 const ROLES: &str = r#"
 [roles.reader]
-permissions = ["orders:read"]
+permissions = ["orders:read", "reports:*"]
 "#;
 
 const ROUTES: &str = r#"
@@ -37,6 +37,9 @@ const EVERYWHERE: &str = r#"
 [internal_tokens]
 audience = "orders-internal"
 issuer = "https://gateway.example/internal"
+
+[internal_tokens.permissions]
+orders-internal = ["orders:read", "orders:delete"]
 
 [[route]]
 match = "GET /orders"
@@ -186,6 +189,9 @@ fn the_key_is_there_when_it_is_asked_for_and_stays() {
     });
     let theirs = claims(&server, &received(&upstream).unwrap());
     assert_eq!(theirs["iss"], "https://gateway.example/internal");
+    // No more than both the caller and the list have, and no role that says more.
+    assert_eq!(theirs["permissions"], serde_json::json!(["orders:read"]));
+    assert_eq!(theirs["roles"], Value::Null);
     // Nobody is vouched for where nobody is asked.
     assert_eq!(server.call("GET", "/public", Some(&own)).status, 200);
     assert_eq!(received(&upstream), None);

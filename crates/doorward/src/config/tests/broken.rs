@@ -56,6 +56,7 @@ audience = "shop"
 audience = "shop"
 issuer = "https://id.example.com"
 key = ""
+permissions = { report = ["orders:*"], reports = ["orders:re*"] }
 
 [[route]]
 match = "GET /a"
@@ -98,26 +99,40 @@ error: `key` must name a PEM file
   |
   = help: write it like `internal.pem`
 
+error: no route asks for internal tokens for `report`
+ --> doorward.toml:8:17
+  |
+8 | permissions = { report = ["orders:*"], reports = ["orders:re*"] }
+  |                 ^^^^^^
+  |
+  = help: did you mean `reports`?
+
+error: a wildcard stands for whole last segments only, like `orders:*` or `*`
+ --> doorward.toml:8:51
+  |
+8 | permissions = { report = ["orders:*"], reports = ["orders:re*"] }
+  |                                                   ^^^^^^^^^^^^
+
 error: `reports` is an audience of callers' tokens
-  --> doorward.toml:12:18
+  --> doorward.toml:13:18
    |
-12 | internal_token = "reports"
+13 | internal_token = "reports"
    |                  ^^^^^^^^^
    |
    = help: an internal token must open nothing here; name the API behind, by another name
 
 error: `internal_token` must be a name of 1 to 255 bytes without blanks
-  --> doorward.toml:18:18
+  --> doorward.toml:19:18
    |
-18 | internal_token = "two words"
+19 | internal_token = "two words"
    |                  ^^^^^^^^^^^
    |
    = help: name the API that the tokens are for, like `orders-api`
 
 error: a public route with `internal_token`
-  --> doorward.toml:23:18
+  --> doorward.toml:24:18
    |
-23 | internal_token = "c"
+24 | internal_token = "c"
    |                  ^^^
    |
    = help: nobody is asked there, so there is nobody to make a token for; leave it out
