@@ -1,15 +1,16 @@
 //! Access tokens (RFC 9068): who gets one, and what it says.
 //!
-//! `entitle` reads, inside the transaction that issues, what the user may
+//! [`Issuer::entitle`] reads, inside the transaction that issues, what the user may
 //! have now; only its `Entitled` can be minted. So a change of rights and an
 //! issue have an order: either the token shows the change, or the change's
 //! revocation refuses the token.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use doorward_jose::{
     claims::{AccessClaims, RequiredClaims},
+    json::Object,
     time::UnixTime,
 };
 use doorward_policy::permission::PermissionPattern;
@@ -59,6 +60,8 @@ pub(crate) struct Entitled {
     /// Version of the account.
     pub(crate) version: i64,
     pub(crate) roles: Vec<String>,
+    /// Claims that hold attributes of the user.
+    pub(crate) attributes: Object,
     pub(crate) issued_at: UnixTime,
     /// When the transaction decided; lives are counted from here.
     decided_at: UnixTime,
@@ -80,43 +83,19 @@ pub(crate) struct Request<'a, M> {
     pub(crate) authentication: Option<(UnixTime, &'a [M])>,
 }
 
-/// Reads what `user` may have in `tenant`. The token's `iat` is never before
-/// the watermark of the user, so what was revoked and what is issued now
-/// differ even within one second.
-pub(crate) async fn entitle(
-    tx: &mut Tx,
-    user: &UserId,
-    tenant: &TenantName,
-    now: Timestamp,
-) -> Result<Entitlement, StoreError> {
-    let account = tx.account_state(user).await?;
-    entitle_as(tx, account, (user, tenant), now).await
-}
-
-/// [`entitle`] for an account that was read in this transaction.
-pub(crate) async fn entitle_as(
-    tx: &mut Tx,
-    account: Option<AccountState>,
-    (user, tenant): (&UserId, &TenantName),
-    now: Timestamp,
-) -> Result<Entitlement, StoreError> {
-    let state = match account {
-        Some(state) if !state.disabled => state,
-        _ => return Ok(Entitlement::Disabled),
-    };
-    let roles = tx.roles(user, tenant).await?;
-    let entitlement = entitlement(&state, roles, (user, tenant), now);
-    if matches!(entitlement, Entitlement::Granted(_)) && state.uses_tokens_from(now) {
-        tx.mark_tokens_from_used(user).await?;
-    }
-    Ok(entitlement)
+/// What a user holds in a tenant, read behind the account, which whoever
+/// changes it holds as well.
+pub(crate) struct Held {
+    pub(crate) roles: Vec<String>,
+    /// Claims that hold attributes of the user.
+    pub(crate) attributes: Object,
 }
 
 /// What the holder of an account that is not disabled may have in `tenant`,
-/// where these are the roles that are held.
+/// where this is what is held.
 pub(crate) fn entitlement(
     state: &AccountState,
-    roles: Vec<String>,
+    Held { roles, attributes }: Held,
     (user, tenant): (&UserId, &TenantName),
     now: Timestamp,
 ) -> Entitlement {
@@ -128,6 +107,7 @@ pub(crate) fn entitlement(
         tenant: tenant.clone(),
         version: state.version,
         roles,
+        attributes,
         issued_at: now.unix().max(state.tokens_from).max(state.all_tokens_from),
         decided_at: now.unix(),
     })
@@ -151,6 +131,64 @@ pub(crate) struct Holder<'a> {
 pub(crate) struct Draft(Box<AccessClaims>);
 
 impl Issuer {
+    /// Reads what `user` may have in `tenant`. The token's `iat` is never before
+    /// the watermark of the user, so what was revoked and what is issued now
+    /// differ even within one second.
+    pub(crate) async fn entitle(
+        &self,
+        tx: &mut Tx,
+        user: &UserId,
+        tenant: &TenantName,
+        now: Timestamp,
+    ) -> Result<Entitlement, StoreError> {
+        let account = tx.account_state(user).await?;
+        self.entitle_as(tx, account, (user, tenant), now).await
+    }
+
+    /// [`entitle`](Self::entitle) for an account that was read in this transaction.
+    pub(crate) async fn entitle_as(
+        &self,
+        tx: &mut Tx,
+        account: Option<AccountState>,
+        (user, tenant): (&UserId, &TenantName),
+        now: Timestamp,
+    ) -> Result<Entitlement, StoreError> {
+        let state = match account {
+            Some(state) if !state.disabled => state,
+            _ => return Ok(Entitlement::Disabled),
+        };
+        let roles = tx.roles(user, tenant).await?;
+        let attributes = self
+            .attribute_claims(tx, &[user])
+            .await?
+            .remove(user.as_str());
+        let held = Held {
+            roles,
+            attributes: attributes.unwrap_or_default(),
+        };
+        let entitlement = entitlement(&state, held, (user, tenant), now);
+        if matches!(entitlement, Entitlement::Granted(_)) && state.uses_tokens_from(now) {
+            tx.mark_tokens_from_used(user).await?;
+        }
+        Ok(entitlement)
+    }
+
+    /// The claims that hold attributes of these users, by their ids; nothing is
+    /// read where the configuration names none.
+    pub(crate) async fn attribute_claims(
+        &self,
+        tx: &mut Tx,
+        users: &[&UserId],
+    ) -> Result<HashMap<String, Object>, StoreError> {
+        let claims = &self.config().claims;
+        if claims.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let stored = tx.attributes_of(users).await?.into_iter();
+        let held = stored.map(|(id, stored)| (id, claims.of(&stored.attributes)));
+        Ok(held.collect())
+    }
+
     /// Makes and signs a user's token.
     pub(crate) fn mint<M: AsRef<str>>(
         &self,
@@ -199,7 +237,8 @@ impl Issuer {
                 lifetime: self.config().access_token_lifetime,
             })
             .roles(known)
-            .permissions(permissions.iter().map(ToString::to_string));
+            .permissions(permissions.iter().map(ToString::to_string))
+            .others(entitled.attributes.clone());
         if let Some(session) = request.session {
             claims = claims.session(session.to_string());
         }

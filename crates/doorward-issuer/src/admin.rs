@@ -5,6 +5,7 @@
 //! notices it by [`Issuer::poll_changes`].
 
 mod api_keys;
+mod attributes;
 mod clients;
 mod export;
 mod import;
@@ -17,6 +18,7 @@ use uuid::Builder;
 use zeroize::Zeroizing;
 
 pub use api_keys::{ApiKeyProblem, NewApiKey, NewKeyText, NewOwner};
+pub use attributes::UserAttributes;
 pub use clients::{NewClient, NewSecret};
 pub use export::{EXPORT_PAGE, ExportPage};
 pub use import::{

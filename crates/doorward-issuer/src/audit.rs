@@ -221,6 +221,8 @@ actions! {
     Export = "installation.export", "done";
     UserDisable = "user.disable", "done";
     UserEnable = "user.enable", "done";
+    /// Attributes were set or taken away: the new values, null for those that went.
+    UserAttributes = "user.attributes", "done";
     UserPassword = "user.password", "done";
     /// Same password, current hashing parameters.
     UserRehash = "user.rehash", "done";

@@ -3,8 +3,8 @@
 use doorward_jose::algorithm::Algorithm;
 
 use crate::{
-    access_token::MAX_ACCESS_TOKEN_BYTES, error::OpenError, password::Hashing,
-    permission_numbers::PermissionForm,
+    access_token::MAX_ACCESS_TOKEN_BYTES, attribute::TokenClaims, error::OpenError,
+    password::Hashing, permission_numbers::PermissionForm,
 };
 
 /// Longest life of an access token, seconds. A revocation entry lives as long
@@ -34,6 +34,8 @@ pub struct Config {
     /// Largest access token, bytes; at most
     /// [`MAX_ACCESS_TOKEN_BYTES`].
     pub max_token_bytes: usize,
+    /// Which attributes of users are claims of their access tokens.
+    pub claims: TokenClaims,
     /// A session ends when it was not refreshed for this long, seconds.
     pub refresh_idle: u64,
     /// A session ends this long after sign-in, whatever happens, seconds.
@@ -62,6 +64,7 @@ impl Config {
             access_token_lifetime: 300,
             permissions: PermissionForm::Names,
             max_token_bytes: MAX_ACCESS_TOKEN_BYTES,
+            claims: TokenClaims::default(),
             refresh_idle: 7 * 24 * 3600,
             refresh_absolute: 30 * 24 * 3600,
             refresh_overlap: 20,

@@ -7,6 +7,7 @@ use doorward_policy::permission::PermissionError;
 
 use crate::{
     admin::{ApiKeyProblem, Difference},
+    attribute::AttributeError,
     client::{ClientName, ClientNameError},
     master_key::{Fingerprint, MasterKeyError},
     password::{HashError, HashingError, WeakPassword},
@@ -159,7 +160,8 @@ pub enum MintError {
     /// The token would be larger than verifiers and proxies take.
     #[error(
         "the access token would have {size} bytes, more than {limit}; \
-         most of it is the claim `{claim}`: give the holder fewer or wider permissions in this tenant"
+         most of it is the claim `{claim}`: {}",
+        room_for(claim)
     )]
     TooLarge {
         /// What it would have.
@@ -175,6 +177,19 @@ pub enum MintError {
     /// The ring has no key that signs.
     #[error("there is no signing key; make one with `doorward key rotate`")]
     NoSigningKey,
+}
+
+/// What makes room in a token of which most is this claim.
+fn room_for(claim: &str) -> &'static str {
+    match claim {
+        "permissions" | "permission_set" | "roles" => {
+            "give the holder fewer or wider permissions in this tenant"
+        }
+        _ => {
+            "give the attribute that it holds a shorter value, or take the claim out of \
+             [tokens.claims]"
+        }
+    }
 }
 
 /// No session began.
@@ -308,6 +323,9 @@ pub enum AdminError {
     /// A change of the master keys that may not be.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyChangeError),
+    /// What is wrong with attributes.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
     /// The password may not be chosen.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),

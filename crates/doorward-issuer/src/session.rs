@@ -10,7 +10,7 @@ use uuid::{Builder, Uuid};
 use zeroize::Zeroizing;
 
 use crate::{
-    access_token::{Entitled, Entitlement, MintedToken, Request, entitle},
+    access_token::{Entitled, Entitlement, MintedToken, Request},
     audit::{Action, Actor, AuditEntry, Object},
     entropy::{Entropy, random},
     error::{SessionError, StoreError},
@@ -192,7 +192,7 @@ impl Issuer {
         let session = SessionId::fresh(now, self.entropy());
         let key = Zeroizing::new(random::<{ SessionKey::BYTES }>(self.entropy()));
         let mut tx = self.store().begin().await?;
-        let entitled = match entitle(&mut tx, &account.id, tenant, now).await? {
+        let entitled = match self.entitle(&mut tx, &account.id, tenant, now).await? {
             // The password was checked against the account as it was read.
             Entitlement::Granted(entitled) if entitled.version == account.version => entitled,
             Entitlement::Granted(_) | Entitlement::Disabled => {

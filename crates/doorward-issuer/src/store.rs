@@ -49,6 +49,7 @@
 
 mod accounts;
 mod api_keys;
+mod attributes;
 mod audit_log;
 mod backup;
 mod clients;
@@ -91,6 +92,7 @@ pub use database::{Database, DatabaseUrlError, PostgresUrl};
 
 pub(crate) use accounts::AccountState;
 pub(crate) use api_keys::ApiKeyRow;
+pub(crate) use attributes::StoredAttributes;
 pub(crate) use clients::{ClientHeads, ClientRow};
 pub(crate) use feed::{FEED_ROWS, FeedBase};
 pub(crate) use grants::{Place, place};

@@ -14,14 +14,16 @@
 //!
 //! Not here: files, and what is in the database already (`admin`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_policy::role::{RoleName, Roles};
 use doorward_verify::clock::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    attribute::{AttributeChanges, Attributes},
     password::PasswordHash,
     tenant::TenantName,
     user::{UserId, Username},
@@ -58,6 +60,9 @@ pub struct UserRecord {
     /// Roles in other tenants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles_elsewhere: Vec<RolesElsewhere>,
+    /// Attributes by name; null takes one away from a user who is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Value>,
     /// Whether the user is refused everywhere; not, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
@@ -116,6 +121,7 @@ pub struct ImportedUser {
     pub(crate) roles: Vec<String>,
     /// Tenant and role.
     pub(crate) roles_elsewhere: Vec<(TenantName, String)>,
+    pub(crate) attributes: AttributeChanges,
     pub(crate) disabled: Option<bool>,
     pub(crate) created_at_ms: Option<u64>,
     pub(crate) password_hash: Option<PasswordHash>,
@@ -194,6 +200,12 @@ impl ImportedUser {
         at_home.chain(elsewhere).collect()
     }
 
+    /// The attributes of an account that is made of the line.
+    pub(crate) fn new_attributes(&self) -> Attributes {
+        let attributes = Attributes::default().with(&self.attributes);
+        attributes.expect("INVARIANT: `read` refuses a line with too many")
+    }
+
     /// The kind of password hash, if there is one.
     pub fn hash_kind(&self) -> Option<&'static str> {
         self.password_hash.as_ref().map(PasswordHash::kind)
@@ -232,6 +244,7 @@ impl Reading<'_> {
                 roles_elsewhere.extend(roles.into_iter().map(|role| (tenant.clone(), role)));
             }
         }
+        let attributes = self.attributes(&record.attributes);
         if let Some(at) = record.created_at_ms {
             self.moment(at);
         }
@@ -246,6 +259,7 @@ impl Reading<'_> {
                 names_tenant: record.tenant.is_some(),
                 roles,
                 roles_elsewhere,
+                attributes,
                 disabled: record.disabled,
                 created_at_ms: record.created_at_ms,
                 password_hash,
@@ -282,6 +296,16 @@ impl Reading<'_> {
         roles
     }
 
+    /// What is wrong with one does not hide what is wrong with another.
+    fn attributes(&mut self, given: &BTreeMap<String, Value>) -> AttributeChanges {
+        let mut attributes = AttributeChanges::default();
+        for (name, value) in given {
+            self.good(attributes.add(name, value));
+        }
+        self.good(Attributes::default().with(&attributes));
+        attributes
+    }
+
     fn moment(&mut self, at_ms: u64) {
         let newest = self.now.millis().saturating_add(CLOCKS_DIFFER);
         if !(OLDEST..=newest).contains(&at_ms) {
@@ -315,11 +339,12 @@ fn no_role(role: &str) -> RecordProblem {
 }
 
 /// What the JSON parser wants instead of a value, in its words and in ours.
-const WANTED: [(&str, &str); 6] = [
+const WANTED: [(&str, &str); 7] = [
     (", expected a string", "a string"),
     (", expected a boolean", "true or false"),
     (", expected u64", "a whole number"),
     (", expected a sequence", "a list"),
+    (", expected a map", "an object"),
     (", expected struct UserRecord", "an object"),
     (", expected struct RolesElsewhere", "an object"),
 ];
@@ -329,7 +354,7 @@ const LONGEST_MEMBER: usize = 20;
 
 /// The members of a user.
 const MEMBERS: &str = "one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, \
-                       `disabled`, `created_at_ms`, `password_hash`";
+                       `attributes`, `disabled`, `created_at_ms`, `password_hash`";
 
 /// The JSON parser's words without the values that it repeats: only what is
 /// known here is passed on.

@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
-use doorward_issuer::http::admin::Operator;
+use doorward_issuer::{hexadecimal::hex, http::admin::Operator};
 use doorward_policy::decision::{Decision, TraceId};
 use doorward_verify::bearer;
 use serde::{Deserialize, Serialize};
@@ -172,7 +172,7 @@ impl OperatorToken {
 
     /// A new one from 32 random bytes.
     pub(crate) fn generate(random: [u8; 32]) -> Self {
-        Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&random))
     }
 
     /// The text to keep.

@@ -232,6 +232,11 @@ impl Config {
                 "max_bytes",
                 self.tokens.max_bytes() != other.tokens.max_bytes(),
             ),
+            ("claims", self.tokens.claims != other.tokens.claims),
+            (
+                "sessions_per_user",
+                self.tokens.sessions_per_user != other.tokens.sessions_per_user,
+            ),
         ];
         differ
             .into_iter()

@@ -6,6 +6,7 @@
 //! or the new content and never half of one.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -42,6 +43,12 @@ pub(crate) struct LastUp {
     /// Largest access token, bytes; the usual if an older program wrote this.
     #[serde(default)]
     pub(crate) max_token_bytes: Option<usize>,
+    /// Attributes of users by the claims of tokens that hold them.
+    #[serde(default)]
+    pub(crate) claims: BTreeMap<String, String>,
+    /// Most sessions of one user; the usual if an older program wrote this.
+    #[serde(default)]
+    pub(crate) sessions_per_user: Option<u32>,
     /// Whether the issuer is in another process: this folder has none of its
     /// secrets.
     #[serde(default)]

@@ -244,6 +244,8 @@ impl Settings {
             access_lifetime: self.config.access_lifetime(),
             numbered_permissions: self.config.tokens.permissions == PermissionForm::Numbers,
             max_token_bytes: Some(self.config.tokens.max_bytes()),
+            claims: self.config.tokens.claims_by_name(),
+            sessions_per_user: self.config.tokens.sessions_per_user,
             issuer_elsewhere: matches!(self.role, Role::Gateway { .. }),
             config: self.config_file.as_deref().map(absolute),
             database: self.database.as_ref().map(ToString::to_string),

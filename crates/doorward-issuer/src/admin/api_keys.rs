@@ -15,7 +15,7 @@ use super::{
     clients::{one_overlap, patterns},
 };
 use crate::{
-    access_token::{Entitlement, entitle},
+    access_token::Entitlement,
     api_key::{ApiKey, MAX_API_KEY_LIFETIME, MAX_PURPOSE, Owner},
     audit::{Action, Object},
     client::{AHEAD, ClientName, held},
@@ -265,7 +265,7 @@ impl Admin {
                 None => return Err(AdminError::NoSuchUser(user)),
             },
         };
-        match entitle(tx, &id, &tenant, now).await? {
+        match self.issuer.entitle(tx, &id, &tenant, now).await? {
             Entitlement::Granted(entitled) => Ok(Found {
                 permissions: roles.effective(&entitled.roles),
                 owner: Owner::User(id),

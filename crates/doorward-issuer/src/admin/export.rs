@@ -60,6 +60,7 @@ fn record(row: ExportedRow, with_hashes: bool) -> UserRecord {
     let ExportedRow {
         user,
         password_hash,
+        attributes,
         grants,
     } = row;
     let mut roles = Vec::new();
@@ -83,6 +84,7 @@ fn record(row: ExportedRow, with_hashes: bool) -> UserRecord {
         tenant: Some(user.home_tenant.to_string()),
         roles,
         roles_elsewhere,
+        attributes: attributes.to_json(),
         disabled: user.disabled_at_ms.is_some().then_some(true),
         created_at_ms: Some(user.created_at_ms),
         password_hash: password_hash.filter(|_| with_hashes).map(HashText::new),

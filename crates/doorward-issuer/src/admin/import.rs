@@ -18,6 +18,7 @@ use uuid::Builder;
 
 use super::{Admin, UserChange};
 use crate::{
+    attribute::Attributes,
     audit::{Action, Object},
     entropy::random,
     error::AdminError,
@@ -229,6 +230,9 @@ impl Admin {
             });
         }
         tx.insert_grants(&grants, now).await?;
+        let attributes = attributes_of(&new, &accounts, &added);
+        let attributes: Vec<_> = attributes.iter().map(|(id, it)| (*id, it)).collect();
+        tx.insert_attributes(&attributes).await?;
         if let (Some((first, _)), Some((last, _)), false) =
             (batch.users.first(), batch.users.last(), added.is_empty())
         {
@@ -302,6 +306,9 @@ impl Admin {
         let granted = self
             .add_grants(&mut change, &imported.grants(&account.home_tenant))
             .await?;
+        let before = change.tx.attributes(&change.user).await?;
+        let changes = &imported.attributes;
+        let told = self.set_attributes(&mut change, &before, changes).await?;
         let stored = account.password_hash.as_ref().map(PasswordHash::to_phc);
         let hash = imported.password_hash.as_ref();
         let hash = hash.filter(|hash| stored != Some(hash.to_phc()));
@@ -315,7 +322,7 @@ impl Admin {
         if let Some(disabled) = disabled {
             self.switch(&mut change, disabled).await?;
         }
-        if !granted && hash.is_none() && disabled.is_none() {
+        if !granted && told.is_none() && hash.is_none() && disabled.is_none() {
             return Ok(false);
         }
         change.tx.commit().await?;
@@ -381,6 +388,18 @@ impl<'a> ImportBatch<'a> {
         let ids = users().filter_map(|user| Some(user.id()?.as_str()));
         (names, ids.collect())
     }
+}
+
+/// The attributes of those that were made.
+fn attributes_of<'a>(
+    new: &[&ImportedUser],
+    accounts: &'a [NewAccount<'_>],
+    added: &BTreeSet<String>,
+) -> Vec<(&'a UserId, Attributes)> {
+    let made = new.iter().zip(accounts);
+    let made = made.filter(|(user, _)| added.contains(user.username.as_str()));
+    let attributes = made.map(|(user, account)| (&account.user.id, user.new_attributes()));
+    attributes.filter(|(_, it)| !it.is_empty()).collect()
 }
 
 fn id_taken(user: &ImportedUser, line: u64) -> AdminError {

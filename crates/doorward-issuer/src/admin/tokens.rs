@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Admin;
 use crate::{
-    access_token::{Entitlement, MintedToken, Request, entitle},
+    access_token::{Entitlement, MintedToken, Request},
     audit::{Action, Object},
     error::AdminError,
     key_ring::{self, KeyInfo},
@@ -30,7 +30,7 @@ impl Admin {
             .unwrap_or(user.home_tenant);
         let now = self.now();
         let mut tx = self.issuer.store().begin().await?;
-        let entitled = match entitle(&mut tx, &user.id, &tenant, now).await? {
+        let entitled = match self.issuer.entitle(&mut tx, &user.id, &tenant, now).await? {
             Entitlement::Granted(entitled) => entitled,
             Entitlement::Disabled => return Err(AdminError::UserDisabled(user.username)),
             Entitlement::NotAMember => {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use doorward_jose::time::UnixTime;
+use doorward_jose::{json::Object, time::UnixTime};
 use doorward_policy::{
     decision::Reason, narrow::narrowed, network::Network, permission::PermissionPattern,
 };
@@ -17,7 +17,7 @@ use doorward_verify::{
 
 use super::Owner;
 use crate::{
-    access_token::{Entitlement, Holder, entitle},
+    access_token::{Entitlement, Holder},
     client::held,
     error::{MintError, StoreError},
     issuer::Issuer,
@@ -56,6 +56,8 @@ pub enum ApiKeyError {
 struct Right {
     roles: Vec<String>,
     permissions: BTreeSet<PermissionPattern>,
+    /// Claims that hold attributes of the owner.
+    attributes: Object,
     issued_at: UnixTime,
 }
 
@@ -111,10 +113,11 @@ impl Issuer {
     ) -> Result<Right, ApiKeyError> {
         let roles = self.roles();
         match &row.owner {
-            Owner::User(user) => match entitle(tx, user, &row.tenant, at).await? {
+            Owner::User(user) => match self.entitle(tx, user, &row.tenant, at).await? {
                 Entitlement::Granted(entitled) => Ok(Right {
                     permissions: roles.effective(&entitled.roles),
                     roles: entitled.roles,
+                    attributes: entitled.attributes,
                     issued_at: entitled.issued_at,
                 }),
                 Entitlement::Disabled | Entitlement::NotAMember => {
@@ -132,6 +135,7 @@ impl Issuer {
                 Ok(Right {
                     permissions: held(&roles, &client),
                     roles: client.roles,
+                    attributes: Object::new(),
                     issued_at: at.unix().max(client.tokens_from).max(all),
                 })
             }
@@ -155,17 +159,18 @@ impl Issuer {
             decided_at: at.unix(),
             lifetime: life.min(left.max(1)),
         });
+
         let permissions = match &row.permissions {
             Some(limit) => {
                 let limit = limit.iter().filter_map(|text| text.parse().ok());
                 narrowed(&right.permissions, &limit.collect())
             }
-            // With its roles only if it is not narrowed: whoever decides by
-            // roles would take it for its owner.
+            // With its roles and attributes only if it is not narrowed: whoever
+            // decides by them would take it for its owner.
             None => {
                 let roles = self.roles();
                 let known = right.roles.iter().filter(|role| roles.get(role).is_some());
-                claims = claims.roles(known);
+                claims = claims.roles(known).others(right.attributes);
                 right.permissions
             }
         };

@@ -12,6 +12,7 @@
 
 mod administrator;
 mod api_keys;
+mod attributes;
 mod call;
 mod clients;
 mod cursor;
@@ -67,7 +68,8 @@ pub struct Operation {
     says: Option<&'static Shape>,
     status: u16,
     is_list: bool,
-    takes_if_match: bool,
+    /// Whether it can be asked to change only what has a certain entity tag.
+    pub takes_if_match: bool,
     run: fn(Call) -> Running,
 }
 
@@ -129,6 +131,14 @@ pub const OPERATIONS: &[Operation] = &[
         Tenant "doorward:users:write",
         "Take away a second factor that was lost, and end the user's sessions",
         users::remove_second_factor, status 204),
+    operation!(GET "/api/users/{username}/attributes", "getAttributes",
+        Tenant "doorward:users:read",
+        "Attributes of a user", attributes::one, says attributes::UserAttributesShown),
+    operation!(PATCH "/api/users/{username}/attributes", "updateAttributes",
+        Tenant "doorward:attributes:write",
+        "Set attributes of a user, which may be claims of the tokens; old tokens are refused",
+        attributes::update, asks attributes::CHANGE, says attributes::UserAttributesShown,
+        if_match true),
     operation!(GET "/api/users/{username}/grants", "listGrants", Tenant "doorward:grants:read",
         "Roles of a user", grants::list, says grants::Grants),
     operation!(PUT "/api/users/{username}/grants/{tenant}/{role}", "createGrant",

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::error::Refusal;
-use crate::session::TokenAnswer;
+use crate::{hexadecimal::hex, session::TokenAnswer};
 
 /// What the client of a private endpoint gets; never cached.
 pub(super) struct Answer {
@@ -122,11 +122,7 @@ impl Document {
     /// 200, or 304 if `request` shows that the client has it.
     pub(super) fn answer(self, request: &HeaderMap) -> Response {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.text.as_bytes());
-        let hex: String = hash.as_ref()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let tag = format!("\"{hex}\"");
+        let tag = format!("\"{}\"", hex(&hash.as_ref()[..16]));
         let mut response = if is_current(request, &tag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {

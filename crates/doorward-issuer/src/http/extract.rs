@@ -143,6 +143,15 @@ impl Members {
             .map(Some)
     }
 
+    /// An object, which must be there.
+    pub(super) fn object(&mut self, name: &'static str) -> Result<Object, Refusal> {
+        match self.0.remove(name) {
+            Some(Value::Object(object)) => Ok(object),
+            Some(_) => Err(bad_body(format!("member `{name}` must be an object"))),
+            None => Err(bad_body(format!("member `{name}` is missing"))),
+        }
+    }
+
     /// A whole number that may be there.
     pub(super) fn optional_number(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
         match self.0.remove(name) {

@@ -4,7 +4,7 @@ use doorward_verify::clock::Timestamp;
 
 use super::Issuer;
 use crate::{
-    access_token::{Entitlement, Request, entitle},
+    access_token::{Entitlement, Request},
     error::{MintError, StoreError},
     session::FIRST_PARTY_CLIENT,
     tenant::TenantName,
@@ -46,7 +46,7 @@ impl Issuer {
             return Ok(None);
         };
         let mut tx = self.store().begin().await?;
-        let entitled = match entitle(&mut tx, &account.id, &tenant, at).await? {
+        let entitled = match self.entitle(&mut tx, &account.id, &tenant, at).await? {
             Entitlement::Granted(entitled) => entitled,
             Entitlement::Disabled | Entitlement::NotAMember => return Ok(None),
         };

@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use doorward_jose::json;
 use doorward_verify::clock::Timestamp;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use super::{
     standing::{Presentation, Rules, Standing, Verdict, decide},
 };
 use crate::{
-    access_token::{Draft, Entitled, Entitlement, Request, entitle_as, entitlement},
+    access_token::{Draft, Entitled, Entitlement, Held, Request, entitlement},
     audit::{Action, Actor, AuditEntry, Object},
     error::{MintError, RefreshError, StoreError},
     issuer::Issuer,
@@ -133,10 +134,16 @@ impl Job for Exchange {
         let members: Vec<_> = jobs.iter().map(|job| job.member()).collect();
         // Before the sessions: see `store`.
         let accounts = tx.account_states(&users).await?;
-        let roles = tx.roles_of(&members).await?;
+        let Some(first) = jobs.first() else {
+            return Ok(Vec::new());
+        };
+        let held = Possessions {
+            roles: tx.roles_of(&members).await?,
+            attributes: first.issuer.attribute_claims(tx, &users).await?,
+        };
         let mut rotations: Vec<_> = jobs
             .iter()
-            .map(|job| job.usual_rotation(&accounts, &roles))
+            .map(|job| job.usual_rotation(&accounts, &held))
             .collect();
         // Of a token that is there twice, the second waits for the first.
         let mut seen = HashSet::with_capacity(jobs.len());
@@ -214,6 +221,24 @@ impl Job for Exchange {
     }
 }
 
+/// What the users of a batch hold.
+struct Possessions {
+    roles: HashMap<Place, Vec<String>>,
+    /// Claims that hold attributes, by the ids of users.
+    attributes: HashMap<String, json::Object>,
+}
+
+impl Possessions {
+    fn of(&self, user: &UserId, tenant: &TenantName) -> Held {
+        let roles = self.roles.get(&place(user, tenant));
+        let attributes = self.attributes.get(user.as_str());
+        Held {
+            roles: roles.cloned().unwrap_or_default(),
+            attributes: attributes.cloned().unwrap_or_default(),
+        }
+    }
+}
+
 /// A rotation that has only to be written.
 struct Rotation {
     after: Standing,
@@ -239,7 +264,7 @@ impl Exchange {
     fn usual_rotation(
         &self,
         accounts: &HashMap<String, AccountState>,
-        roles: &HashMap<Place, Vec<String>>,
+        held: &Possessions,
     ) -> Option<Rotation> {
         let Verdict::Rotate(after) = decide(&self.row.standing, self.presented, self.rules) else {
             return None;
@@ -249,8 +274,7 @@ impl Exchange {
         if state.disabled || state.uses_tokens_from(self.now()) {
             return None;
         }
-        let roles = roles.get(&place(user, tenant)).cloned().unwrap_or_default();
-        match entitlement(state, roles, (user, tenant), self.now()) {
+        match entitlement(state, held.of(user, tenant), (user, tenant), self.now()) {
             Entitlement::Granted(entitled) => Some(Rotation {
                 after,
                 draft: self.draft(&entitled).ok()?,
@@ -306,7 +330,9 @@ impl Exchange {
     /// Reads what the user may have, and drafts the token that says so. A user
     /// who may have nothing any more has no session either.
     async fn gift(&self, tx: &mut Tx, account: Option<AccountState>) -> Result<Gift, StoreError> {
-        let entitlement = entitle_as(tx, account, self.member(), self.now());
+        let entitlement = self
+            .issuer
+            .entitle_as(tx, account, self.member(), self.now());
         let cause = match entitlement.await? {
             Entitlement::Granted(entitled) => {
                 return Ok(match self.draft(&entitled) {

@@ -18,7 +18,9 @@ use super::{
     unsigned,
 };
 use crate::{
+    attribute::Attributes,
     error::StoreError,
+    hexadecimal::hex,
     password::PasswordHash,
     tenant::TenantName,
     user::{User, UserId, Username},
@@ -37,6 +39,7 @@ pub(crate) type NewGrant<'a> = (&'a UserId, &'a TenantName, &'a str);
 pub(crate) struct ExportedRow {
     pub(crate) user: User,
     pub(crate) password_hash: Option<String>,
+    pub(crate) attributes: Attributes,
     pub(crate) grants: Vec<(TenantName, String)>,
 }
 
@@ -97,6 +100,7 @@ impl Store {
         .bind(&last)
         .fetch_all(self.readers())
         .await?;
+        let mut attributes = self.attributes_between(after, &last).await?;
         let mut grants = grants.into_iter().peekable();
         let mut exported = Vec::with_capacity(rows.len());
         for row in rows {
@@ -107,7 +111,8 @@ impl Store {
                     of_user.push((tenant, grant.2));
                 }
             }
-            if let Some(row) = self.exported(row, of_user)? {
+            let attributes = attributes.remove(&row.0).unwrap_or_default();
+            if let Some(row) = self.exported(row, attributes, of_user)? {
                 exported.push(row);
             }
         }
@@ -117,6 +122,7 @@ impl Store {
     fn exported(
         &self,
         row: AccountRow,
+        attributes: Attributes,
         grants: Vec<(TenantName, String)>,
     ) -> Result<Option<ExportedRow>, StoreError> {
         let (id, name, tenant, hash, disabled_at, version, mac, created_at) = row;
@@ -137,6 +143,7 @@ impl Store {
         Ok(Some(ExportedRow {
             user,
             password_hash,
+            attributes,
             grants,
         }))
     }
@@ -268,10 +275,4 @@ impl Tx {
             ))),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let pair = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-    bytes.iter().flat_map(pair).collect()
 }

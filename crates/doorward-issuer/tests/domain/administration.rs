@@ -35,6 +35,13 @@ const ROWS: &[(&str, &str, u16, u16)] = &[
     ("updateUser", r#"{"disabled":false}"#, 404, 200),
     ("createPasswordReset", "", 404, 201),
     ("deleteSecondFactor", "", 404, 204),
+    ("getAttributes", "", 404, 200),
+    (
+        "updateAttributes",
+        r#"{"attributes":{"department":"sales","level":3}}"#,
+        404,
+        200,
+    ),
     ("listGrants", "", 404, 200),
     ("createGrant", "", 404, 204),
     ("deleteGrant", "", 404, 204),
@@ -311,6 +318,7 @@ async fn every_operation_works_is_audited_and_answers_as_described() {
     for action in [
         "user.add",
         "password_reset.issue",
+        "user.attributes",
         "role.revoke",
         "session.end",
         "user.end_sessions",
@@ -341,6 +349,7 @@ fn fits(document: &Value, name: &str, value: &Value) {
             "integer" => value.is_u64(),
             "boolean" => value.is_boolean(),
             "array" => value.is_array(),
+            "object" => value.is_object(),
             _ => value.is_null(),
         };
         let fitting = match types {
@@ -479,7 +488,7 @@ async fn a_condition_that_an_operation_does_not_know_is_refused_and_nothing_is_c
     let mut tried = 0;
     for (id, body, ..) in ROWS {
         let operation = OPERATIONS.iter().find(|it| it.id == *id).unwrap();
-        if operation.method == "GET" || *id == "updateUser" {
+        if operation.method == "GET" || operation.takes_if_match {
             continue;
         }
         let request = Request::builder()
@@ -653,4 +662,93 @@ async fn iss_001_a_body_has_no_member_that_was_not_asked_for() {
         let said = town.ask(method, path, &town.boss, body).await;
         assert_eq!((said.status, said.reason()), (400, "bad_body"), "{body}");
     }
+}
+
+async fn patch_attributes(town: &Town, bearer: &str, tag: &str, attributes: &Value) -> Said {
+    let request = Request::patch("/api/users/alice/attributes")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::IF_MATCH, tag);
+    let body = json!({ "attributes": attributes }).to_string();
+    town.send(request, Some(bearer), &body).await
+}
+
+#[tokio::test]
+async fn lnt_004_attributes_are_refused_with_the_reason_and_without_their_value() {
+    let town = Town::new().await;
+    let refused = [
+        (json!({ "user_email": "x" }), "personal data (`email`)"),
+        (json!({ "apiKey": "x" }), "a secret (`api_key`)"),
+        (json!({ "Department": "x" }), "a-z, 0-9 and _"),
+        (
+            json!({ "office": "hunter2@example.org" }),
+            "an e-mail address",
+        ),
+        (json!({ "office": "4111 1111 1111 1111" }), "a card number"),
+        (
+            json!({ "badge": 4_111_111_111_111_111_u64 }),
+            "a card number",
+        ),
+        (
+            json!({ "office": "eyJhbGciOiJub25lIn0.hunter2." }),
+            "a token",
+        ),
+        (json!({ "office": "" }), "1 to 256 bytes"),
+        (json!({ "office": "hunter2\n" }), "control characters"),
+        (json!({ "office": "x".repeat(257) }), "1 to 256 bytes"),
+        (json!({ "level": 1.5 }), "a whole number"),
+        (
+            json!({ "level": 9_007_199_254_740_992_u64 }),
+            "9007199254740991",
+        ),
+        (json!({ "level": ["hunter2"] }), "a whole number"),
+    ];
+    for (attributes, why) in refused {
+        let said = patch_attributes(&town, &town.boss, "\"a0\"", &attributes).await;
+        assert_eq!(
+            (said.status, said.reason()),
+            (400, "bad_body"),
+            "{attributes}"
+        );
+        let detail = said.body["detail"].as_str().unwrap();
+        assert!(detail.contains(why), "{attributes}: {detail}");
+        assert!(!said.body.to_string().contains("hunter2"), "{detail}");
+    }
+    let shown = town
+        .ask("GET", "/api/users/alice/attributes", "operator", "")
+        .await;
+    assert_eq!(shown.body, json!({ "attributes": {} }));
+}
+
+#[tokio::test]
+async fn attributes_change_only_for_who_knows_what_they_are_and_may() {
+    let town = Town::new().await;
+    let sales = json!({ "department": "sales", "level": 3 });
+    let set = patch_attributes(&town, &town.boss, "\"a0\"", &sales).await;
+    assert_eq!((set.status, &set.body["attributes"]), (200, &sales));
+    let tag = set.headers[header::ETAG].to_str().unwrap().to_owned();
+    let north = json!({ "department": "north", "level": null });
+    for late in ["\"a0\"", "\"v1\"", "\"a-\"", "\"a99999999999999999999\""] {
+        let refused = patch_attributes(&town, &town.boss, late, &north).await;
+        assert_eq!(
+            (refused.status, refused.reason()),
+            (412, "precondition_failed")
+        );
+    }
+    let changed = patch_attributes(&town, &town.boss, &tag, &north).await;
+    assert_eq!(
+        changed.body,
+        json!({ "attributes": { "department": "north" } })
+    );
+    // Who may make users may not for that say what they are.
+    town.world.roles.store(std::sync::Arc::new(roles(&[
+        ("reader", &["orders:read"]),
+        ("administrator", &["doorward:users:*", "orders:read"]),
+    ])));
+    town.world.clock.turn(5);
+    let boss = sign_in(&town.issuer, "boss").await.access_token;
+    let refused = patch_attributes(&town, &boss, "\"a2\"", &sales).await;
+    assert_eq!(
+        (refused.status, refused.reason()),
+        (403, "missing_permission")
+    );
 }

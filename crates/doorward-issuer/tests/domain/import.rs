@@ -365,3 +365,50 @@ async fn who_is_left_alone_brings_no_tenant() {
     );
     assert_eq!(audit(&issuer).await.len(), entries);
 }
+
+#[tokio::test]
+async fn attributes_are_imported_exported_and_updated() {
+    let (world, issuer) = World::with_alice().await;
+    let of = async |name: &str| {
+        let found = issuer.admin().attributes(name).await.unwrap();
+        serde_json::to_value(found.attributes).unwrap()
+    };
+    let lines = r#"{"username":"bob","attributes":{"department":"sales","level":3,"temporary":true}}
+                   {"username":"carol"}
+                   {"username":"alice","tenant":"acme","attributes":{"department":"north"}}"#;
+    let done = import(&world, &issuer, lines, true).await;
+    assert_eq!(done, [Imported::Added, Imported::Added, Imported::Updated]);
+    let sales = json!({ "department": "sales", "level": 3, "temporary": true });
+    assert_eq!(of("bob").await, sales);
+    assert_eq!(
+        (of("carol").await, of("alice").await),
+        (json!({}), json!({ "department": "north" }))
+    );
+    let lines = exported(&issuer, false).await;
+    let bob = lines.lines().find(|line| line.contains("bob")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(bob).unwrap()["attributes"],
+        sales
+    );
+    assert!(
+        !lines
+            .lines()
+            .find(|line| line.contains("carol"))
+            .unwrap()
+            .contains("attributes")
+    );
+    let again = import(&world, &issuer, &lines, true).await;
+    assert_eq!(again, [Imported::Existing; 3]);
+    let less = r#"{"username":"bob","attributes":{"department":null,"level":4}}"#;
+    assert_eq!(
+        import(&world, &issuer, less, true).await,
+        [Imported::Updated]
+    );
+    assert_eq!(of("bob").await, json!({ "level": 4, "temporary": true }));
+    let wrong =
+        r#"{"username":"a","attributes":{"email":"x","office":"hunter2@example.org","a":[]}}"#;
+    let read = ImportedUser::read(wrong.as_bytes(), &world.roles.load(), world.clock.now());
+    let problems: Vec<_> = read.unwrap_err().into_iter().map(|it| it.message).collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+}

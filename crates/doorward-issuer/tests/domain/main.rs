@@ -6,6 +6,7 @@
 mod accounts;
 mod administration;
 mod api_keys;
+mod attributes;
 mod backup;
 mod clients;
 mod clock;

@@ -8,6 +8,8 @@ mod accounts;
 mod administration;
 #[path = "../domain/api_keys.rs"]
 mod api_keys;
+#[path = "../domain/attributes.rs"]
+mod attributes;
 #[path = "../domain/backup.rs"]
 mod backup;
 #[path = "../domain/clients.rs"]

@@ -81,7 +81,33 @@ pub struct AccessClaims {
     cnf: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Value>,
+    #[serde(flatten)]
+    others: Object,
 }
+
+/// The names of the claims above: nothing else may be called so, or a token
+/// would have a claim twice.
+const NAMED: [&str; 19] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "client_id",
+    "sid",
+    "scope",
+    "tenant",
+    "roles",
+    "permissions",
+    "permission_set",
+    "auth_time",
+    "acr",
+    "amr",
+    "cnf",
+    "act",
+];
 
 impl AccessClaims {
     /// Only what is required; `exp` follows from `iat` and the lifetime.
@@ -105,6 +131,7 @@ impl AccessClaims {
             amr: Vec::new(),
             cnf: None,
             act: None,
+            others: Object::new(),
         }
     }
 
@@ -184,6 +211,15 @@ impl AccessClaims {
     #[must_use]
     pub fn actor(mut self, actor: Object) -> Self {
         self.act = Some(Value::Object(actor));
+        self
+    }
+
+    /// Claims of the issuer's own. One that is called like a claim that has a
+    /// method here is left out: it is never in a token twice.
+    #[must_use]
+    pub fn others(mut self, mut others: Object) -> Self {
+        others.retain(|name, _| !NAMED.contains(&name.as_str()));
+        self.others = others;
         self
     }
 

@@ -1,5 +1,7 @@
 //! `doorward user`: accounts.
 
+mod attributes;
+
 use clap::{Args, Subcommand};
 use doorward_issuer::{
     AdminError, Issuer,
@@ -26,6 +28,7 @@ use crate::{
 pub(super) enum User {
     /// Add a user; the password comes from a prompt, a file or standard input
     Add(Add),
+    Set(attributes::Set),
     /// List users
     List,
     /// Refuse a user everywhere, and end every session
@@ -78,6 +81,8 @@ pub(super) struct Add {
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
     #[command(flatten)]
+    given: attributes::Given,
+    #[command(flatten)]
     password: PasswordSource,
 }
 
@@ -86,6 +91,9 @@ impl User {
         let workplace = Workplace::open(place)?;
         match self {
             Self::Add(add) => add.run(place, &workplace),
+            Self::Set(set) => {
+                workplace.with_issuer(async |issuer| set.run_on(place, &issuer).await)
+            }
             Self::List => workplace.with_issuer(async |issuer| list(place, &issuer).await),
             Self::Disable { username } => workplace.with_issuer(async |issuer| {
                 let changed = issuer.admin().disable_user(&username).await?;
@@ -173,6 +181,7 @@ impl Add {
         for role in &self.roles {
             super::role::known(&roles, role)?;
         }
+        let attributes = self.given.changes()?;
         workplace.with_issuer(async |issuer| {
             let admin = issuer.admin();
             // Everything that can be refused is refused before the tenant is
@@ -201,6 +210,10 @@ impl Add {
                 admin
                     .grant_role(user.username.as_str(), user.home_tenant.as_str(), role)
                     .await?;
+            }
+            if !attributes.is_empty() {
+                let name = user.username.as_str();
+                admin.change_attributes(name, &attributes, None).await?;
             }
             if place.json {
                 output::json(&json!({ "user": as_json(&user), "roles": self.roles }));

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use doorward_issuer::{
     AdminError, Database, Fingerprint, Issuer, MasterKey, MasterKeyError, OpenError,
     PermissionForm, StoreError, Surroundings,
+    attribute::{AttributeName, ClaimName, TokenClaims},
 };
 use doorward_issuer::{error::MasterKeyChangeError, password::WeakPassword};
 use doorward_policy::role::Roles;
@@ -198,12 +199,32 @@ pub(super) async fn open_with(
         config.permissions = PermissionForm::Numbers;
     }
     config.max_token_bytes = settings.max_token_bytes.unwrap_or(config.max_token_bytes);
+    config.claims = claims_of(settings)?;
+    config.sessions_per_user = settings
+        .sessions_per_user
+        .unwrap_or(config.sessions_per_user);
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         roles: Arc::clone(roles),
     };
     Issuer::open(database, master_key, config, surroundings).await
+}
+
+/// Looked at once more: the file is not what was checked when it was read.
+fn claims_of(settings: &LastUp) -> Result<TokenClaims, OpenError> {
+    let refused = |why: String| {
+        let correct = "correct [tokens.claims] and start with `doorward up`";
+        OpenError::Config(format!("last-up.json: {why}; {correct}"))
+    };
+    let mut claims = TokenClaims::default();
+    for (claim, attribute) in &settings.claims {
+        let claim = ClaimName::parse(claim).map_err(|error| refused(error.to_string()))?;
+        let attribute = AttributeName::parse(attribute);
+        let attribute = attribute.map_err(|error| refused(error.to_string()))?;
+        claims.add(claim, attribute);
+    }
+    Ok(claims)
 }
 
 /// Refuses to begin anew where a database was: users and revocations would be

@@ -69,9 +69,10 @@ pub(super) fn routes(
         return RouteTable::default();
     };
     let issuers = Issuers::of(table);
+    let claims = own_claims(table);
     let mut written = Vec::with_capacity(items.len());
     for item in items.iter() {
-        written.extend(route(reader, item, &issuers));
+        written.extend(route(reader, item, &issuers, &claims));
     }
     if grants.complete {
         permissions_exist(reader, grants, &written);
@@ -100,6 +101,7 @@ fn route<'d>(
     reader: &mut Reader<'_>,
     item: &'d Value<'_>,
     issuers: &Issuers<'_>,
+    claims: &[&str],
 ) -> Option<Written<'d>> {
     let table = reader.table(item, "route", SHAPE)?;
     reader.unknown_keys(table, "[[route]]", &KEYS);
@@ -115,7 +117,7 @@ fn route<'d>(
         .as_ref()
         .map_or(item.span(), |word| word.span.clone());
     let (requirement, allow) = requirement(reader, table, place);
-    let conditions = conditions(reader, table);
+    let conditions = conditions(reader, table, claims);
     let (demands, demanded) = demands::demands(reader, table, issuers);
     let pattern = pattern?;
     is_not_our_own(reader, &pattern);
@@ -201,7 +203,11 @@ fn permission(reader: &mut Reader<'_>, word: &Word<'_>) -> Option<Permission> {
 }
 
 /// The conditions, each with the place of its claim's value.
-fn conditions(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<(Condition, Range<usize>)> {
+fn conditions(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    claims: &[&str],
+) -> Vec<(Condition, Range<usize>)> {
     let shape = "write `where = { tenant = \"{tenant}\" }`";
     let Some(value) = table.get("where") else {
         return Vec::new();
@@ -212,7 +218,7 @@ fn conditions(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<(Condition, R
     let mut conditions = Vec::with_capacity(table.len());
     for (claim, value) in table.iter() {
         let name: &str = claim.get_ref();
-        claim_is_known(reader, name, claim.span());
+        claim_is_known(reader, name, claims, claim.span());
         let Some(word) = reader.string(value, name, &format!("{{{name}}}")) else {
             continue;
         };
@@ -234,11 +240,23 @@ fn conditions(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Vec<(Condition, R
     conditions
 }
 
+/// [`CLAIMS`], and those of `[tokens.claims]`.
+fn own_claims<'d>(table: &'d DeTable<'_>) -> Vec<&'d str> {
+    let named = |table: &'d DeTable<'_>| table.get("claims")?.get_ref().as_table();
+    let tokens = table.get("tokens").and_then(|it| it.get_ref().as_table());
+    let of_attributes = tokens
+        .and_then(named)
+        .into_iter()
+        .flat_map(|claims| claims.keys());
+    let of_attributes = of_attributes.map(|claim| claim.get_ref().as_ref());
+    CLAIMS.iter().copied().chain(of_attributes).collect()
+}
+
 /// A claim that no token carries makes a route that nobody can call. Claims
 /// of other issuers are not known here, so only near misses are refused.
-fn claim_is_known(reader: &mut Reader<'_>, claim: &str, span: Range<usize>) {
-    let long = CLAIMS.iter().copied().filter(|known| known.len() > 4);
-    if CLAIMS.contains(&claim) {
+fn claim_is_known(reader: &mut Reader<'_>, claim: &str, claims: &[&str], span: Range<usize>) {
+    let long = claims.iter().copied().filter(|known| known.len() > 4);
+    if claims.contains(&claim) {
         return;
     }
     if let Some(near) = suggest(claim, long) {

@@ -197,6 +197,10 @@ permissions = ["orders:purge"]
 
 [tokens]
 access_lifetime = "90s"
+sessions_per_user = 3
+
+[tokens.claims]
+team = "department"
 
 [[route]]
 match = "POST /orders/purge"
@@ -205,6 +209,10 @@ allow = "orders:purge"
     );
     assert_eq!(config.access_lifetime(), 90);
     assert_eq!(parse("").access_lifetime(), 300);
+    assert_eq!(config.tokens.sessions_per_user, Some(3));
+    let claims = config.tokens.claims_by_name().into_iter();
+    let claims: Vec<_> = claims.collect();
+    assert_eq!(claims, [("team".to_owned(), "department".to_owned())]);
     assert_eq!(config.listen.unwrap().to_string(), "0.0.0.0:80");
     assert_eq!(config.admin_listen.unwrap().to_string(), "[::1]:4181");
     assert_eq!(
@@ -218,7 +226,7 @@ allow = "orders:purge"
     assert_eq!(config.issuer.unwrap(), "https://auth.example.com:8443");
     assert_eq!(config.audience.unwrap(), "orders-api");
     let route = &config.routes.routes()[0];
-    assert_eq!(route.source().unwrap().to_string(), "doorward.toml:14");
+    assert_eq!(route.source().unwrap().to_string(), "doorward.toml:18");
 }
 
 #[test]

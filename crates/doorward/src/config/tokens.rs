@@ -1,10 +1,13 @@
 //! `[tokens]`: how long access tokens live, what they say, and how large they
 //! may be.
 
-use std::time::Duration;
+mod claims;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use doorward_issuer::{
-    PermissionForm, access_token::MAX_ACCESS_TOKEN_BYTES, config::MIN_TOKEN_BYTES,
+    PermissionForm, access_token::MAX_ACCESS_TOKEN_BYTES, attribute::TokenClaims,
+    config::MIN_TOKEN_BYTES,
 };
 use toml::de::DeTable;
 
@@ -23,6 +26,10 @@ const ACCESS_LIFETIMES: std::ops::RangeInclusive<Duration> =
 /// Largest token where numbers keep it small, bytes.
 const MAX_NUMBERED_BYTES: usize = 1024;
 
+/// Most sessions that a user may be allowed: each is a row that a sign-in of
+/// theirs looks at.
+const MOST_SESSIONS: u32 = 10_000;
+
 /// What `[tokens]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tokens {
@@ -30,6 +37,10 @@ pub(crate) struct Tokens {
     pub(crate) access_lifetime: Option<Duration>,
     /// How it says what its holder may do.
     pub(crate) permissions: PermissionForm,
+    /// Which attributes of users are claims of them.
+    pub(crate) claims: TokenClaims,
+    /// Most sessions of one user.
+    pub(crate) sessions_per_user: Option<u32>,
     max_bytes: Option<usize>,
 }
 
@@ -42,6 +53,13 @@ impl Tokens {
         };
         self.max_bytes.unwrap_or(usual)
     }
+
+    /// The attributes by the claims that hold them.
+    pub(crate) fn claims_by_name(&self) -> BTreeMap<String, String> {
+        let claims = self.claims.iter();
+        let claims = claims.map(|(claim, attribute)| (claim.to_string(), attribute.to_string()));
+        claims.collect()
+    }
 }
 
 pub(super) fn tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Tokens {
@@ -52,12 +70,20 @@ pub(super) fn tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Tokens {
     let Some(section) = reader.table(section, "tokens", help) else {
         return Tokens::default();
     };
-    let keys = ["access_lifetime", "permissions", "max_bytes"];
+    let keys = [
+        "access_lifetime",
+        "permissions",
+        "max_bytes",
+        "claims",
+        "sessions_per_user",
+    ];
     reader.unknown_keys(section, "[tokens]", &keys);
     Tokens {
         access_lifetime: access_lifetime(reader, section),
         permissions: permissions(reader, section),
         max_bytes: max_bytes(reader, section),
+        claims: claims::claims(reader, section),
+        sessions_per_user: sessions_per_user(reader, section),
     }
 }
 
@@ -90,6 +116,21 @@ fn permissions(reader: &mut Reader<'_>, tokens: &DeTable<'_>) -> PermissionForm 
         ),
     });
     read.unwrap_or_default()
+}
+
+fn sessions_per_user(reader: &mut Reader<'_>, tokens: &DeTable<'_>) -> Option<u32> {
+    let sessions = count(reader, tokens, "sessions_per_user")?;
+    if let Some(sessions) = u32::try_from(sessions)
+        .ok()
+        .filter(|it| *it <= MOST_SESSIONS)
+    {
+        return Some(sessions);
+    }
+    let place = tokens.get("sessions_per_user")?.span();
+    let why = format!("`sessions_per_user` must be from 1 to {MOST_SESSIONS}");
+    let help = "the usual is 100; one more ends the oldest, so that nobody is locked out";
+    reader.fault(Fault::at(place, why).help(help));
+    None
 }
 
 fn max_bytes(reader: &mut Reader<'_>, tokens: &DeTable<'_>) -> Option<usize> {

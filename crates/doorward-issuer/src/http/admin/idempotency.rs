@@ -16,7 +16,10 @@ use http::{HeaderMap, Method, request::Parts};
 use serde_json::{Value, json};
 
 use super::{administrator::Administrator, call::Said};
-use crate::{error::StoreError, http::error::Refusal, issuer::Issuer, master_key::seal::Place};
+use crate::{
+    error::StoreError, hexadecimal::hex, http::error::Refusal, issuer::Issuer,
+    master_key::seal::Place,
+};
 
 /// Longest key, in bytes.
 const MAX_LENGTH: usize = 255;
@@ -130,11 +133,7 @@ fn mac_of(key: &hmac::Key, parts: &[&[u8]]) -> String {
         context.update(b"\0");
         context.update(part);
     }
-    let mac = context.sign();
-    mac.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(context.sign().as_ref())
 }
 
 fn place(id: &str) -> Place<'_> {

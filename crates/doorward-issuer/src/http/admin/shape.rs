@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::attribute::{Attributes, MAX_ATTRIBUTES, MAX_NAME, MAX_TEXT};
+
 /// A JSON object with named members.
 pub(super) struct Shape {
     pub(super) name: &'static str,
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     TextOrNull,
     NumberOrNull,
     TextsOrNull,
+    Values,
+    ValuesOrNull,
     ListOf(&'static Shape),
 }
 
@@ -56,6 +60,7 @@ kinds! {
     Option<String> => TextOrNull;
     Option<u64> => NumberOrNull;
     Option<Vec<String>> => TextsOrNull;
+    Attributes => Values;
 }
 
 impl<D: Documented> Kinded for Vec<D> {
@@ -148,11 +153,23 @@ impl Kind {
             Self::TextsOrNull => {
                 json!({ "type": ["array", "null"], "items": { "type": "string" } })
             }
+            Self::Values => values(&["string", "integer", "boolean"]),
+            Self::ValuesOrNull => values(&["string", "integer", "boolean", "null"]),
             Self::ListOf(shape) => {
                 json!({ "type": "array", "items": reference(shape) })
             }
         }
     }
+}
+
+/// Attributes by their names.
+fn values(kinds: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": { "type": kinds, "maxLength": MAX_TEXT },
+        "propertyNames": { "pattern": format!("^[a-z][a-z0-9_]{{0,{}}}$", MAX_NAME - 1) },
+        "maxProperties": MAX_ATTRIBUTES,
+    })
 }
 
 /// Where the schema of a shape is in the document.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
-use doorward_issuer::user_record::MAX_LINE;
+use doorward_issuer::{hexadecimal::hex, user_record::MAX_LINE};
 
 /// Reads a file line by line and digests it on the way. Of a line that is too
 /// long no more is kept than shows that it is.
@@ -40,9 +40,7 @@ impl Lines {
 
     /// SHA-256 of what was read, in hexadecimal.
     pub(super) fn sha256(self) -> String {
-        let digest = self.digest.finish();
-        let bytes = digest.as_ref().iter();
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        hex(self.digest.finish().as_ref())
     }
 
     /// `false` at the end of the file.
