@@ -111,7 +111,7 @@ fn everything_that_is_wrong_is_said_with_its_line() {
         users.jsonl:3: password_hash: it is too weak to be taken over; the least is: bcrypt: cost 8
         {help}
         users.jsonl:4: the same user name or id as in line 1
-        users.jsonl:5: not a user as a JSON object: unknown member `rolse`; expected one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, `disabled`, `created_at_ms`, `password_hash`
+        users.jsonl:5: not a user as a JSON object: unknown member `rolse`; expected one of `username`, `id`, `tenant`, `roles`, `roles_elsewhere`, `attributes`, `disabled`, `created_at_ms`, `password_hash`
         error: users.jsonl has 5 problems
           help:  correct the file; nothing was changed
         "
