@@ -253,3 +253,30 @@ async fn a_change_is_for_the_version_that_it_names_and_there_is_a_most() {
     let nobody = admin.change_attributes("nobody", &late, None).await;
     assert!(matches!(nobody, Err(AdminError::NoSuchUser(_))));
 }
+
+/// Refreshes share a commit, and nobody gets what another is.
+#[tokio::test]
+async fn of_refreshes_at_once_each_says_what_its_own_user_is() {
+    let (world, issuer) = town().await;
+    let names = ["alice", "bob", "carol", "dave"];
+    let mut sessions = Vec::new();
+    for name in names {
+        if name != "alice" {
+            issuer.admin().add_user(new_user(name)).await.unwrap();
+        }
+        if name != "dave" {
+            let values = json!({ "department": name });
+            set(&issuer, name, values).await.unwrap();
+        }
+        sessions.push(sign_in(&issuer, name).await.refresh_token);
+    }
+    world.clock.turn(60);
+    let refresh = |n: usize| issuer.refresh(&sessions[n], FIRST_PARTY_CLIENT);
+    let (a, b, c, d) = tokio::join!(refresh(0), refresh(1), refresh(2), refresh(3));
+    let teams =
+        [a, b, c, d].map(|it| claims(&it.ok().unwrap().answer.access_token)["team"].clone());
+    assert_eq!(
+        teams,
+        [json!("alice"), json!("bob"), json!("carol"), Value::Null]
+    );
+}
