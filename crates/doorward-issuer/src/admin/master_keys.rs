@@ -4,6 +4,8 @@
 //! each other's key the second is refused: the key that a change is made with
 //! opens the database before it and after it.
 
+use doorward_verify::clock::Timestamp;
+
 use super::Admin;
 use crate::{
     audit::{Action, Object},
@@ -57,8 +59,9 @@ impl Admin {
             Some(_) => return Err(MasterKeyChangeError::Retired(fingerprint).into()),
             None => {}
         }
-        let sealed = self.issuer.root_sealed_under(key, now);
-        tx.insert_root_key(fingerprint, &sealed, now).await?;
+        let added_at = after(&rows, now);
+        let sealed = self.issuer.root_sealed_under(key, added_at);
+        tx.insert_root_key(fingerprint, &sealed, added_at).await?;
         tx.require_root_keys().await?;
         let id = fingerprint.to_string();
         let entry = self.entry(now, Action::MasterKeyAdd, Object::MasterKey(&id));
@@ -110,4 +113,13 @@ impl Admin {
             false => Err(MasterKeyChangeError::Retired(ours).into()),
         }
     }
+}
+
+/// Later than every other came, whatever the clocks of the nodes say: who looks
+/// for the older ones goes by this.
+fn after(rows: &[RootKeyRow], now: Timestamp) -> Timestamp {
+    let latest = rows.iter().map(|row| row.added_at).max().unwrap_or(0);
+    let next = latest.saturating_add(1).max(now.millis());
+    // As far as it can be stored: somebody else may have written the others.
+    Timestamp::from_millis(next.min(i64::MAX.unsigned_abs()))
 }

@@ -27,6 +27,7 @@ pub(crate) struct Ledger {
     acknowledged: BTreeMap<Change, u64>,
     doubted: BTreeMap<Change, u64>,
     kids: BTreeSet<String>,
+    master_keys: MasterKeys,
     /// By the log.
     users: BTreeMap<String, User>,
     /// Live sessions, and whose they are.
@@ -35,6 +36,15 @@ pub(crate) struct Ledger {
     pub(crate) history: Vec<String>,
     /// Orders that were acknowledged, of all rounds.
     pub(crate) kept: u64,
+}
+
+/// The master keys, by the log and by what was answered.
+#[derive(Default)]
+struct MasterKeys {
+    opening: BTreeSet<String>,
+    retired: BTreeSet<String>,
+    /// The last that took over, unless another may have.
+    now: Option<String>,
 }
 
 /// A session whose tokens the client holds.
@@ -61,6 +71,9 @@ impl Ledger {
         let change = self.change_of(order);
         match answer {
             Answer::Unknown(_) => {
+                if let Order::ChangeMasterKey = order {
+                    self.master_keys.now = None;
+                }
                 if let Some(change) = change {
                     *self.doubted.entry(change).or_default() += 1;
                 }
@@ -97,6 +110,13 @@ impl Ledger {
                 self.sessions = alive;
                 self.ended.extend(BTreeMap::into_values(ended));
             }
+            Order::ChangeMasterKey => self.master_keys.now = Some(text.to_owned()),
+            Order::RetireMasterKeys => {
+                for key in text.split('+').filter(|key| !key.is_empty()) {
+                    let change = ("master_key.retire".to_owned(), key.to_owned());
+                    *self.acknowledged.entry(change).or_default() += 1;
+                }
+            }
             Order::Rotate => drop(self.kids.insert(text.to_owned())),
             Order::Grant(_) | Order::Take(_) | Order::Enable(_) => {}
         }
@@ -116,6 +136,7 @@ impl Ledger {
             Order::Refresh { session, user, .. } => {
                 is_in_doubt(user) || self.doubted.contains_key(&end_of(session))
             }
+            Order::ChangeMasterKey => why.contains("another process"),
             _ => false,
         };
         match may_be {
@@ -140,6 +161,8 @@ impl Ledger {
             // Which key it was is not known when it is not answered, and one
             // that waits already is no change: `check_keys` looks instead.
             Order::Rotate => None,
+            // The same of these: `check_master_keys`.
+            Order::ChangeMasterKey | Order::RetireMasterKeys => None,
         }
     }
 
@@ -149,6 +172,7 @@ impl Ledger {
         self.read_the_log(node, now)?;
         self.check_people(node, now)?;
         self.check_keys(node, now)?;
+        self.check_master_keys(node, now)?;
         self.check_sessions(node, now)?;
         self.history.clear();
         Ok(())
@@ -185,6 +209,11 @@ impl Ledger {
         let (id, owner) = (object.to_owned(), actor.to_owned());
         let user = self.users.values_mut().find(|user| user.id == object);
         match (action, user) {
+            ("master_key.add", _) => drop(self.master_keys.opening.insert(id)),
+            ("master_key.retire", _) => {
+                self.master_keys.opening.remove(object);
+                self.master_keys.retired.insert(id);
+            }
             ("session.start", _) => drop(self.alive.insert(id, owner)),
             ("session.end", _) => drop(self.alive.remove(object)),
             ("user.disable", Some(user)) => {
@@ -248,6 +277,46 @@ impl Ledger {
         for kid in std::mem::take(&mut self.kids) {
             if !there.contains(kid.as_str()) {
                 return Err(format!("signing key {kid} was acknowledged and is lost"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_master_keys(&mut self, node: &mut Node, now: u64) -> Result<(), String> {
+        let text = done(node.ask(now, "master-keys"))?;
+        let parts: Vec<_> = text.split(' ').collect();
+        let [ours, opening, retired] = parts[..] else {
+            return Err(format!("master keys that cannot be: {text}"));
+        };
+        let all = |keys: &str| -> BTreeSet<String> {
+            let keys = keys.split('+').filter(|key| !key.is_empty());
+            keys.map(str::to_owned).collect()
+        };
+        let known = &mut self.master_keys;
+        if known.opening.is_empty() {
+            // The first came with the installation.
+            known.opening.insert(ours.to_owned());
+        }
+        if (&known.opening, &known.retired) != (&all(opening), &all(retired)) {
+            let MasterKeys {
+                opening, retired, ..
+            } = known;
+            return Err(format!(
+                "the log says {opening:?} and {retired:?} of the master keys, the state {text}"
+            ));
+        }
+        if known.now.as_deref().is_some_and(|now| now != ours) {
+            return Err(format!("{:?} took over, and {ours} is there", known.now));
+        }
+        // One that was cut short has no file of its own yet.
+        let before = opening.split('+').take_while(|key| *key != ours).last();
+        if let Some(key) = before {
+            done(node.ask(now, &format!("open-with {key}")))?;
+        }
+        if let Some(key) = retired.split('+').rfind(|key| !key.is_empty()) {
+            match node.ask(now, &format!("open-with {key}")) {
+                Answer::No(why) if why.contains("retired") => {}
+                other => return Err(format!("the retired master key {key}: {other:?}")),
             }
         }
         Ok(())
@@ -365,6 +434,8 @@ pub(crate) enum Order {
     Disable(&'static str),
     Enable(&'static str),
     Rotate,
+    ChangeMasterKey,
+    RetireMasterKeys,
 }
 
 impl Order {
@@ -378,6 +449,8 @@ impl Order {
             Self::Disable(user) => format!("disable {user}"),
             Self::Enable(user) => format!("enable {user}"),
             Self::Rotate => "rotate".to_owned(),
+            Self::ChangeMasterKey => "change-master-key".to_owned(),
+            Self::RetireMasterKeys => "retire-master-keys".to_owned(),
         }
     }
 }

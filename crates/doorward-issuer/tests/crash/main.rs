@@ -2,7 +2,7 @@
 //! lost, nothing that was revoked rises again, and the audit log has no gap.
 //!
 //! A process of its own ([`worker`]) signs in, refreshes, ends, grants and
-//! rotates as it is told, and dies: by `kill -9` at a random moment, at a chosen
+//! rotates, signing keys and the master key, as it is told, and dies: by `kill -9` at a random moment, at a chosen
 //! change of the disk or message to the server, in a power cut that takes back
 //! what was not synced, or after the disk has failed for a while. The next start
 //! must find everything that was answered ([`ledger`]).
@@ -79,11 +79,53 @@ fn rft_008_rft_009_rev_011_sec_009_nothing_acknowledged_is_lost_on_postgres() {
     assert!(told.points.contains_key("send COMMIT"), "{told}");
 }
 
+/// The master key is changed, and the process dies at each change of the disk.
+#[test]
+fn a_change_of_the_master_key_dies_at_every_step_and_loses_nothing() {
+    let told = run_rotations(Loop::on_sqlite(4, Mistake::None));
+    for point in [
+        "write master",
+        "sync master",
+        "link to master.key.next",
+        "link to master.key.",
+        "rename to master.key",
+        "sync doorward.db-wal",
+    ] {
+        let met = told.points.keys().any(|met| met.starts_with(point));
+        assert!(met, "{point}: {told}");
+    }
+}
+
+#[test]
+fn a_change_of_the_master_key_dies_at_every_message_and_loses_nothing() {
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let told = run_rotations(Loop::on_postgres(5, server));
+    assert!(told.points.contains_key("send COMMIT"), "{told}");
+}
+
+#[expect(clippy::print_stderr, reason = "a long run says what it saw")]
+fn run_rotations(crashes: Loop) -> Told {
+    let told = crashes
+        .run_rotations()
+        .unwrap_or_else(|why| panic!("{why}"));
+    eprintln!("{told}");
+    told
+}
+
 #[test]
 fn the_loop_notices_an_answer_before_the_commit() {
     let found = Loop::on_sqlite(2, Mistake::AnswersEarly).run(400);
     let why = found.err().unwrap();
     assert!(why.contains("acknowledged and lost"), "{why}");
+}
+
+#[test]
+fn the_loop_notices_a_master_key_that_takes_over_before_the_database_knows_it() {
+    let found = Loop::on_sqlite(6, Mistake::FileFirst).run_rotations();
+    let why = found.err().unwrap();
+    assert!(why.contains("WrongMasterKey"), "{why}");
 }
 
 #[test]

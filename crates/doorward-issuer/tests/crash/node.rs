@@ -41,7 +41,7 @@ impl Node {
         folder: &Path,
         database: Option<&str>,
         disk: &Disk,
-        answers_early: bool,
+        mistake: Option<&str>,
         now: u64,
     ) -> Result<Self, String> {
         let begun = Instant::now();
@@ -55,8 +55,8 @@ impl Node {
         if let Some(url) = database {
             command.env(setting::DATABASE, url);
         }
-        if answers_early {
-            command.env(setting::EARLY, "1");
+        if let Some(mistake) = mistake {
+            command.env(mistake, "1");
         }
         disk.put_under(&mut command);
         let mut child = command.spawn().unwrap();

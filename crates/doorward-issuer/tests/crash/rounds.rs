@@ -1,5 +1,7 @@
 //! The loop: start, check, work, die.
 
+mod rotation;
+
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
@@ -10,6 +12,7 @@ use crate::{
     ledger::{Ledger, Order, done},
     node::{Answer, Node},
     postgres_server::PostgresServer,
+    worker::setting,
 };
 
 /// 2026-11-21 00:00 UTC, in milliseconds.
@@ -25,6 +28,8 @@ pub(crate) enum Mistake {
     None,
     /// A sign-out is answered before it is committed.
     AnswersEarly,
+    /// A master key takes over before the database knows it.
+    FileFirst,
     /// The disk says that it synced, and did not.
     DiskLies,
 }
@@ -121,10 +126,7 @@ impl Loop {
 
     /// So many rounds; the first thing that is not as it was acknowledged.
     pub(crate) fn run(mut self, rounds: u64) -> Result<Told, String> {
-        let mut node = self.start()?;
-        done(node.ask(self.now, "set-up"))?;
-        self.ledger.check(&mut node, self.now)?;
-        node.kill()?;
+        self.set_up()?;
         for round in 0..rounds {
             if let Err(why) = self.round() {
                 let history = self.ledger.history.join("\n");
@@ -136,6 +138,13 @@ impl Loop {
         node.kill()?;
         self.told.acknowledged = self.ledger.kept;
         Ok(self.told)
+    }
+
+    fn set_up(&mut self) -> Result<(), String> {
+        let mut node = self.start()?;
+        done(node.ask(self.now, "set-up"))?;
+        self.ledger.check(&mut node, self.now)?;
+        node.kill()
     }
 
     fn round(&mut self) -> Result<(), String> {
@@ -186,8 +195,12 @@ impl Loop {
         self.now += 7_000;
         let database = self.postgres.as_ref().map(|server| server.url("public"));
         let folder: PathBuf = self.place.path().join("data");
-        let early = self.mistake == Mistake::AnswersEarly;
-        let mut node = Node::start(&folder, database.as_deref(), &self.disk, early, self.now)?;
+        let mistake = match self.mistake {
+            Mistake::AnswersEarly => Some(setting::EARLY),
+            Mistake::FileFirst => Some(setting::FILE_FIRST),
+            Mistake::None | Mistake::DiskLies => None,
+        };
+        let mut node = Node::start(&folder, database.as_deref(), &self.disk, mistake, self.now)?;
         self.told.starts.push(node.started_in);
         done(node.ask(self.now, "poll"))?;
         Ok(node)
@@ -352,7 +365,9 @@ impl Loop {
             return Order::Enable(user);
         }
         let theirs = self.ledger.a_session_of(user).cloned();
-        match (self.roll(16), theirs) {
+        match (self.roll(18), theirs) {
+            (16, _) => Order::ChangeMasterKey,
+            (17, _) => Order::RetireMasterKeys,
             (0, _) => Order::Rotate,
             (1, _) => Order::Grant(user),
             (2, _) => Order::Take(user),

@@ -6,7 +6,7 @@
 
 use std::{
     io::{BufRead as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,9 +15,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use doorward_issuer::{
-    AdminError, Config, Database, Entropy, Issuer, MasterKey, PostgresUrl, RefreshError,
-    SessionError, StoreError, Surroundings, TokenAnswer,
-    admin::NewUser,
+    AdminError, Config, Database, Entropy, Issuer, KeyFileChange, MasterKey, MasterKeyError,
+    OpenError, PostgresUrl, RefreshError, SessionError, StoreError, Surroundings, TokenAnswer,
+    admin::{MasterKeyInfo, NewUser},
     audit::AuditRecord,
     password::{Hashing, Password},
     session::{Authentication, EndCause, FIRST_PARTY_CLIENT, SessionId},
@@ -36,8 +36,9 @@ pub(crate) mod setting {
     pub(crate) const FOLDER: &str = "CRASH_FOLDER";
     /// Address of the database on a server.
     pub(crate) const DATABASE: &str = "CRASH_DATABASE";
-    /// Set: the mistake that the loop must notice.
+    /// Set: a mistake that the loop must notice.
     pub(crate) const EARLY: &str = "CRASH_ANSWERS_EARLY";
+    pub(crate) const FILE_FIRST: &str = "CRASH_FILE_FIRST";
 }
 
 #[expect(
@@ -88,8 +89,15 @@ fn worker() {
     let first = lines.next().unwrap();
     let (id, now) = first.split_once(' ').unwrap();
     clock.0.store(now.parse().unwrap(), Ordering::SeqCst);
-    let issuer = runtime.block_on(open(PathBuf::from(folder), Arc::clone(&clock)));
-    let node = Node { issuer, clock };
+    let file = PathBuf::from(folder).join("master.key");
+    let key = MasterKey::open_or_create(&file, None, &Randomness).unwrap();
+    let issuer = runtime.block_on(open(&file, key, Arc::clone(&clock)));
+    let issuer = issuer.unwrap();
+    let node = Node {
+        issuer,
+        clock,
+        file,
+    };
     answer(id, "ok");
     for line in lines {
         let mut words = line.split(' ').map(str::to_owned);
@@ -108,12 +116,11 @@ fn answer(id: &str, text: &str) {
     written.unwrap();
 }
 
-async fn open(folder: PathBuf, clock: Arc<ParentsClock>) -> Issuer {
+async fn open(file: &Path, key: MasterKey, clock: Arc<ParentsClock>) -> Result<Issuer, OpenError> {
     let database = match told(setting::DATABASE) {
         Some(url) => Database::Postgres(PostgresUrl::parse(&url).unwrap()),
-        None => folder.join("doorward.db").into(),
+        None => file.with_file_name("doorward.db").into(),
     };
-    let key = MasterKey::open_or_create(&folder.join("master.key"), None, &Randomness).unwrap();
     let role = |name| RoleSpec {
         name: RoleName::parse(name).unwrap(),
         inherits: Vec::new(),
@@ -134,9 +141,7 @@ async fn open(folder: PathBuf, clock: Arc<ParentsClock>) -> Issuer {
         },
         ..Config::new("https://id.example", "https://api.example")
     };
-    Issuer::open(database, key, config, surroundings)
-        .await
-        .unwrap()
+    Issuer::open(database, key, config, surroundings).await
 }
 
 /// How an order came out.
@@ -152,6 +157,8 @@ enum Outcome {
 struct Node {
     issuer: Issuer,
     clock: Arc<ParentsClock>,
+    /// Of the master key.
+    file: PathBuf,
 }
 
 async fn work(node: &Node, id: &str, words: &[String]) {
@@ -194,6 +201,10 @@ impl Node {
             ["disable", user] => of_admin(admin.disable_user(user).await.map(text)),
             ["enable", user] => of_admin(admin.enable_user(user).await.map(text)),
             ["rotate"] => of_admin(admin.rotate_key().await),
+            ["change-master-key"] => self.change_master_key().await,
+            ["retire-master-keys"] => of_admin(self.retire_master_keys().await),
+            ["master-keys"] => of_admin(self.master_keys().await),
+            ["open-with", key] => self.open_with(key).await,
             ["poll"] => of_store(issuer.poll_changes().await.map(|_| String::new())),
             ["people"] => of_admin(people(issuer).await),
             ["keys"] => {
@@ -203,6 +214,75 @@ impl Node {
             }
             ["audit", cursor] => audit(issuer, cursor.parse().unwrap()).await,
             _ => panic!("not an order: {words:?}"),
+        }
+    }
+
+    /// As `doorward secret rotate` does it; the fingerprint of the new one.
+    async fn change_master_key(&self) -> Outcome {
+        let of_file = |error| match error {
+            MasterKeyError::File { .. } => Outcome::Unknown(format!("{error}")),
+            error => Outcome::No(error.to_string()),
+        };
+        let changed = async {
+            let change = KeyFileChange::begin(&self.file).map_err(of_file)?;
+            let present = MasterKey::read(&self.file).map_err(of_file)?.unwrap();
+            let next = change.next(&Randomness).map_err(of_file)?;
+            let (before, now) = (present.fingerprint(), next.fingerprint());
+            let admin = self.issuer.admin();
+            let add = async || match admin.add_master_key(&next).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(of_admin(Err(error))),
+            };
+            if told(setting::FILE_FIRST).is_some() {
+                change.take_over(before, now).map_err(of_file)?;
+                add().await?;
+            } else {
+                add().await?;
+                change.take_over(before, now).map_err(of_file)?;
+            }
+            Ok(now.to_string())
+        };
+        changed.await.map_or_else(|outcome| outcome, Outcome::Done)
+    }
+
+    /// Those that came before the one that this process was opened with.
+    async fn retire_master_keys(&self) -> Result<String, AdminError> {
+        let admin = self.issuer.admin();
+        let keys = admin.master_keys().await?;
+        let mut retired = Vec::new();
+        for key in keys.iter().take_while(|key| !key.is_ours) {
+            if admin.retire_master_key(key.fingerprint).await? {
+                retired.push(key.fingerprint.to_string());
+            }
+        }
+        Ok(retired.join("+"))
+    }
+
+    /// The one of this process, those that open, and those that were retired.
+    async fn master_keys(&self) -> Result<String, AdminError> {
+        let keys = self.issuer.admin().master_keys().await?;
+        let named = |wanted: &dyn Fn(&MasterKeyInfo) -> bool| {
+            let keys = keys.iter().filter(|key| wanted(key));
+            let keys: Vec<_> = keys.map(|key| key.fingerprint.to_string()).collect();
+            keys.join("+")
+        };
+        let ours = named(&|key| key.is_ours);
+        let opening = named(&|key| key.retired_at_ms.is_none());
+        let retired = named(&|key| key.retired_at_ms.is_some());
+        Ok(format!("{ours} {opening} {retired}"))
+    }
+
+    /// Whether the database opens with a key that is kept.
+    async fn open_with(&self, key: &str) -> Outcome {
+        let kept = MasterKey::kept_file(&self.file, key.parse().unwrap());
+        let key = MasterKey::read(&kept).unwrap().unwrap();
+        match open(&self.file, key, Arc::clone(&self.clock)).await {
+            Ok(issuer) => {
+                issuer.close().await;
+                Outcome::Done(String::new())
+            }
+            Err(error @ OpenError::RetiredMasterKey { .. }) => Outcome::No(error.to_string()),
+            Err(error) => panic!("{error}"),
         }
     }
 

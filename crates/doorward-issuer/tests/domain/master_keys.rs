@@ -321,6 +321,28 @@ async fn what_may_not_be_retired_or_added_is_refused() {
     world.open().await;
 }
 
+/// Whatever the clocks of the nodes say, and whatever somebody else wrote.
+#[tokio::test]
+async fn each_key_comes_after_those_before_it() {
+    let (world, issuer) = World::with_alice().await;
+    let mut expected = vec![world.master_key().fingerprint()];
+    for turned_back in [0, 60, 0, 3600] {
+        world.clock.turn_back(turned_back);
+        expected.push(rotate(&world, &issuer).await.1);
+    }
+    world
+        .tamper(
+            "INSERT INTO root_key (fingerprint, sealed, added_at)
+             VALUES ('00000000000000ff', x'00', 9223372036854775807)",
+        )
+        .await;
+    let known = world.open().await.admin().master_keys().await.unwrap();
+    let known: Vec<_> = known.iter().map(|key| key.fingerprint).collect();
+    assert_eq!(known[..5], expected);
+    rotate(&world, &issuer).await;
+    world.open().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_nodes_that_retire_each_others_key_one_does() {
     for _ in 0..5 {
