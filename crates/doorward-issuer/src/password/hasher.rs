@@ -18,9 +18,13 @@
 //! What needs more memory than an arena, or memory of its own (scrypt), is
 //! computed alone: one such hash at a time, of at most 128 MiB.
 //!
+//! The threads that hash have a lower priority than the rest (`threads`).
+//!
 //! The arenas are not wiped between uses: what they hold helps to guess one
 //! password no more than the stored hash does, and wiping costs a twelfth of
 //! the hash.
+
+mod threads;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -30,6 +34,7 @@ use std::sync::{
 use argon2::Block;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::threads::Threads;
 use super::{
     NewPassword, Password, PasswordHash, PasswordHashError,
     argon::Cost,
@@ -120,6 +125,7 @@ pub struct Hasher {
     /// One hash at a time may need more than an arena.
     oversize: Arc<Semaphore>,
     arenas: Arc<Arenas>,
+    threads: Threads,
     waiting: AtomicUsize,
 }
 
@@ -146,6 +152,7 @@ impl Hasher {
                 used: AtomicBool::new(false),
                 free: Mutex::default(),
             }),
+            threads: Threads::new(parallel),
             waiting: AtomicUsize::new(0),
         })
     }
@@ -225,10 +232,9 @@ impl Hasher {
         let permits = (permit_of(&self.permits).await?, alone);
         drop(place);
         let arenas = Arc::clone(&self.arenas);
-        tokio::task::spawn_blocking(move || arenas.lend(permits, blocks, work))
-            .await
-            .map_err(|_| HashError::Failed)?
-            .map_err(|_| HashError::Failed)
+        let hash = move || arenas.lend(permits, blocks, work);
+        let outcome = self.threads.run(hash).await.ok_or(HashError::Failed)?;
+        outcome.map_err(|_| HashError::Failed)
     }
 
     /// A place in the queue, or the refusal.
