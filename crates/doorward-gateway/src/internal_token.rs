@@ -57,8 +57,8 @@ pub struct NoInternalToken {
 /// is in the gateway's reach.
 #[derive(Clone)]
 pub struct InternalTokens {
-    /// Makes one for a proven caller and an audience. Called on the gateway's
-    /// threads: it signs, and asks nobody.
+    /// Makes one for a proven caller of our own and an audience. Called on the
+    /// gateway's threads: it signs, and asks nobody.
     pub make: Make,
     /// Raised whenever tokens that were made before are not to be handed on any
     /// more.
@@ -129,11 +129,32 @@ fn make(
     (caller, audience): (&Principal, &str),
     now: Timestamp,
 ) -> Result<(HeaderValue, Timestamp), NoInternalToken> {
+    is_to_be_vouched_for(caller, now)?;
     let token = (issuer.make)(caller, audience, now)?;
     let field = HeaderValue::try_from(format!("Bearer {}", token.access_token));
     let mut field = field.map_err(|_| unavailable("a token that no header can hold"))?;
     field.set_sensitive(true);
     Ok((field, token.expires_at))
+}
+
+/// Refuses a caller whose token says nothing that another one could say.
+fn is_to_be_vouched_for(caller: &Principal, now: Timestamp) -> Result<(), NoInternalToken> {
+    if let Some(issuer) = caller.foreign_issuer() {
+        // `sub` is unique within one issuer (RFC 7519 section 4.1.2), and
+        // theirs may be the name of somebody else among ours.
+        return Err(NoInternalToken {
+            reason: Reason::WrongIssuer,
+            seen: format!("a caller of {issuer}"),
+        });
+    }
+    if caller.expires_at() <= now.unix() {
+        // Let in because clocks differ; no life is left to pass on.
+        return Err(NoInternalToken {
+            reason: Reason::TokenExpired,
+            seen: "a token that has just expired".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn unavailable(seen: &str) -> NoInternalToken {

@@ -21,7 +21,12 @@ use doorward_verify::{
     revocation::{Entry, Revocation},
 };
 
-use crate::harness::{Client, House, Plan, Tokens, request, route, tokens::NOW};
+use serde_json::json;
+
+use crate::harness::{
+    Client, House, Plan, Tokens, request, route,
+    tokens::{FOREIGN_ISSUER, NOW},
+};
 
 /// What the issuer behind the seam does.
 #[derive(Default)]
@@ -246,6 +251,31 @@ fn rev_001_what_is_kept_for_a_revoked_caller_is_not_used() {
     assert_eq!(house.raw(request("GET", "/orders", &[&ann])).status, 401);
     assert_eq!(house.upstream.seen().len(), seen);
     assert_eq!(desk.calls(), 1);
+}
+
+#[test]
+fn nobody_is_vouched_for_whose_token_has_ended_or_is_anothers() {
+    let desk = Desk::lives(60);
+    let theirs = Tokens::new();
+    let house = House::start(Plan {
+        more_issuers: vec![theirs.foreign()],
+        ..desk.plan()
+    });
+    // Let in for the leeway of clocks, and for another issuer's word.
+    let mut late = Tokens::claims("ann", &["orders:read"]);
+    late["exp"] = json!(NOW);
+    let mut foreign = Tokens::claims("ann", &["orders:read"]);
+    foreign["iss"] = json!(FOREIGN_ISSUER);
+    for (token, reason) in [
+        (house.tokens.sign(&late), "token_expired"),
+        (theirs.sign(&foreign), "wrong_issuer"),
+    ] {
+        let bearer = format!("Authorization: Bearer {token}");
+        assert_eq!(house.raw(request("GET", "/plain", &[&bearer])).status, 200);
+        let refused = house.raw(request("GET", "/orders", &[&bearer]));
+        assert_eq!(refused.status, 401, "{reason}: {}", refused.head);
+    }
+    assert_eq!(desk.calls(), 0);
 }
 
 #[test]
