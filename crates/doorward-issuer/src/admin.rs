@@ -36,7 +36,7 @@ use crate::{
     revocation::revoke_user_tokens,
     role_grant::{RoleGrant, UnknownRole},
     session::{EndCause, SessionId, end},
-    store::Tx,
+    store::{Tx, contention::again},
     tenant::{Tenant, TenantName},
     ticket::Purpose,
     user::{Account, User, UserId, Username},
@@ -107,20 +107,23 @@ impl Admin {
     /// Makes a tenant.
     pub async fn add_tenant(&self, name: &str) -> Result<Tenant, AdminError> {
         let name = TenantName::parse(name)?;
-        let now = self.now();
-        let mut tx = self.issuer.store().begin().await?;
-        if !tx.insert_tenant(&name, now).await? {
-            return Err(AdminError::TenantExists(name));
-        }
-        let entry = self
-            .entry(now, Action::TenantAdd, Object::Tenant(&name))
-            .tenant(&name);
-        tx.record(entry).await?;
-        tx.commit().await?;
-        Ok(Tenant {
-            name,
-            created_at_ms: now.millis(),
+        again(async || {
+            let now = self.now();
+            let mut tx = self.issuer.store().begin().await?;
+            if !tx.insert_tenant(&name, now).await? {
+                return Err(AdminError::TenantExists(name.clone()));
+            }
+            let entry = self
+                .entry(now, Action::TenantAdd, Object::Tenant(&name))
+                .tenant(&name);
+            tx.record(entry).await?;
+            tx.commit().await?;
+            Ok(Tenant {
+                name: name.clone(),
+                created_at_ms: now.millis(),
+            })
         })
+        .await
     }
 
     /// Users by name.
@@ -150,20 +153,23 @@ impl Admin {
             disabled_at_ms: None,
             created_at_ms: now.millis(),
         };
-        let mut tx = self.issuer.store().begin().await?;
-        if !tx.has_tenant(&user.home_tenant).await? {
-            return Err(AdminError::NoSuchTenant(user.home_tenant));
-        }
-        if !tx.insert_account(&user, &hash).await? {
-            return Err(AdminError::UserExists(user.username));
-        }
-        let entry = self
-            .entry(now, Action::UserAdd, Object::User(&user.id))
-            .tenant(&user.home_tenant)
-            .detail(json!({ "username": user.username.as_str() }));
-        tx.record(entry).await?;
-        tx.commit().await?;
-        Ok(user)
+        again(async || {
+            let mut tx = self.issuer.store().begin().await?;
+            if !tx.has_tenant(&user.home_tenant).await? {
+                return Err(AdminError::NoSuchTenant(user.home_tenant.clone()));
+            }
+            if !tx.insert_account(&user, &hash).await? {
+                return Err(AdminError::UserExists(user.username.clone()));
+            }
+            let entry = self
+                .entry(now, Action::UserAdd, Object::User(&user.id))
+                .tenant(&user.home_tenant)
+                .detail(json!({ "username": user.username.as_str() }));
+            tx.record(entry).await?;
+            tx.commit().await?;
+            Ok(user.clone())
+        })
+        .await
     }
 
     /// Disables a user: refused in every flow, sessions ended, access tokens
@@ -184,18 +190,21 @@ impl Admin {
         disabled: bool,
         expected: Option<i64>,
     ) -> Result<bool, AdminError> {
-        let mut change = self.begin_for(username).await?;
-        if let Some(expected) = expected {
-            let state = change.tx.account_state(&change.user).await?;
-            if state.is_none_or(|state| state.version != expected) {
-                return Err(AdminError::Changed);
+        again(async || {
+            let mut change = self.begin_for(username).await?;
+            if let Some(expected) = expected {
+                let state = change.tx.account_state(&change.user).await?;
+                if state.is_none_or(|state| state.version != expected) {
+                    return Err(AdminError::Changed);
+                }
             }
-        }
-        if !self.switch(&mut change, disabled).await? {
-            return Ok(false);
-        }
-        change.tx.commit().await?;
-        Ok(true)
+            if !self.switch(&mut change, disabled).await? {
+                return Ok(false);
+            }
+            change.tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Disables or enables; `false` if it was so already.
@@ -218,24 +227,30 @@ impl Admin {
     /// Ends one session: its refresh token and access tokens are refused.
     /// `false` if there is none alive.
     pub(crate) async fn end_session(&self, session: SessionId) -> Result<bool, AdminError> {
-        let now = self.now();
-        let mut tx = self.issuer.store().begin().await?;
-        let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
-        if !end(&mut tx, session, cause, actor, now).await? {
-            return Ok(false);
-        }
-        tx.commit().await?;
-        Ok(true)
+        again(async || {
+            let now = self.now();
+            let mut tx = self.issuer.store().begin().await?;
+            let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
+            if !end(&mut tx, session, cause, actor, now).await? {
+                return Ok(false);
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Sets a password and ends the user's sessions.
     pub async fn set_password(&self, username: &str, password: Password) -> Result<(), AdminError> {
         let hash = self.hash(password, &Username::parse(username)?).await?;
-        let mut change = self.begin_for(username).await?;
-        change.tx.set_password_hash(&change.user, &hash).await?;
-        self.end_all(&mut change, Action::UserPassword, EndCause::PasswordChanged)
-            .await?;
-        Ok(change.tx.commit().await?)
+        again(async || {
+            let mut change = self.begin_for(username).await?;
+            change.tx.set_password_hash(&change.user, &hash).await?;
+            self.end_all(&mut change, Action::UserPassword, EndCause::PasswordChanged)
+                .await?;
+            Ok(change.tx.commit().await?)
+        })
+        .await
     }
 
     /// A token with which a user sets a password without knowing the old one:
@@ -259,26 +274,33 @@ impl Admin {
         let (purpose, tenant) = (Purpose::PasswordReset, &account.home_tenant);
         let token = self.issuer.ticket(purpose, &account, tenant, expires_at);
         let token = token.await?;
-        let mut tx = self.issuer.store().begin().await?;
         let detail = json!({ "expires_at": expires_at.as_secs() });
         let object = Object::User(&account.id);
-        let entry = self.entry(now, Action::PasswordResetIssue, object);
-        tx.record(entry.tenant(tenant).detail(detail)).await?;
-        tx.commit().await?;
+        let record = async || {
+            let mut tx = self.issuer.store().begin().await?;
+            let entry = self.entry(now, Action::PasswordResetIssue, object);
+            tx.record(entry.tenant(tenant).detail(detail.clone()))
+                .await?;
+            Ok::<_, AdminError>(tx.commit().await?)
+        };
+        again(record).await?;
         Ok(token)
     }
 
     /// Takes away the second factor of a user who lost it, and ends the
     /// user's sessions. `false` if there was none.
     pub async fn remove_second_factor(&self, username: &str) -> Result<bool, AdminError> {
-        let mut change = self.begin_for(username).await?;
-        if !change.tx.delete_second_factor(&change.user).await? {
-            return Ok(false);
-        }
-        let (action, cause) = (Action::SecondFactorRemove, EndCause::FactorChanged);
-        self.end_all(&mut change, action, cause).await?;
-        change.tx.commit().await?;
-        Ok(true)
+        again(async || {
+            let mut change = self.begin_for(username).await?;
+            if !change.tx.delete_second_factor(&change.user).await? {
+                return Ok(false);
+            }
+            let (action, cause) = (Action::SecondFactorRemove, EndCause::FactorChanged);
+            self.end_all(&mut change, action, cause).await?;
+            change.tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Sets the password of an account for which a reset token was shown, and
@@ -288,37 +310,43 @@ impl Admin {
         account: &Account,
         hash: &PasswordHash,
     ) -> Result<bool, AdminError> {
-        let mut tx = self.issuer.store().begin().await?;
-        let state = tx.account_state(&account.id).await?;
-        let is_same = |version| version == account.version;
-        if !state.is_some_and(|state| !state.disabled && is_same(state.version)) {
-            return Ok(false);
-        }
-        // Not before the account is held: see `revocation`.
-        let now = self.now();
-        let user = account.id.clone();
-        let mut change = UserChange { tx, user, now };
-        change.tx.set_password_hash(&change.user, hash).await?;
-        self.end_all(
-            &mut change,
-            Action::PasswordReset,
-            EndCause::PasswordChanged,
-        )
-        .await?;
-        change.tx.commit().await?;
-        Ok(true)
+        again(async || {
+            let mut tx = self.issuer.store().begin().await?;
+            let state = tx.account_state(&account.id).await?;
+            let is_same = |version| version == account.version;
+            if !state.is_some_and(|state| !state.disabled && is_same(state.version)) {
+                return Ok(false);
+            }
+            // Not before the account is held: see `revocation`.
+            let now = self.now();
+            let user = account.id.clone();
+            let mut change = UserChange { tx, user, now };
+            change.tx.set_password_hash(&change.user, hash).await?;
+            self.end_all(
+                &mut change,
+                Action::PasswordReset,
+                EndCause::PasswordChanged,
+            )
+            .await?;
+            change.tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Ends every session of a user and every access token ("log out
     /// everywhere"). Returns how many sessions there were.
     pub async fn end_sessions(&self, username: &str) -> Result<u64, AdminError> {
-        let mut change = self.begin_for(username).await?;
-        let cause = EndCause::Administrator;
-        let ended = self
-            .end_all(&mut change, Action::UserEndSessions, cause)
-            .await?;
-        change.tx.commit().await?;
-        Ok(ended)
+        again(async || {
+            let mut change = self.begin_for(username).await?;
+            let cause = EndCause::Administrator;
+            let ended = self
+                .end_all(&mut change, Action::UserEndSessions, cause)
+                .await?;
+            change.tx.commit().await?;
+            Ok(ended)
+        })
+        .await
     }
 
     /// Ends the sessions of a user in one tenant and their access tokens, and
@@ -328,22 +356,25 @@ impl Admin {
         username: &str,
         tenant: &TenantName,
     ) -> Result<u64, AdminError> {
-        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
-        let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
-        let mut ended = 0;
-        for session in tx.live_sessions(&user).await? {
-            let row = tx.session(session).await?;
-            if row.is_some_and(|row| row.tenant == *tenant)
-                && end(&mut tx, session, cause, actor, now).await?
-            {
-                ended += 1;
+        again(async || {
+            let UserChange { mut tx, user, now } = self.begin_for(username).await?;
+            let (cause, actor) = (EndCause::Administrator, Some(&self.actor));
+            let mut ended = 0;
+            for session in tx.live_sessions(&user).await? {
+                let row = tx.session(session).await?;
+                if row.is_some_and(|row| row.tenant == *tenant)
+                    && end(&mut tx, session, cause, actor, now).await?
+                {
+                    ended += 1;
+                }
             }
-        }
-        let entry = self.entry(now, Action::UserEndSessions, Object::User(&user));
-        let detail = json!({ "sessions_ended": ended });
-        tx.record(entry.tenant(tenant).detail(detail)).await?;
-        tx.commit().await?;
-        Ok(ended)
+            let entry = self.entry(now, Action::UserEndSessions, Object::User(&user));
+            let detail = json!({ "sessions_ended": ended });
+            tx.record(entry.tenant(tenant).detail(detail)).await?;
+            tx.commit().await?;
+            Ok(ended)
+        })
+        .await
     }
 
     /// Gives a role. Takes effect on the next refresh, which is forced.
@@ -454,31 +485,34 @@ impl Admin {
         change: RoleChange,
     ) -> Result<bool, AdminError> {
         let tenant = TenantName::parse(tenant)?;
-        let UserChange { mut tx, user, now } = self.begin_for(username).await?;
-        if !tx.has_tenant(&tenant).await? {
-            return Err(AdminError::NoSuchTenant(tenant));
-        }
-        let (changed, action) = match change {
-            RoleChange::Grant => (
-                tx.insert_grant(&user, &tenant, role, now).await?,
-                Action::RoleGrant,
-            ),
-            RoleChange::Revoke => (
-                tx.delete_grant(&user, &tenant, role).await?,
-                Action::RoleRevoke,
-            ),
-        };
-        if !changed {
-            return Ok(false);
-        }
-        revoke_user_tokens(&mut tx, &user, action.name(), now).await?;
-        let detail = json!({ "role": role });
-        let entry = self
-            .entry(now, action, Object::User(&user))
-            .tenant(&tenant)
-            .detail(detail);
-        tx.record(entry).await?;
-        tx.commit().await?;
-        Ok(true)
+        again(async || {
+            let UserChange { mut tx, user, now } = self.begin_for(username).await?;
+            if !tx.has_tenant(&tenant).await? {
+                return Err(AdminError::NoSuchTenant(tenant.clone()));
+            }
+            let (changed, action) = match change {
+                RoleChange::Grant => (
+                    tx.insert_grant(&user, &tenant, role, now).await?,
+                    Action::RoleGrant,
+                ),
+                RoleChange::Revoke => (
+                    tx.delete_grant(&user, &tenant, role).await?,
+                    Action::RoleRevoke,
+                ),
+            };
+            if !changed {
+                return Ok(false);
+            }
+            revoke_user_tokens(&mut tx, &user, action.name(), now).await?;
+            let detail = json!({ "role": role });
+            let entry = self
+                .entry(now, action, Object::User(&user))
+                .tenant(&tenant)
+                .detail(detail);
+            tx.record(entry).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     credential::{LiveSecrets, SecretText, fresh_id},
     error::AdminError,
     revocation::{ALL_TOKENS, revoke, revoke_whatever_date},
-    store::{ApiKeyRow, Tx},
+    store::{ApiKeyRow, Tx, contention::again},
     tenant::TenantName,
     user::Username,
 };
@@ -131,86 +131,110 @@ impl Admin {
         }
         let networks = networks(&new.networks)?;
         let limit = new.permissions.as_deref().map(patterns).transpose()?;
-        let mut tx = self.issuer.store().begin().await?;
-        // Not earlier: see `revocation`.
-        let now = self.now();
-        let found = self.owner_of(&mut tx, &new.owner, now).await?;
-        within(&found.permissions, limit.as_deref())?;
-        let kind = match found.owner {
-            Owner::User(_) => Kind::UserKey,
-            Owner::Client(_) => Kind::ClientKey,
-        };
-        let entropy = self.issuer.entropy();
-        let id = fresh_id(entropy);
-        let (text, current) = self.issuer.keys().credentials.draw(kind, &id, entropy);
-        let valid_from = now.plus_millis(new.delay * 1000);
-        let row = ApiKeyRow {
-            id,
-            owner: found.owner,
-            tenant: found.tenant,
-            purpose: new.purpose,
-            permissions: limit,
-            networks,
-            secrets: LiveSecrets { current, old: None },
-            last_four: text.last_four().to_owned(),
-            tokens_from: UnixTime::from_secs(0),
-            valid_from,
-            expires_at: valid_from.plus_millis(new.lifetime * 1000),
-            last_used_at: None,
-            revoked_at: None,
-        };
-        tx.insert_api_key(&row, now).await?;
-        self.record_key(&mut tx, &row, Action::ApiKeyAdd, now)
-            .await?;
-        tx.commit().await?;
-        let key = ApiKey::of(row, now);
-        Ok(NewKeyText { key, text })
+        again(async || {
+            let mut tx = self.issuer.store().begin().await?;
+            // Not earlier: see `revocation`.
+            let now = self.now();
+            let found = self.owner_of(&mut tx, &new.owner, now).await?;
+            within(&found.permissions, limit.as_deref())?;
+            let kind = match found.owner {
+                Owner::User(_) => Kind::UserKey,
+                Owner::Client(_) => Kind::ClientKey,
+            };
+            let entropy = self.issuer.entropy();
+            let id = fresh_id(entropy);
+            let (text, current) = self.issuer.keys().credentials.draw(kind, &id, entropy);
+            let valid_from = now.plus_millis(new.delay * 1000);
+            let row = ApiKeyRow {
+                id,
+                owner: found.owner,
+                tenant: found.tenant,
+                purpose: new.purpose.clone(),
+                permissions: limit.clone(),
+                networks: networks.clone(),
+                secrets: LiveSecrets { current, old: None },
+                last_four: text.last_four().to_owned(),
+                tokens_from: UnixTime::from_secs(0),
+                valid_from,
+                expires_at: valid_from.plus_millis(new.lifetime * 1000),
+                last_used_at: None,
+                revoked_at: None,
+            };
+            tx.insert_api_key(&row, now).await?;
+            self.record_key(&mut tx, &row, Action::ApiKeyAdd, now)
+                .await?;
+            tx.commit().await?;
+            let key = ApiKey::of(row, now);
+            Ok(NewKeyText { key, text })
+        })
+        .await
     }
 
     /// A new text for a key; the present one counts for `overlap` more seconds.
     /// Without an overlap every older one ends at once, and its tokens too.
     pub async fn rotate_api_key(&self, id: &str, overlap: u64) -> Result<NewKeyText, AdminError> {
-        let KeyChange {
-            mut tx,
-            mut row,
-            now,
-        } = self.begin_key(id).await?;
-        if row.revoked_at.is_some() {
-            return Err(AdminError::NoSuchApiKey(id.to_owned()));
-        }
-        one_overlap(&row.secrets, overlap, now)?;
-        let kind = match row.owner {
-            Owner::User(_) => Kind::UserKey,
-            Owner::Client(_) => Kind::ClientKey,
-        };
-        let keys = &self.issuer.keys().credentials;
-        let (text, mac) = keys.draw(kind, &row.id, self.issuer.entropy());
-        let until = now.plus_millis(overlap.saturating_mul(1000));
-        row.secrets = row.secrets.rotated(mac, until, now);
-        row.last_four = text.last_four().to_owned();
-        if overlap == 0 {
-            let ahead = now.unix().saturating_add(AHEAD);
-            row.tokens_from = ahead.max(row.tokens_from.saturating_add(1));
-            let mark = mark(&row.id, row.tokens_from);
-            revoke(&mut tx, mark, Action::ApiKeyRotate.name(), now).await?;
-        }
-        tx.update_api_key(&row).await?;
-        self.record_key(&mut tx, &row, Action::ApiKeyRotate, now)
-            .await?;
-        tx.commit().await?;
-        let key = ApiKey::of(row, now);
-        Ok(NewKeyText { key, text })
+        again(async || {
+            let KeyChange {
+                mut tx,
+                mut row,
+                now,
+            } = self.begin_key(id).await?;
+            if row.revoked_at.is_some() {
+                return Err(AdminError::NoSuchApiKey(id.to_owned()));
+            }
+            one_overlap(&row.secrets, overlap, now)?;
+            let kind = match row.owner {
+                Owner::User(_) => Kind::UserKey,
+                Owner::Client(_) => Kind::ClientKey,
+            };
+            let keys = &self.issuer.keys().credentials;
+            let (text, mac) = keys.draw(kind, &row.id, self.issuer.entropy());
+            let until = now.plus_millis(overlap.saturating_mul(1000));
+            row.secrets = row.secrets.rotated(mac, until, now);
+            row.last_four = text.last_four().to_owned();
+            if overlap == 0 {
+                let ahead = now.unix().saturating_add(AHEAD);
+                row.tokens_from = ahead.max(row.tokens_from.saturating_add(1));
+                let mark = mark(&row.id, row.tokens_from);
+                revoke(&mut tx, mark, Action::ApiKeyRotate.name(), now).await?;
+            }
+            tx.update_api_key(&row).await?;
+            self.record_key(&mut tx, &row, Action::ApiKeyRotate, now)
+                .await?;
+            tx.commit().await?;
+            let key = ApiKey::of(row, now);
+            Ok(NewKeyText { key, text })
+        })
+        .await
     }
 
     /// Revokes a key for good: it and what it was exchanged for are refused.
     /// `false` if it was so already.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool, AdminError> {
+        self.revoke_api_key_if(id, |_| true).await
+    }
+
+    /// Revokes a key of which `condition` holds at that moment; `false` if it
+    /// does not, or the key was revoked already.
+    pub(crate) async fn revoke_api_key_if(
+        &self,
+        id: &str,
+        condition: impl Fn(&ApiKeyRow) -> bool,
+    ) -> Result<bool, AdminError> {
+        again(|| self.try_revoke_api_key(id, &condition)).await
+    }
+
+    async fn try_revoke_api_key(
+        &self,
+        id: &str,
+        condition: impl Fn(&ApiKeyRow) -> bool,
+    ) -> Result<bool, AdminError> {
         let KeyChange {
             mut tx,
             mut row,
             now,
         } = self.begin_key(id).await?;
-        if row.revoked_at.is_some() {
+        if row.revoked_at.is_some() || !condition(&row) {
             return Ok(false);
         }
         row.revoked_at = Some(now);

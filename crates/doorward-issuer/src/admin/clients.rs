@@ -12,7 +12,7 @@ use crate::{
     credential::{LiveSecrets, SecretText, fresh_id},
     error::{AdminError, StoreError},
     revocation::{ALL_TOKENS, revoke, revoke_whatever_date},
-    store::{ClientRow, Tx},
+    store::{ClientRow, Tx, contention::again},
     tenant::TenantName,
 };
 
@@ -97,22 +97,25 @@ impl Admin {
             removed_at: None,
             created_at: now,
         };
-        let mut tx = self.issuer.store().begin().await?;
-        if !tx.has_tenant(&row.tenant).await? {
-            return Err(AdminError::NoSuchTenant(row.tenant));
-        }
-        if !tx.insert_client(&row).await? {
-            return Err(AdminError::ClientExists(row.name));
-        }
-        let detail = json!({
-            "name": row.name.as_str(), "roles": row.roles, "permissions": row.permissions,
-        });
-        let entry = self
-            .entry(now, Action::ClientAdd, Object::Client(&row.id))
-            .tenant(&row.tenant)
-            .detail(detail);
-        tx.record(entry).await?;
-        tx.commit().await?;
+        again(async || {
+            let mut tx = self.issuer.store().begin().await?;
+            if !tx.has_tenant(&row.tenant).await? {
+                return Err(AdminError::NoSuchTenant(row.tenant.clone()));
+            }
+            if !tx.insert_client(&row).await? {
+                return Err(AdminError::ClientExists(row.name.clone()));
+            }
+            let detail = json!({
+                "name": row.name.as_str(), "roles": row.roles, "permissions": row.permissions,
+            });
+            let entry = self
+                .entry(now, Action::ClientAdd, Object::Client(&row.id))
+                .tenant(&row.tenant)
+                .detail(detail);
+            tx.record(entry).await?;
+            Ok::<_, AdminError>(tx.commit().await?)
+        })
+        .await?;
         let client = Client::of(row, now);
         Ok(NewSecret { client, secret })
     }
@@ -120,24 +123,30 @@ impl Admin {
     /// Disables a client: no more tokens, and those that are out are refused.
     /// `false` if it was so already.
     pub async fn disable_client(&self, name: &str) -> Result<bool, AdminError> {
-        let mut change = self.begin_client(name).await?;
-        if change.row.disabled_at.is_some() {
-            return Ok(false);
-        }
-        change.row.disabled_at = Some(change.now);
-        change.refuse_tokens(Action::ClientDisable).await?;
-        self.finish(change, Action::ClientDisable).await?;
-        Ok(true)
+        again(async || {
+            let mut change = self.begin_client(name).await?;
+            if change.row.disabled_at.is_some() {
+                return Ok(false);
+            }
+            change.row.disabled_at = Some(change.now);
+            change.refuse_tokens(Action::ClientDisable).await?;
+            self.finish(change, Action::ClientDisable).await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Lets a disabled client sign in again. `false` if it was so already.
     pub async fn enable_client(&self, name: &str) -> Result<bool, AdminError> {
-        let mut change = self.begin_client(name).await?;
-        if change.row.disabled_at.take().is_none() {
-            return Ok(false);
-        }
-        self.finish(change, Action::ClientEnable).await?;
-        Ok(true)
+        again(async || {
+            let mut change = self.begin_client(name).await?;
+            if change.row.disabled_at.take().is_none() {
+                return Ok(false);
+            }
+            self.finish(change, Action::ClientEnable).await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// A new secret for a client; the present one counts for `overlap` more
@@ -153,32 +162,39 @@ impl Admin {
         name: &str,
         overlap: u64,
     ) -> Result<NewSecret, AdminError> {
-        let mut change = self.begin_client(name).await?;
-        let (now, row) = (change.now, &mut change.row);
-        one_overlap(&row.secrets, overlap, now)?;
-        let keys = &self.issuer.keys().credentials;
-        let (secret, mac) = keys.draw(Kind::ClientSecret, row.id.as_str(), self.issuer.entropy());
-        let until = now.plus_millis(overlap.saturating_mul(1000));
-        row.secrets = row.secrets.rotated(mac, until, now);
-        row.last_four = secret.last_four().to_owned();
-        let client = Client::of(row.clone(), now);
-        if overlap == 0 {
-            change.refuse_tokens(Action::ClientSecretRotate).await?;
-        }
-        self.finish(change, Action::ClientSecretRotate).await?;
-        Ok(NewSecret { client, secret })
+        again(async || {
+            let mut change = self.begin_client(name).await?;
+            let (now, row) = (change.now, &mut change.row);
+            one_overlap(&row.secrets, overlap, now)?;
+            let keys = &self.issuer.keys().credentials;
+            let (secret, mac) =
+                keys.draw(Kind::ClientSecret, row.id.as_str(), self.issuer.entropy());
+            let until = now.plus_millis(overlap.saturating_mul(1000));
+            row.secrets = row.secrets.rotated(mac, until, now);
+            row.last_four = secret.last_four().to_owned();
+            let client = Client::of(row.clone(), now);
+            if overlap == 0 {
+                change.refuse_tokens(Action::ClientSecretRotate).await?;
+            }
+            self.finish(change, Action::ClientSecretRotate).await?;
+            Ok(NewSecret { client, secret })
+        })
+        .await
     }
 
     /// Removes a client for good: its tokens are refused, and its name is free.
     pub async fn remove_client(&self, name: &str) -> Result<(), AdminError> {
-        let mut change = self.begin_client(name).await?;
-        change.row.removed_at = Some(change.now);
-        change.row.tokens_from = ALL_TOKENS;
-        let (id, cause) = (change.row.id.as_str(), Action::ClientRemove.name());
-        for revocation in marks(id, ALL_TOKENS) {
-            revoke_whatever_date(&mut change.tx, revocation, cause, change.now).await?;
-        }
-        self.finish(change, Action::ClientRemove).await
+        again(async || {
+            let mut change = self.begin_client(name).await?;
+            change.row.removed_at = Some(change.now);
+            change.row.tokens_from = ALL_TOKENS;
+            let (id, cause) = (change.row.id.as_str(), Action::ClientRemove.name());
+            for revocation in marks(id, ALL_TOKENS) {
+                revoke_whatever_date(&mut change.tx, revocation, cause, change.now).await?;
+            }
+            self.finish(change, Action::ClientRemove).await
+        })
+        .await
     }
 
     async fn begin_client(&self, name: &str) -> Result<ClientChange, AdminError> {

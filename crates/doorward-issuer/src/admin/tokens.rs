@@ -11,7 +11,7 @@ use crate::{
     key_ring::{self, KeyInfo},
     revocation::revoke_all_tokens,
     session::FIRST_PARTY_CLIENT,
-    store::KeyRow,
+    store::{KeyRow, contention::again},
     tenant::TenantName,
 };
 
@@ -28,31 +28,36 @@ impl Admin {
             .map(TenantName::parse)
             .transpose()?
             .unwrap_or(user.home_tenant);
-        let now = self.now();
-        let mut tx = self.issuer.store().begin().await?;
-        let entitled = match self.issuer.entitle(&mut tx, &user.id, &tenant, now).await? {
-            Entitlement::Granted(entitled) => entitled,
-            Entitlement::Disabled => return Err(AdminError::UserDisabled(user.username)),
-            Entitlement::NotAMember => {
-                return Err(AdminError::NotAMember {
-                    user: user.username,
-                    tenant,
-                });
-            }
-        };
-        let request = Request::<&str> {
-            client_id: FIRST_PARTY_CLIENT,
-            session: None,
-            authentication: None,
-        };
-        let minted = self.issuer.mint(&entitled, request)?;
-        let entry = self
-            .entry(now, Action::TokenMint, Object::Token(&minted.token_id))
-            .tenant(&tenant)
-            .detail(json!({ "user": user.id.as_str(), "exp": minted.expires_at.as_secs() }));
-        tx.record(entry).await?;
-        tx.commit().await?;
-        Ok(minted)
+        again(async || {
+            let now = self.now();
+            let mut tx = self.issuer.store().begin().await?;
+            let entitled = match self.issuer.entitle(&mut tx, &user.id, &tenant, now).await? {
+                Entitlement::Granted(entitled) => entitled,
+                Entitlement::Disabled => {
+                    return Err(AdminError::UserDisabled(user.username.clone()));
+                }
+                Entitlement::NotAMember => {
+                    return Err(AdminError::NotAMember {
+                        user: user.username.clone(),
+                        tenant: tenant.clone(),
+                    });
+                }
+            };
+            let request = Request::<&str> {
+                client_id: FIRST_PARTY_CLIENT,
+                session: None,
+                authentication: None,
+            };
+            let minted = self.issuer.mint(&entitled, request)?;
+            let entry = self
+                .entry(now, Action::TokenMint, Object::Token(&minted.token_id))
+                .tenant(&tenant)
+                .detail(json!({ "user": user.id.as_str(), "exp": minted.expires_at.as_secs() }));
+            tx.record(entry).await?;
+            tx.commit().await?;
+            Ok(minted)
+        })
+        .await
     }
 
     /// Refuses every access token that was issued until now; sessions go on,
@@ -60,13 +65,17 @@ impl Admin {
     /// tokens that are out do not show.
     pub async fn expire_access_tokens(&self) -> Result<(), AdminError> {
         let action = Action::TokenExpireAll;
-        let mut tx = self.issuer.store().begin().await?;
-        // Not earlier: see `revocation`.
-        let now = self.now();
-        let watermark = revoke_all_tokens(&mut tx, action.name(), now).await?;
-        tx.record(self.entry(now, action, Object::Installation))
-            .await?;
-        tx.commit().await?;
+        let revoke = async || {
+            let mut tx = self.issuer.store().begin().await?;
+            // Not earlier: see `revocation`.
+            let now = self.now();
+            let watermark = revoke_all_tokens(&mut tx, action.name(), now).await?;
+            tx.record(self.entry(now, action, Object::Installation))
+                .await?;
+            tx.commit().await?;
+            Ok::<_, AdminError>(watermark)
+        };
+        let watermark = again(revoke).await?;
         let settled = self.issuer.settle_everybody(watermark, action.name());
         Ok(settled.await?)
     }
@@ -80,10 +89,13 @@ impl Admin {
     /// [`AdminError::BackedUpElsewhere`] on PostgreSQL.
     pub async fn back_up_to(&self, file: &str) -> Result<(), AdminError> {
         let (now, action) = (self.now(), Action::InstallationBackUp);
-        let mut tx = self.issuer.store().begin().await?;
-        tx.record(self.entry(now, action, Object::Installation))
-            .await?;
-        tx.commit().await?;
+        let record = async || {
+            let mut tx = self.issuer.store().begin().await?;
+            tx.record(self.entry(now, action, Object::Installation))
+                .await?;
+            Ok::<_, AdminError>(tx.commit().await?)
+        };
+        again(record).await?;
         match self.issuer.store().back_up_to(file).await? {
             true => Ok(()),
             false => Err(AdminError::BackedUpElsewhere),
@@ -94,10 +106,14 @@ impl Admin {
     /// have seen it. Returns its kid; if one is waiting already, that one's.
     pub async fn rotate_key(&self) -> Result<String, AdminError> {
         let now = self.now();
-        let fresh = self.fresh_key(now)?;
-        let mut tx = self.issuer.store().begin().await?;
-        let kid = key_ring::publish(&mut tx, fresh, self.actor.at(now)).await?;
-        tx.commit().await?;
+        let publish = async || {
+            let fresh = self.fresh_key(now)?;
+            let mut tx = self.issuer.store().begin().await?;
+            let kid = key_ring::publish(&mut tx, fresh, self.actor.at(now)).await?;
+            tx.commit().await?;
+            Ok::<_, AdminError>(kid)
+        };
+        let kid = again(publish).await?;
         self.issuer.reload_keys().await?;
         Ok(kid)
     }
@@ -106,10 +122,13 @@ impl Admin {
     /// refused from here on, and another key signs at once.
     pub async fn withdraw_key(&self, kid: &str) -> Result<(), AdminError> {
         let now = self.now();
-        let fresh = self.fresh_key(now)?;
-        let mut tx = self.issuer.store().begin().await?;
-        key_ring::withdraw(&mut tx, kid, fresh, self.actor.at(now)).await?;
-        tx.commit().await?;
+        let withdraw = async || {
+            let fresh = self.fresh_key(now)?;
+            let mut tx = self.issuer.store().begin().await?;
+            key_ring::withdraw(&mut tx, kid, fresh, self.actor.at(now)).await?;
+            Ok::<_, AdminError>(tx.commit().await?)
+        };
+        again(withdraw).await?;
         Ok(self.issuer.reload_keys().await?)
     }
 

@@ -8,7 +8,7 @@
 
 use doorward_verify::clock::Timestamp;
 
-use crate::{audit::Actor, error::AdminError, issuer::Issuer, store::contention::again};
+use crate::{audit::Actor, error::AdminError, issuer::Issuer, store::ApiKeyRow};
 
 impl Issuer {
     /// Ends the key of this text, and what it was exchanged for. `false` if it
@@ -28,7 +28,10 @@ impl Issuer {
         match row.filter(|row| row.revoked_at.is_none()) {
             Some(row) if row.secrets.accept(&mac, at) => {
                 let finder = self.admin().acting_as(Actor::api_key(&row.id));
-                again(|| finder.revoke_api_key(&row.id)).await
+                // And once more by the writer: the text may be replaced meanwhile,
+                // and the new one is not what was found.
+                let still_counts = |row: &ApiKeyRow| row.secrets.accept(&mac, at);
+                finder.revoke_api_key_if(&row.id, still_counts).await
             }
             _ => Ok(false),
         }

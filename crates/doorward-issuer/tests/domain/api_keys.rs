@@ -427,3 +427,22 @@ async fn apk_013_no_time_tells_which_ids_there_are() {
         assert!(matches!(refused, Err(ApiKeyError::NotOurs)), "{id}");
     }
 }
+
+/// The text that was found was replaced a moment ago: the new one goes on.
+#[tokio::test]
+async fn apk_012_a_report_of_the_old_text_does_not_end_the_new_one() {
+    let (world, issuer) = World::with_alice().await;
+    let now = || world.clock.now();
+    for _ in 0..20 {
+        let key = made(&issuer, of_alice(None)).await;
+        let (admin, old) = (issuer.admin(), key.text.reveal());
+        let rotating = admin.rotate_api_key(&key.key.id, 0);
+        let (reported, rotated) = tokio::join!(issuer.report_api_key(old, now()), rotating);
+        // One of the two came first, and the other one found it so.
+        assert_ne!(reported.unwrap(), rotated.is_ok());
+        if let Ok(rotated) = rotated {
+            world.clock.turn(30);
+            caller(&world, &issuer, &rotated).await.unwrap();
+        }
+    }
+}

@@ -7,11 +7,13 @@ use std::sync::{
 
 use doorward_issuer::{
     Database, Issuer, OpenError, PostgresUrl, RefreshError, StoreError,
+    admin::{NewApiKey, NewClient, NewOwner},
+    attribute::AttributeChanges,
     session::{EndCause, FIRST_PARTY_CLIENT},
 };
 
 use crate::{
-    harness::{World, audit, check, config, make_schema, new_user, sign_in},
+    harness::{World, audit, check, config, make_schema, new_user, password, sign_in},
     postgres_server::PostgresServer,
 };
 
@@ -181,4 +183,77 @@ async fn a_change_that_was_not_answered_is_there_whole_or_not_at_all() {
             .await;
         assert_eq!(newest, head, "round {round}");
     }
+}
+
+/// Every change is run again when the server could not put it in an order with
+/// others, and is then done once.
+#[tokio::test]
+async fn changes_by_administrators_are_run_again_after_a_serialization_failure() {
+    let (world, issuer) = World::with_alice().await;
+    if !matches!(world.database(), Database::Postgres(_)) {
+        return;
+    }
+    let admin = issuer.admin();
+    let key = NewApiKey {
+        owner: NewOwner::User("alice".to_owned(), None),
+        purpose: "a test".to_owned(),
+        permissions: None,
+        networks: Vec::new(),
+        delay: 0,
+        lifetime: 3600,
+    };
+    let client = NewClient {
+        name: "batch".to_owned(),
+        tenant: "acme".to_owned(),
+        ..NewClient::default()
+    };
+    let made = admin.add_api_key(key.clone()).await.unwrap().key.id;
+    let mut attributes = AttributeChanges::default();
+    attributes.add("department", &"sales".into()).unwrap();
+    let mut hands = world.hands().await;
+    // Sequences are not rolled back, so each change fails twice and no more.
+    for statement in [
+        "CREATE SEQUENCE tries",
+        "CREATE FUNCTION fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('tries') <= 2 THEN
+                 RAISE EXCEPTION 'injected' USING ERRCODE = '40001';
+             END IF;
+             RETURN NEW;
+         END $$",
+        "CREATE TRIGGER fail_twice BEFORE INSERT ON audit
+             FOR EACH STATEMENT EXECUTE FUNCTION fail_twice()",
+    ] {
+        hands.run_made(statement.to_owned()).await;
+    }
+    macro_rules! again_and_again {
+        ($($change:expr),+ $(,)?) => {$(
+            hands.run_made("ALTER SEQUENCE tries RESTART".to_owned()).await;
+            let before = audit(&issuer).await.len();
+            assert!($change.await.is_ok(), stringify!($change));
+            assert!(audit(&issuer).await.len() > before, stringify!($change));
+        )+};
+    }
+    again_and_again![
+        admin.add_tenant("initech"),
+        admin.add_user(new_user("bob")),
+        admin.grant_role("bob", "acme", "reader"),
+        admin.change_attributes("bob", &attributes, None),
+        admin.revoke_role("bob", "acme", "reader"),
+        admin.set_password("bob", password("nine tall reeds by the weir")),
+        admin.issue_password_reset("bob", 60),
+        admin.end_sessions("bob"),
+        admin.disable_user("bob"),
+        admin.enable_user("bob"),
+        admin.add_client(client),
+        admin.rotate_client_secret("batch", 0),
+        admin.disable_client("batch"),
+        admin.enable_client("batch"),
+        admin.remove_client("batch"),
+        admin.add_api_key(key),
+        admin.rotate_api_key(&made, 0),
+        admin.revoke_api_key(&made),
+        admin.mint_access_token("alice", None),
+        admin.rotate_key(),
+        admin.expire_access_tokens(),
+    ];
 }
