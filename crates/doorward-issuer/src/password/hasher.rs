@@ -16,7 +16,8 @@
 //! it costs until the next right password replaces it.
 //!
 //! What needs more memory than an arena, or memory of its own (scrypt), is
-//! computed alone: one such hash at a time, of at most 128 MiB.
+//! computed alone: one such hash at a time, of at most 128 MiB, and no more than a
+//! quarter of the queue waits for it.
 //!
 //! The threads that hash have a lower priority than the rest (`threads`).
 //!
@@ -116,6 +117,10 @@ pub enum Verdict {
     Wrong,
 }
 
+/// When a quarter of the queue of hashes that are computed alone has moved on,
+/// seconds.
+const ALONE_RETRY: u64 = 5;
+
 /// Computes and checks password hashes. See the module's text.
 pub struct Hasher {
     cost: Cost,
@@ -127,6 +132,8 @@ pub struct Hasher {
     arenas: Arc<Arenas>,
     threads: Threads,
     waiting: AtomicUsize,
+    /// Those of them that wait for `oversize`.
+    waiting_alone: AtomicUsize,
 }
 
 impl Hasher {
@@ -154,6 +161,7 @@ impl Hasher {
             }),
             threads: Threads::new(parallel),
             waiting: AtomicUsize::new(0),
+            waiting_alone: AtomicUsize::new(0),
         })
     }
 
@@ -226,7 +234,7 @@ impl Hasher {
             Workspace::Own => 0,
         };
         let alone = match blocks > self.arenas.blocks || workspace == Workspace::Own {
-            true => Some(permit_of(&self.oversize).await?),
+            true => Some(self.alone().await?),
             false => None,
         };
         let permits = (permit_of(&self.permits).await?, alone);
@@ -235,6 +243,21 @@ impl Hasher {
         let hash = move || arenas.lend(permits, blocks, work);
         let outcome = self.threads.run(hash).await.ok_or(HashError::Failed)?;
         outcome.map_err(|_| HashError::Failed)
+    }
+
+    /// The turn of a hash that is computed alone. At most a quarter of the queue
+    /// waits for it: they take longer than others, and whoever signs in with an
+    /// ordinary hash must find room beside them.
+    async fn alone(&self) -> Result<OwnedSemaphorePermit, HashError> {
+        let free = self.oversize.available_permits();
+        let taken = self.waiting_alone.fetch_add(1, Ordering::Relaxed);
+        let _place = Place(&self.waiting_alone);
+        if taken >= self.queue.div_ceil(4).saturating_add(free) {
+            return Err(HashError::Overloaded {
+                retry_after_seconds: ALONE_RETRY,
+            });
+        }
+        permit_of(&self.oversize).await
     }
 
     /// A place in the queue, or the refusal.

@@ -50,7 +50,7 @@ fn dos_001_what_costs_too_much_to_check_is_refused() {
         format!("$2b$31${bcrypt}"),
         format!("$2b$03${bcrypt}"),
         format!("$scrypt$ln=18,r=8,p=1${salt}${result}"),
-        format!("$scrypt$ln=17,r=8,p=3${salt}${result}"),
+        format!("$scrypt$ln=17,r=8,p=2${salt}${result}"),
         format!("$scrypt$ln=4294967295,r=8,p=1${salt}${result}"),
         format!("$scrypt$ln=14,r=4294967295,p=4294967295${salt}${result}"),
         format!("$scrypt$ln=14,r=0,p=1${salt}${result}"),

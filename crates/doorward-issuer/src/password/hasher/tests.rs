@@ -244,3 +244,39 @@ fn settings_that_could_check_nothing_are_refused() {
     assert!(matches!(gigabyte.err(), Some(HashingError::Cost(_))));
     assert!(Cost::new(Hashing::default().memory_kib, Hashing::default().passes, 1).is_ok());
 }
+
+/// Hashes that are computed alone take long; a flood of them leaves room for
+/// who signs in with an ordinary one.
+#[test]
+fn dos_001_hashes_that_are_computed_alone_fill_a_quarter_of_the_queue() {
+    let hasher = hasher(Hashing { queue: 8, ..CHEAP });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let (finish, wait) = mpsc::channel::<()>();
+    let slow = |wait: Option<mpsc::Receiver<()>>| {
+        hasher.run(Workspace::Own, move |_| {
+            _ = wait.map(|wait| wait.recv());
+            Ok(())
+        })
+    };
+    let mut running = pin!(slow(Some(wait)));
+    assert!(poll_once(running.as_mut()).is_pending());
+    let (mut one, mut two) = (pin!(slow(None)), pin!(slow(None)));
+    assert!(poll_once(one.as_mut()).is_pending() && poll_once(two.as_mut()).is_pending());
+    let refused = poll_once(pin!(slow(None)).as_mut());
+    assert!(matches!(
+        refused,
+        Poll::Ready(Err(HashError::Overloaded { .. }))
+    ));
+    let ordinary = hasher.verify(password("wrong"), None, Salt([7; 16]));
+    assert!(matches!(runtime.block_on(ordinary), Ok(Verdict::Wrong)));
+    finish.send(()).unwrap();
+    runtime.block_on(async {
+        running.await.unwrap();
+        one.await.unwrap();
+        two.await.unwrap();
+        slow(None).await.unwrap();
+    });
+}
