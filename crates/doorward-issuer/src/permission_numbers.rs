@@ -36,12 +36,15 @@ impl Issuer {
     /// Gives what the roles grant at present its numbers, as far as it has none
     /// and there is room. Nothing is done where tokens say names.
     ///
+    /// Returns how many have none, because the list is full: whoever holds one
+    /// of them has names in their tokens.
+    ///
     /// # Errors
     ///
     /// [`StoreError`]; nothing was numbered, and tokens say names meanwhile.
-    pub async fn number_permissions(&self) -> Result<(), StoreError> {
+    pub async fn number_permissions(&self) -> Result<usize, StoreError> {
         if self.config().permissions == PermissionForm::Names {
-            return Ok(());
+            return Ok(0);
         }
         let roles = self.roles();
         let granted = roles
@@ -49,11 +52,14 @@ impl Issuer {
             .flat_map(|role| role.effective().iter().cloned());
         let granted: BTreeSet<PermissionPattern> = granted.collect();
         let known = self.key_ring().picture().numbers.clone();
-        if known.extended(&granted).len() == known.len() {
-            return Ok(());
+        if known.extended(&granted).len() > known.len() {
+            again(|| self.try_number(&granted)).await?;
+            self.reload_keys().await?;
         }
-        again(|| self.try_number(&granted)).await?;
-        self.reload_keys().await
+        let ring = self.key_ring().picture();
+        let numbered: BTreeSet<_> = ring.numbers.names().collect();
+        let without = granted.iter().filter(|name| !numbered.contains(name));
+        Ok(without.count())
     }
 
     async fn try_number(&self, granted: &BTreeSet<PermissionPattern>) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use doorward_issuer::{AdminError, Config, Issuer, MintError, PermissionForm};
 use doorward_policy::decision::Reason;
-use doorward_verify::permission_numbers::PermissionNumbers;
+use doorward_verify::permission_numbers::{MAX_NUMBERS, PermissionNumbers};
 
 use crate::harness::{BY_PASSWORD, World, audit, check, config, new_user, roles};
 
@@ -240,4 +240,23 @@ async fn a_smaller_budget_is_kept_by_names_too() {
         0
     );
     assert!(!issuer.jwks_json().contains("permission_numbers"));
+}
+
+/// Who grants more than there are numbers for hears of it, and the rest has its
+/// numbers.
+#[tokio::test]
+async fn a_full_list_is_told_and_every_start_tells_it_again() {
+    let (world, issuer) = World::with_alice().await;
+    drop(issuer);
+    let many = |count: usize| (0..count).map(|n| format!("r{n:04}:x")).collect::<Vec<_>>();
+    give(&world, &[("reader".to_owned(), many(MAX_NUMBERS))]);
+    let issuer = numbering(&world).await;
+    assert_eq!(issuer.number_permissions().await.unwrap(), 0);
+    give(&world, &[("reader".to_owned(), many(MAX_NUMBERS + 3))]);
+    for _ in 0..2 {
+        assert_eq!(issuer.number_permissions().await.unwrap(), 3);
+    }
+    drop(issuer);
+    let issuer = numbering(&world).await;
+    assert_eq!(issuer.number_permissions().await.unwrap(), 3);
 }

@@ -133,6 +133,17 @@ pub(super) struct Reload {
     issuer: Option<Issuer>,
     folder: DataFolder,
     last_up: LastUp,
+    numbering: Numbering,
+}
+
+/// How far the permissions of the roles have their numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbering {
+    /// Not looked at yet.
+    Due,
+    /// It failed, and the operator knows.
+    Late,
+    Done,
 }
 
 impl Reload {
@@ -151,6 +162,7 @@ impl Reload {
             issuer: issuer.cloned(),
             folder: settings.folder.clone(),
             last_up,
+            numbering: Numbering::Due,
         }
     }
 
@@ -225,13 +237,8 @@ impl Reload {
             }
         }
         self.followers.roles.store(Arc::new(config.roles.clone()));
-        if let Some(issuer) = &self.issuer
-            && let Err(error) = issuer.number_permissions().await
-        {
-            warn(&format!(
-                "{error}; tokens name new permissions by their names until the file is saved again"
-            ));
-        }
+        self.numbering = Numbering::Due;
+        self.number().await;
         self.followers.routes.store(Arc::new(config.routes.clone()));
         output::note(format!(
             "  {} now serves {count} routes{policies}",
@@ -241,9 +248,40 @@ impl Reload {
         self.settle().await;
     }
 
+    /// Gives the permissions of the roles their numbers. Tried at every tick until
+    /// it is done, and told once.
+    async fn number(&mut self) {
+        if self.numbering == Numbering::Done {
+            return;
+        }
+        let Some(issuer) = &self.issuer else { return };
+        let numbered = issuer.number_permissions().await;
+        let is_news = self.numbering == Numbering::Due;
+        self.numbering = match numbered {
+            Ok(0) => Numbering::Done,
+            Ok(without) => {
+                warn(&format!(
+                    "the list of permission numbers is full: {without} of the permissions that \
+                     roles grant are said by their names, also where a token is then too large; \
+                     wider permissions, or fewer, have room"
+                ));
+                Numbering::Done
+            }
+            Err(error) => {
+                if is_news {
+                    warn(&format!(
+                        "{error}; tokens name new permissions by their names until this succeeds"
+                    ));
+                }
+                Numbering::Late
+            }
+        };
+    }
+
     /// Makes what the data folder remembers and the tokens that are out agree
     /// with the roles. Tried at every tick until it holds.
     async fn settle(&mut self) {
+        self.number().await;
         let Some(issuer) = &self.issuer else { return };
         let now = given(&self.followers.roles.load());
         let before = self.last_up.roles.as_ref();
