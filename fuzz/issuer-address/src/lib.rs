@@ -3,6 +3,15 @@
 
 pub mod access_token;
 pub mod config;
+// An inline module, so that the files of the attributes are looked for in their
+// own folder. These are the issuer's own: what may be a claim is fuzzed.
+#[path = "../../../crates/doorward-issuer/src"]
+mod issuer {
+    #[expect(dead_code, reason = "nobody has attributes here")]
+    pub mod attribute;
+}
+
+pub use issuer::attribute;
 
 use std::fmt;
 
