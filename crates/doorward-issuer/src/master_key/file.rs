@@ -40,12 +40,8 @@ pub enum MasterKeyError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// What should take over is not a master key.
-    #[error(
-        "{} is not a master key: {problem}; the database does not open with it: delete it and try \
-         again",
-        path.display()
-    )]
+    /// What should take over is no key, or the present one.
+    #[error("{} cannot take over: {problem}; delete it and try again", path.display())]
     NoNext {
         /// Which file.
         path: PathBuf,
@@ -111,7 +107,10 @@ impl MasterKey {
                 path: path.to_owned(),
                 database: Box::new(database.clone()),
             }),
-            (None, None) => create(path, entropy),
+            (None, None) => {
+                let name = format!("{:032x}", u128::from_be_bytes(random(entropy)));
+                create(path, &path.with_extension(name), entropy)
+            }
         }
     }
 
@@ -175,11 +174,25 @@ impl KeyFileChange {
     ///
     /// When it cannot be written, or what is there is no key.
     pub fn next(&self, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
-        let next = MasterKey::open_or_create(&MasterKey::next_file(&self.path), None, entropy);
-        next.map_err(|error| match error {
-            MasterKeyError::Malformed { path, problem } => MasterKeyError::NoNext { path, problem },
-            error => error,
-        })
+        let path = MasterKey::next_file(&self.path);
+        // Nobody else writes it now; what is there, a crash left.
+        let fresh = beside(&self.path, "new");
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&fresh, error)),
+            _ => {}
+        }
+        match MasterKey::read(&path) {
+            Ok(Some(key)) if holds(&self.path, key.fingerprint()).is_ok() => {
+                let problem = "it is the present master key";
+                Err(MasterKeyError::NoNext { path, problem })
+            }
+            Ok(Some(key)) => Ok(key),
+            Ok(None) => create(&path, &fresh, entropy),
+            Err(MasterKeyError::Malformed { path, problem }) => {
+                Err(MasterKeyError::NoNext { path, problem })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Has `next`, which opens the database by now, take over from `present`,
@@ -256,10 +269,10 @@ fn read(mut file: fs::File, path: &Path) -> Result<MasterKey, MasterKeyError> {
 }
 
 /// Written whole to the disk before it is used: a database sealed under a
-/// key that a power cut takes away would be lost. Written beside and
-/// linked into place, so that of two first starts one wins and both use
+/// key that a power cut takes away would be lost. Written beside, as `fresh`,
+/// and linked into place, so that of two first starts one wins and both use
 /// its key, and a crash leaves no half of one.
-fn create(path: &Path, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
+fn create(path: &Path, fresh: &Path, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
     let failed = |error| failed(path, error);
     let folder = folder_of(path);
     fs::DirBuilder::new()
@@ -268,18 +281,17 @@ fn create(path: &Path, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyErro
         .create(folder)
         .map_err(failed)?;
     let bytes = Zeroizing::new(random(entropy));
-    let fresh = path.with_extension(format!("{:032x}", u128::from_be_bytes(random(entropy))));
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&fresh)
+        .open(fresh)
         .map_err(failed)?;
     let written = file
         .write_all(hex(&bytes).as_bytes())
         .and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| fs::hard_link(&fresh, path));
-    fs::remove_file(&fresh).map_err(failed)?;
+    let linked = written.and_then(|()| fs::hard_link(fresh, path));
+    fs::remove_file(fresh).map_err(failed)?;
     match linked {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -476,12 +488,33 @@ mod tests {
             Err(MasterKeyError::Busy { .. })
         ));
         drop(begun);
-        // The one before was kept already when it was cut.
+        // What was written first is still there, and the one before was kept
+        // already when it was cut.
+        fs::write(folder.0.path().join("master.key.new"), "half").unwrap();
         let kept = MasterKey::kept_file(&folder.key(), first.fingerprint());
         fs::hard_link(folder.key(), &kept).unwrap();
         assert_eq!(*folder.open().unwrap().0, *first.0, "nothing took over");
         let (second, _) = change(&folder, 77);
         assert_eq!(*second.0, *next.0);
+        assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_no_other_key_does_not_take_over() {
+        let folder = Folder::new();
+        drop(folder.open().unwrap());
+        let next = MasterKey::next_file(&folder.key());
+        fs::copy(folder.key(), &next).unwrap();
+        for content in [fs::read(folder.key()).unwrap(), b"nonsense".to_vec()] {
+            fs::write(&next, content).unwrap();
+            let change = KeyFileChange::begin(&folder.key()).unwrap();
+            let refused = change.next(&entropy()).err().unwrap();
+            assert!(
+                matches!(refused, MasterKeyError::NoNext { .. }),
+                "{refused}"
+            );
+            assert!(refused.to_string().contains("delete it"), "{refused}");
+        }
     }
 
     #[test]
