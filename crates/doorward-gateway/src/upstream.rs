@@ -4,9 +4,10 @@
 //! back-pressure; nothing is collected. A request is sent a second time, and
 //! never a third, if the connection died before a byte of the answer and the
 //! request is idempotent and has no body (or was never put on the wire at all).
-//! The connection must have come from the pool, or another server must be there
-//! to ask: one that hangs up on a new connection would do so again. RFC 9110
-//! section 9.2.2, RFC 9112 section 9.3.1.
+//! The connection must have come from the pool, or have been a new one of
+//! HTTP/1.1 that ended at once, with another server to ask: what works for long
+//! and then hangs up may be the request's doing. RFC 9110 section 9.2.2, RFC 9112
+//! section 9.3.1.
 
 mod body;
 mod connection;
@@ -331,26 +332,49 @@ impl Upstream {
         trip: &Trip,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
         let (was_reused, home) = (connection.is_reused(), connection.home());
-        let is_alone = self.members.len() == 1;
+        let ended_at_once = connection.is_exclusive() && trip.sending.is_recent(AT_ONCE);
         drop(connection);
-        let again = match (failed.unsent, &trip.repeat) {
+        let may_repeat = was_reused || ended_at_once && self.has_another(home);
+        let Failed {
+            failure,
+            unsent,
+            was_silent,
+        } = *failed;
+        let again = match (unsent, &trip.repeat) {
             (Some(unsent), _) => Some(unsent),
-            (None, Some(fields)) if failed.was_silent && (was_reused || !is_alone) => {
+            (None, Some(fields)) if was_silent && may_repeat => {
                 Some(trip.request(fields.to_headers(), Outgoing::Empty))
             }
             _ => None,
         };
         let Some(request) = again else {
-            return Err(failed.failure);
+            return Err(failure);
         };
         // Another server, if there is one: this one hung up.
-        let mut tried = if is_alone { Vec::new() } else { vec![home] };
-        let mut fresh = self.checkout(Checkout::New, &mut tried).await?;
+        let mut tried = match self.members.len() {
+            1 => Vec::new(),
+            _ => vec![home],
+        };
+        let fresh = self.checkout(Checkout::New, &mut tried).await;
+        // What went wrong first says more than that nobody else could be asked.
+        let mut fresh = fresh.map_err(|_| failure)?;
         trip.sending.touch();
         match self.send(&mut fresh, request, trip).await {
             Ok(answer) => Ok((fresh, answer)),
             Err(failed) => Err(failed.failure),
         }
+    }
+
+    /// Whether a server that seems well is there besides the one at `home`.
+    fn has_another(&self, home: usize) -> bool {
+        let others = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != home);
+        others
+            .map(|(_, member)| member)
+            .any(|member| member.is_available())
     }
 
     async fn send(
@@ -436,6 +460,9 @@ enum Checkout {
     /// One that may change the protocol.
     Changing,
 }
+
+/// A connection that ends within this time was not ended by what was asked.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// An interval may not be zero.
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
@@ -621,6 +648,11 @@ impl Sending {
 
     fn touch(&self) {
         self.since.set(Instant::now());
+    }
+
+    /// Whether it was sent less than `time` ago.
+    fn is_recent(&self, time: Duration) -> bool {
+        self.since.get().elapsed() < time
     }
 
     /// Ready when the upstream has been silent for `limit` although it had

@@ -63,7 +63,7 @@ impl Member {
     }
 
     /// Whether it is asked while others can be.
-    fn is_available(&self) -> bool {
+    pub(super) fn is_available(&self) -> bool {
         let rests_until = self.rests_until.load(Ordering::Relaxed);
         // Without a look at the clock for those that never rested.
         let rests = rests_until > 0 && rests_until > self.now();
