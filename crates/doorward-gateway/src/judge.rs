@@ -145,6 +145,7 @@ fn guard<B>(
     let credential = Credential {
         request: &request,
         exchanged,
+        is_lent: false,
         audience: route.route().demands().audience.as_deref(),
     };
     let authenticated = match authenticate(bench, &route, credential, now, decision) {
@@ -399,6 +400,9 @@ struct Credential<'r, B> {
     request: &'r Request<B>,
     /// What its API key was exchanged for.
     exchanged: Option<Outcome>,
+    /// Whether a candidate looks at it: then nothing is forgotten, because what
+    /// is kept belongs to the served routes.
+    is_lent: bool,
     /// For whom its token must be, where that is not as usual.
     audience: Option<&'r str>,
 }
@@ -434,7 +438,7 @@ fn by_api_key<B>(
         let reason = Reason::ApiKeyUnknown;
         return Err(decision.fail(Step::Credential, reason, seen, wanted).into());
     };
-    let is_fresh = credential.exchanged.is_some();
+    let (is_fresh, is_lent) = (credential.exchanged.is_some(), credential.is_lent);
     let Some(outcome) = credential.exchanged.or_else(|| exchanges.kept(&key, now)) else {
         return Err(Stop::Unexchanged(key));
     };
@@ -462,14 +466,18 @@ fn by_api_key<B>(
             from_an_allowed_network(exchanged, decision)?;
             Ok(principal)
         }
+        Err(reason) if is_fresh => Err(reason.into()),
+        // The next one would be for the same audience.
+        Err(reason @ Reason::WrongAudience) if is_lent => Err(reason.into()),
         // The owner's rights changed, a key of the issuer was withdrawn, the
         // token has expired: the next one shows it.
-        Err(_) if !is_fresh => {
+        Err(_) => {
             decision.checks.truncate(before);
-            exchanges.forget(&key);
+            if !is_lent {
+                exchanges.forget(&key);
+            }
             Err(Stop::Unexchanged(key))
         }
-        Err(reason) => Err(reason.into()),
     }
 }
 

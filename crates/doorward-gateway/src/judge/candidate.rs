@@ -183,6 +183,7 @@ impl<'b> Beside<'b> {
         let credential = Credential {
             request,
             exchanged: None,
+            is_lent: true,
             audience: route.route().demands().audience.as_deref(),
         };
         match authenticate(self.bench, route, credential, self.now, decision) {

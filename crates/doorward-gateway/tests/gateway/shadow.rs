@@ -22,6 +22,8 @@ use doorward_policy::{
 use doorward_verify::{
     clock::Timestamp,
     credential::{Kind, compose},
+    jose::time::UnixTime,
+    revocation::{Entry, Revocation},
 };
 
 use crate::harness::{
@@ -322,8 +324,9 @@ fn nothing_is_charged_twice_and_what_is_throttled_is_not_judged() {
     assert_eq!(requests(&house).closed, 5);
 }
 
-#[test]
-fn api_keys_are_never_exchanged_for_a_candidate() {
+/// A house in which every API key is the reader's, and how often one was
+/// exchanged. A token is usable for an hour from the exchange.
+fn house_with_keys() -> (House, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&calls);
     let tokens: Arc<std::sync::OnceLock<String>> = Arc::default();
@@ -347,12 +350,22 @@ fn api_keys_are_never_exchanged_for_a_candidate() {
         ..Plan::default()
     });
     tokens.set(house.tokens.reader()).unwrap();
+    (house, calls)
+}
+
+fn api_key() -> String {
+    let key = compose(Kind::UserKey, "4Fq0ZtW8mJrN2bXe", &format!("{:036}", 1));
+    bearer(&key)
+}
+
+#[test]
+fn api_keys_are_never_exchanged_for_a_candidate() {
+    let (house, calls) = house_with_keys();
     try_routes(
         &house,
         usual_but(vec![route("GET /public", allow("orders:read"))]),
     );
-    let key = compose(Kind::UserKey, "4Fq0ZtW8mJrN2bXe", &format!("{:036}", 1));
-    let key = bearer(&key);
+    let key = api_key();
     assert_eq!(house.get("/public", &[&key]).status, 200);
     assert_eq!(
         (requests(&house).unknown, calls.load(Ordering::SeqCst)),
@@ -367,6 +380,33 @@ fn api_keys_are_never_exchanged_for_a_candidate() {
         (1, 1, 1)
     );
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_exchange_that_fails_a_candidate_is_kept() {
+    let (house, calls) = house_with_keys();
+    let mut orders = route("GET /orders", allow("orders:read"));
+    orders.demands.audience = Some("reports".into());
+    let public = route("GET /public", allow("orders:read"));
+    try_routes(&house, usual_but(vec![orders, public]));
+    let key = api_key();
+    for _ in 0..3 {
+        assert_eq!(house.get("/orders", &[&key]).status, 200);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let report = house.gateway.shadow().unwrap();
+    assert_eq!(report.requests.closed, 3, "{report:#?}");
+    assert_eq!(report.flips[0].after, Reason::WrongAudience);
+    // Revoked, it says nothing of the one that an exchange would bring.
+    house.revocations.insert(Entry {
+        revocation: Revocation::User {
+            sub: "ann".to_owned(),
+            issued_before: UnixTime::from_secs(u64::from(u32::MAX)),
+        },
+        expires_at: UnixTime::from_secs(NOW + 1_000),
+    });
+    assert_eq!(house.get("/public", &[&key]).status, 200);
+    assert_eq!(requests(&house).unknown, 1);
 }
 
 #[test]
