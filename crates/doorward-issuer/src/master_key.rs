@@ -4,13 +4,15 @@
 //! database or backup opens nothing. It seals one thing, the database's root
 //! key ([`root`]), on which everything else hangs: so it can be changed while
 //! servers run, by sealing the root key once more under another one. How a
-//! database is opened with it is in `issuer::unlock`, the file in `file`.
+//! database is opened with it is in `issuer::unlock`, the file in `file` and
+//! `change`.
 //!
 //! Nothing starts with a key that is exposed, damaged, missing beside a
 //! database, or not one that the database opens with: a new key in the place of
 //! a lost one would make every session and every signing key unreadable for
 //! good.
 
+mod change;
 mod file;
 pub(crate) mod root;
 pub(crate) mod seal;
@@ -25,7 +27,8 @@ use self::{
     seal::{Place, Sealed, Sealer},
 };
 
-pub use file::{KeyFileChange, MasterKeyError};
+pub use change::KeyFileChange;
+pub use file::MasterKeyError;
 
 /// 32 secret bytes. Cannot be printed; wiped when dropped.
 pub struct MasterKey(Zeroizing<[u8; Self::BYTES]>);

@@ -1,11 +1,6 @@
-//! The file of the master key, and those beside it while it is changed.
+//! The file of the master key: read, or made once, and what is wrong with it.
 //!
-//! `master.key` is the one that this node opens the database with. While it is
-//! changed, the key that follows lies in `master.key.next`; afterwards the one
-//! before lies in `master.key.FINGERPRINT`, for backups of before. Each step is
-//! on the disk before the next begins, and after each of them `master.key` is a
-//! whole key that opens the database: so a rotation that is cut short anywhere
-//! is taken up by the next one ([`KeyFileChange`]).
+//! While the key is changed there are others beside it: `change`.
 
 use std::{
     fs,
@@ -138,105 +133,6 @@ impl MasterKey {
     }
 }
 
-/// A change of the key file: one at a time in a folder, until this is dropped.
-pub struct KeyFileChange {
-    path: PathBuf,
-    /// Locked.
-    folder: fs::File,
-}
-
-impl KeyFileChange {
-    /// Begins to change the key in `path`, or to end a change that was cut
-    /// short.
-    ///
-    /// # Errors
-    ///
-    /// [`MasterKeyError::Busy`], or the folder cannot be opened.
-    pub fn begin(path: &Path) -> Result<Self, MasterKeyError> {
-        let at = folder_of(path);
-        let folder = fs::File::open(at).map_err(|error| failed(at, error))?;
-        match folder.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                folder,
-            }),
-            Err(fs::TryLockError::WouldBlock) => Err(MasterKeyError::Busy {
-                folder: at.to_owned(),
-            }),
-            Err(fs::TryLockError::Error(error)) => Err(failed(at, error)),
-        }
-    }
-
-    /// The key that follows: the one that a change before this one made, or a
-    /// new one, which is on the disk when this returns.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written, or what is there is no key.
-    pub fn next(&self, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
-        let path = MasterKey::next_file(&self.path);
-        // Nobody else writes it now; what is there, a crash left.
-        let fresh = beside(&self.path, "new");
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&fresh, error)),
-            _ => {}
-        }
-        match MasterKey::read(&path) {
-            Ok(Some(key)) if holds(&self.path, key.fingerprint()).is_ok() => {
-                let problem = "it is the present master key";
-                Err(MasterKeyError::NoNext { path, problem })
-            }
-            Ok(Some(key)) => Ok(key),
-            Ok(None) => create(&path, &fresh, entropy),
-            Err(MasterKeyError::Malformed { path, problem }) => {
-                Err(MasterKeyError::NoNext { path, problem })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Has `next`, which opens the database by now, take over from `present`,
-    /// which is kept in the file whose name is returned.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be written, or does not hold what it held.
-    pub fn take_over(
-        self,
-        present: Fingerprint,
-        next: Fingerprint,
-    ) -> Result<PathBuf, MasterKeyError> {
-        let (path, next_file) = (&self.path, MasterKey::next_file(&self.path));
-        holds(path, present)?;
-        holds(&next_file, next)?;
-        let kept = MasterKey::kept_file(path, present);
-        match fs::hard_link(path, &kept) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => holds(&kept, present)?,
-            linked => linked.map_err(|error| failed(&kept, error))?,
-        }
-        self.sync()?;
-        fs::rename(&next_file, path).map_err(|error| failed(path, error))?;
-        self.sync()?;
-        Ok(kept)
-    }
-
-    fn sync(&self) -> Result<(), MasterKeyError> {
-        let synced = self.folder.sync_all();
-        synced.map_err(|error| failed(folder_of(&self.path), error))
-    }
-}
-
-/// Refuses a file with another key than it held.
-fn holds(path: &Path, expected: Fingerprint) -> Result<(), MasterKeyError> {
-    match MasterKey::read(path)? {
-        Some(key) if key.fingerprint() == expected => Ok(()),
-        _ => Err(MasterKeyError::Changed {
-            path: path.to_owned(),
-            expected,
-        }),
-    }
-}
-
 fn read(mut file: fs::File, path: &Path) -> Result<MasterKey, MasterKeyError> {
     let mode = file
         .metadata()
@@ -272,7 +168,11 @@ fn read(mut file: fs::File, path: &Path) -> Result<MasterKey, MasterKeyError> {
 /// key that a power cut takes away would be lost. Written beside, as `fresh`,
 /// and linked into place, so that of two first starts one wins and both use
 /// its key, and a crash leaves no half of one.
-fn create(path: &Path, fresh: &Path, entropy: &dyn Entropy) -> Result<MasterKey, MasterKeyError> {
+pub(super) fn create(
+    path: &Path,
+    fresh: &Path,
+    entropy: &dyn Entropy,
+) -> Result<MasterKey, MasterKeyError> {
     let failed = |error| failed(path, error);
     let folder = folder_of(path);
     fs::DirBuilder::new()
@@ -305,7 +205,7 @@ fn create(path: &Path, fresh: &Path, entropy: &dyn Entropy) -> Result<MasterKey,
     Ok(MasterKey(bytes))
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -313,14 +213,14 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// `master.key` and an end.
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(end);
     name.into()
 }
 
-fn failed(path: &Path, source: io::Error) -> MasterKeyError {
+pub(super) fn failed(path: &Path, source: io::Error) -> MasterKeyError {
     MasterKeyError::File {
         path: path.to_owned(),
         source,
@@ -354,14 +254,14 @@ fn hex_into(text: &str, bytes: &mut [u8]) -> Option<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
     use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
-    use super::{Database, Entropy, KeyFileChange, MasterKey, MasterKeyError};
+    use super::{Database, Entropy, MasterKey, MasterKeyError};
 
-    struct Counting(std::sync::atomic::AtomicU8);
+    pub(crate) struct Counting(pub(crate) std::sync::atomic::AtomicU8);
 
     impl Entropy for Counting {
         fn fill(&self, bytes: &mut [u8]) {
@@ -369,22 +269,22 @@ mod tests {
         }
     }
 
-    fn entropy() -> Counting {
+    pub(crate) fn entropy() -> Counting {
         Counting(1.into())
     }
 
-    struct Folder(tempfile::TempDir);
+    pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 
     impl Folder {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
 
-        fn key(&self) -> PathBuf {
+        pub(crate) fn key(&self) -> PathBuf {
             self.0.path().join("master.key")
         }
 
-        fn open(&self) -> Result<MasterKey, MasterKeyError> {
+        pub(crate) fn open(&self) -> Result<MasterKey, MasterKeyError> {
             MasterKey::open_or_create(&self.key(), None, &entropy())
         }
     }
@@ -446,95 +346,5 @@ mod tests {
         let error = opened.err().unwrap();
         assert!(matches!(error, MasterKeyError::Missing { .. }), "{error}");
         assert!(!folder.key().exists(), "no key was made");
-    }
-
-    fn change(folder: &Folder, at: u8) -> (MasterKey, PathBuf) {
-        let present = folder.open().unwrap();
-        let change = KeyFileChange::begin(&folder.key()).unwrap();
-        let next = change.next(&Counting(at.into())).unwrap();
-        let kept = change
-            .take_over(present.fingerprint(), next.fingerprint())
-            .unwrap();
-        (next, kept)
-    }
-
-    #[test]
-    fn the_next_key_takes_over_and_the_one_before_is_kept() {
-        let folder = Folder::new();
-        let first = folder.open().unwrap();
-        let (second, kept) = change(&folder, 9);
-        assert_eq!(*folder.open().unwrap().0, *second.0);
-        assert_ne!(*first.0, *second.0);
-        assert_eq!(*MasterKey::read(&kept).unwrap().unwrap().0, *first.0);
-        assert_eq!(
-            kept,
-            MasterKey::kept_file(&folder.key(), first.fingerprint())
-        );
-        assert!(!MasterKey::next_file(&folder.key()).exists());
-        for file in fs::read_dir(folder.0.path()).unwrap() {
-            let mode = file.unwrap().metadata().unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
-    }
-
-    #[test]
-    fn a_change_that_was_cut_short_goes_on_with_the_key_that_it_made() {
-        let folder = Folder::new();
-        let first = folder.open().unwrap();
-        let begun = KeyFileChange::begin(&folder.key()).unwrap();
-        let next = begun.next(&Counting(9.into())).unwrap();
-        assert!(matches!(
-            KeyFileChange::begin(&folder.key()),
-            Err(MasterKeyError::Busy { .. })
-        ));
-        drop(begun);
-        // What was written first is still there, and the one before was kept
-        // already when it was cut.
-        fs::write(folder.0.path().join("master.key.new"), "half").unwrap();
-        let kept = MasterKey::kept_file(&folder.key(), first.fingerprint());
-        fs::hard_link(folder.key(), &kept).unwrap();
-        assert_eq!(*folder.open().unwrap().0, *first.0, "nothing took over");
-        let (second, _) = change(&folder, 77);
-        assert_eq!(*second.0, *next.0);
-        assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 2);
-    }
-
-    #[test]
-    fn what_is_no_other_key_does_not_take_over() {
-        let folder = Folder::new();
-        drop(folder.open().unwrap());
-        let next = MasterKey::next_file(&folder.key());
-        fs::copy(folder.key(), &next).unwrap();
-        for content in [fs::read(folder.key()).unwrap(), b"nonsense".to_vec()] {
-            fs::write(&next, content).unwrap();
-            let change = KeyFileChange::begin(&folder.key()).unwrap();
-            let refused = change.next(&entropy()).err().unwrap();
-            assert!(
-                matches!(refused, MasterKeyError::NoNext { .. }),
-                "{refused}"
-            );
-            assert!(refused.to_string().contains("delete it"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn only_the_keys_that_were_meant_change_places() {
-        let folder = Folder::new();
-        let first = folder.open().unwrap().fingerprint();
-        let other = MasterKey::from_bytes([3; 32]).fingerprint();
-        let change = || KeyFileChange::begin(&folder.key()).unwrap();
-        let next = change().next(&Counting(9.into())).unwrap().fingerprint();
-        for (present, next) in [(other, next), (first, other)] {
-            let refused = change().take_over(present, next).unwrap_err();
-            assert!(
-                matches!(refused, MasterKeyError::Changed { .. }),
-                "{refused}"
-            );
-        }
-        // What is kept is never written over.
-        let kept = MasterKey::kept_file(&folder.key(), first);
-        fs::copy(MasterKey::next_file(&folder.key()), &kept).unwrap();
-        assert!(change().take_over(first, next).is_err());
-        assert_eq!(folder.open().unwrap().fingerprint(), first);
     }
 }
