@@ -22,8 +22,8 @@ pub use attributes::UserAttributes;
 pub use clients::{NewClient, NewSecret};
 pub use export::{EXPORT_PAGE, ExportPage};
 pub use import::{
-    Difference, IMPORT_BATCH, IMPORT_ROLES, Import, ImportBatch, ImportCounts, ImportEnd, Imported,
-    Standing,
+    Difference, IMPORT_BATCH, IMPORT_ROLES, Import, ImportBatch, ImportCounts, Imported, Standing,
+    TwiceInBatch,
 };
 pub use master_keys::MasterKeyInfo;
 

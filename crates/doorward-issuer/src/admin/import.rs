@@ -10,11 +10,15 @@
 //! was, by its SHA-256, so that file and log prove each other). What changes a
 //! user who is there has entries of its own, like every such change.
 
+mod batch;
+
 use std::collections::BTreeSet;
 
 use doorward_verify::clock::Timestamp;
 use serde_json::json;
 use uuid::Builder;
+
+pub use batch::{IMPORT_BATCH, IMPORT_ROLES, ImportBatch, TwiceInBatch};
 
 use super::{Admin, UserChange};
 use crate::{
@@ -31,12 +35,6 @@ use crate::{
     user_record::ImportedUser,
 };
 
-/// Users of one transaction: bounds for how long others wait to write.
-pub const IMPORT_BATCH: usize = 1000;
-
-/// Roles after which a batch ends, for the same reason.
-pub const IMPORT_ROLES: usize = 5000;
-
 /// An import, from its first batch to its last.
 #[derive(Clone, Debug)]
 pub struct Import {
@@ -44,14 +42,14 @@ pub struct Import {
     id: String,
     /// Whether users who are there already are changed.
     update: bool,
+    counts: ImportCounts,
 }
 
-/// Users to be imported together, at most [`IMPORT_BATCH`].
-#[derive(Clone, Copy, Debug)]
-pub struct ImportBatch<'a> {
-    /// With the number of the line of each, in the order of the lines. No name
-    /// and no id is in it twice.
-    pub users: &'a [(u64, ImportedUser)],
+impl Import {
+    /// What became of its users until now.
+    pub fn counts(&self) -> ImportCounts {
+        self.counts
+    }
 }
 
 /// How a user of an import stands with what is there.
@@ -61,6 +59,9 @@ pub enum Standing {
     New,
     /// The name is there.
     There,
+    /// The name is there, in a row that Doorward did not write: left alone, and
+    /// never changed.
+    NotOurs,
     /// The name is there, and is not who the line means: left alone like any
     /// other who is there, and never changed.
     Differs(Difference),
@@ -88,15 +89,9 @@ pub enum Imported {
     Existing,
     /// Was there, and is now as the line says.
     Updated,
-}
-
-/// An import that came to its end.
-#[derive(Clone, Debug)]
-pub struct ImportEnd {
-    /// SHA-256 of the file, in hexadecimal.
-    pub file_sha256: String,
-    /// Users that were made, were left alone and were changed.
-    pub counts: ImportCounts,
+    /// Should have been changed, and is there in a row that Doorward did not
+    /// write: left as it was.
+    NotOurs,
 }
 
 /// How many users.
@@ -108,15 +103,17 @@ pub struct ImportCounts {
     pub existing: u64,
     /// Were there, and were changed.
     pub updated: u64,
+    /// Should have been changed, and are in rows that Doorward did not write.
+    pub not_ours: u64,
 }
 
 impl ImportCounts {
-    /// Counts one more.
-    pub fn add(&mut self, imported: Imported) {
+    fn add(&mut self, imported: Imported) {
         let count = match imported {
             Imported::Added => &mut self.added,
             Imported::Existing => &mut self.existing,
             Imported::Updated => &mut self.updated,
+            Imported::NotOurs => &mut self.not_ours,
         };
         *count += 1;
     }
@@ -130,14 +127,22 @@ impl Admin {
             &random(self.issuer.entropy()),
         );
         let id = id.into_uuid().to_string();
-        Import { id, update }
+        Import {
+            id,
+            update,
+            counts: ImportCounts::default(),
+        }
     }
 
-    /// How each of these users stands with what is there.
-    pub async fn standings(&self, batch: ImportBatch<'_>) -> Result<Vec<Standing>, AdminError> {
-        let (names, ids) = batch.names_and_ids();
+    /// How each of these users, with the number of their line, stands with what
+    /// is there.
+    pub async fn standings(
+        &self,
+        users: &[(u64, ImportedUser)],
+    ) -> Result<Vec<Standing>, AdminError> {
+        let (names, ids) = names_and_ids(users);
         let taken = self.issuer.store().taken(&names, &ids).await?;
-        let users = batch.users.iter();
+        let users = users.iter();
         Ok(users.map(|(_, user)| Standing::of(user, &taken)).collect())
     }
 
@@ -150,30 +155,35 @@ impl Admin {
     /// changed, and the store.
     pub async fn import_batch(
         &self,
-        import: &Import,
-        batch: ImportBatch<'_>,
+        import: &mut Import,
+        batch: &ImportBatch,
     ) -> Result<Vec<Imported>, AdminError> {
         let mut outcomes = again(|| self.try_import_batch(import, batch)).await?;
         if import.update {
-            for ((line, user), outcome) in batch.users.iter().zip(&mut outcomes) {
-                if *outcome == Imported::Existing && again(|| self.update(user, *line)).await? {
-                    *outcome = Imported::Updated;
+            for ((line, user), outcome) in batch.users().iter().zip(&mut outcomes) {
+                if *outcome == Imported::Existing {
+                    *outcome = again(|| self.update(user, *line)).await?;
                 }
             }
+        }
+        for outcome in &outcomes {
+            import.counts.add(*outcome);
         }
         Ok(outcomes)
     }
 
-    /// Records the end of an import.
-    pub async fn end_import(&self, import: &Import, end: &ImportEnd) -> Result<(), AdminError> {
+    /// Records the end of an import of the file with this SHA-256, in
+    /// hexadecimal.
+    pub async fn end_import(&self, import: &Import, file_sha256: &str) -> Result<(), AdminError> {
         let ImportCounts {
             added,
             existing,
             updated,
-        } = end.counts;
+            not_ours,
+        } = import.counts;
         let detail = json!({
-            "import": import.id, "file_sha256": end.file_sha256,
-            "added": added, "existing": existing, "updated": updated,
+            "import": import.id, "file_sha256": file_sha256,
+            "added": added, "existing": existing, "updated": updated, "not_ours": not_ours,
         });
         let record = async || {
             let mut tx = self.issuer.store().begin().await?;
@@ -187,21 +197,21 @@ impl Admin {
     async fn try_import_batch(
         &self,
         import: &Import,
-        batch: ImportBatch<'_>,
+        batch: &ImportBatch,
     ) -> Result<Vec<Imported>, AdminError> {
         let mut tx = self.issuer.store().begin().await?;
         let now = self.now();
-        let (names, ids) = batch.names_and_ids();
+        let (names, ids) = names_and_ids(batch.users());
         let taken = tx.taken(&names, &ids).await?;
         let mut new = Vec::new();
-        for (line, user) in batch.users {
+        for (line, user) in batch.users() {
             match Standing::of(user, &taken) {
                 Standing::New => new.push(user),
                 Standing::IdTaken => return Err(id_taken(user, *line)),
                 Standing::Differs(difference) if import.update => {
                     return Err(differs(user, *line, difference));
                 }
-                Standing::There | Standing::Differs(_) => {}
+                Standing::There | Standing::NotOurs | Standing::Differs(_) => {}
             }
         }
         self.make_tenants(&mut tx, &new, now).await?;
@@ -219,8 +229,8 @@ impl Admin {
             true => taken,
             false => tx.taken(&names, &ids).await?,
         };
-        let mut outcomes = Vec::with_capacity(batch.users.len());
-        for (line, user) in batch.users {
+        let mut outcomes = Vec::with_capacity(batch.users().len());
+        for (line, user) in batch.users() {
             outcomes.push(match added.contains(user.username.as_str()) {
                 true => Imported::Added,
                 false if now_taken.by_name.contains_key(user.username.as_str()) => {
@@ -233,9 +243,11 @@ impl Admin {
         let attributes = attributes_of(&new, &accounts, &added);
         let attributes: Vec<_> = attributes.iter().map(|(id, it)| (*id, it)).collect();
         tx.insert_attributes(&attributes).await?;
-        if let (Some((first, _)), Some((last, _)), false) =
-            (batch.users.first(), batch.users.last(), added.is_empty())
-        {
+        if let (Some((first, _)), Some((last, _)), false) = (
+            batch.users().first(),
+            batch.users().last(),
+            added.is_empty(),
+        ) {
             let detail = json!({
                 "import": import.id, "first_line": first, "last_line": last,
                 "users": added.len(), "roles": grants.len(),
@@ -288,12 +300,13 @@ impl Admin {
         }
     }
 
-    /// Makes a user who is there what the line says; `false` if it is so. Roles
-    /// are added, none is taken away; home tenant, id and age stay.
-    async fn update(&self, imported: &ImportedUser, line: u64) -> Result<bool, AdminError> {
+    /// Makes a user who is there what the line says. Roles are added, none is
+    /// taken away; home tenant, id and age stay.
+    async fn update(&self, imported: &ImportedUser, line: u64) -> Result<Imported, AdminError> {
         let mut tx = self.issuer.store().begin().await?;
+        // The name is there, and accounts are not removed.
         let Some(account) = tx.account(&imported.username).await? else {
-            return Err(AdminError::NoSuchUser(imported.username.clone()));
+            return Ok(Imported::NotOurs);
         };
         let (id, home) = (account.id.as_str(), account.home_tenant.as_str());
         if let Some(difference) = Difference::between(imported, id, home) {
@@ -309,9 +322,9 @@ impl Admin {
         let before = change.tx.attributes(&change.user).await?;
         let changes = &imported.attributes;
         let told = self.set_attributes(&mut change, &before, changes).await?;
-        let stored = account.password_hash.as_ref().map(PasswordHash::to_phc);
+        let stored = account.password_hash.as_ref().map(PasswordHash::to_text);
         let hash = imported.password_hash.as_ref();
-        let hash = hash.filter(|hash| stored != Some(hash.to_phc()));
+        let hash = hash.filter(|hash| stored != Some(hash.to_text()));
         if let Some(hash) = hash {
             change.tx.set_password_hash(&change.user, hash).await?;
             let cause = EndCause::PasswordChanged;
@@ -323,10 +336,10 @@ impl Admin {
             self.switch(&mut change, disabled).await?;
         }
         if !granted && told.is_none() && hash.is_none() && disabled.is_none() {
-            return Ok(false);
+            return Ok(Imported::Existing);
         }
         change.tx.commit().await?;
-        Ok(true)
+        Ok(Imported::Updated)
     }
 
     /// Whether there was one to add.
@@ -359,8 +372,12 @@ impl Admin {
 
 impl Standing {
     fn of(user: &ImportedUser, taken: &Taken) -> Self {
-        if let Some((id, home)) = taken.by_name.get(user.username.as_str()) {
-            return Difference::between(user, id, home).map_or(Self::There, Self::Differs);
+        if let Some(holder) = taken.by_name.get(user.username.as_str()) {
+            if !holder.is_genuine {
+                return Self::NotOurs;
+            }
+            let difference = Difference::between(user, &holder.id, &holder.home_tenant);
+            return difference.map_or(Self::There, Self::Differs);
         }
         match user.id().is_some_and(|id| taken.ids.contains(id.as_str())) {
             true => Self::IdTaken,
@@ -381,13 +398,11 @@ impl Difference {
     }
 }
 
-impl<'a> ImportBatch<'a> {
-    fn names_and_ids(self) -> (Vec<&'a str>, Vec<&'a str>) {
-        let users = || self.users.iter().map(|(_, user)| user);
-        let names = users().map(|user| user.username.as_str()).collect();
-        let ids = users().filter_map(|user| Some(user.id()?.as_str()));
-        (names, ids.collect())
-    }
+fn names_and_ids(users: &[(u64, ImportedUser)]) -> (Vec<&str>, Vec<&str>) {
+    let users = || users.iter().map(|(_, user)| user);
+    let names = users().map(|user| user.username.as_str()).collect();
+    let ids = users().filter_map(|user| Some(user.id()?.as_str()));
+    (names, ids.collect())
 }
 
 /// The attributes of those that were made.

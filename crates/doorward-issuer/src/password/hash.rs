@@ -57,7 +57,7 @@ pub(super) enum Workspace {
 }
 
 impl PasswordHash {
-    /// From the text that [`to_phc`](Self::to_phc) gives.
+    /// From the text that [`to_text`](Self::to_text) gives.
     ///
     /// ```
     /// use doorward_issuer::password::PasswordHash;
@@ -112,7 +112,7 @@ impl PasswordHash {
 
     /// The text for the store: the PHC string, or the form in which a foreign
     /// hash came.
-    pub fn to_phc(&self) -> String {
+    pub fn to_text(&self) -> String {
         match &self.0 {
             Kind::Argon(hash) => hash.to_phc(),
             Kind::Foreign(hash) => hash.text().to_owned(),
@@ -232,7 +232,7 @@ mod tests {
     fn what_django_puts_before_a_hash_is_left_out() {
         let bcrypt = "$2b$08$XQzaJdbqv1RsoFplE5DwVuu16olnF6huqpHzplW1NSgUxVlT3ub62";
         let imported = PasswordHash::import(&format!("bcrypt${bcrypt}")).unwrap();
-        assert_eq!(imported.to_phc(), bcrypt);
+        assert_eq!(imported.to_text(), bcrypt);
         assert!(PasswordHash::import(&format!("bcrypt{bcrypt}")).is_ok());
         assert!(PasswordHash::import(&format!("bcrypt_sha256${bcrypt}")).is_err());
         assert!(PasswordHash::parse(&format!("bcrypt${bcrypt}")).is_err());

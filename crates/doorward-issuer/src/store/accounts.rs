@@ -175,7 +175,7 @@ impl Tx {
         user: &User,
         hash: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let phc = hash.to_phc();
+        let phc = hash.to_text();
         let bound = Bound {
             id: user.id.as_str(),
             username: user.username.as_str(),
@@ -298,7 +298,7 @@ impl Tx {
         id: &UserId,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
-        let phc = hash.to_phc();
+        let phc = hash.to_text();
         let mac = self.mac_with_hash(id, &phc).await?;
         let changed = sql(
             "UPDATE account SET password_hash = $2, version = version + 1, row_mac = $3
@@ -366,12 +366,12 @@ impl Tx {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let phc = new.to_phc();
+        let phc = new.to_text();
         let mac = self.mac_with_hash(id, &phc).await?;
         let changed = sql("UPDATE account SET password_hash = $3, row_mac = $4
              WHERE id = $1 AND password_hash = $2")
         .bind(id.as_str())
-        .bind(old.to_phc())
+        .bind(old.to_text())
         .bind(phc.as_str())
         .bind(&mac)
         .execute(self.connection())

@@ -10,7 +10,7 @@ use doorward_verify::clock::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Store, Tx,
+    RowMacs, Store, Tx,
     accounts::{self, Bound, genuine},
     grants::{self, columns, holds},
     millis, parsed,
@@ -46,9 +46,16 @@ pub(crate) struct ExportedRow {
 /// What there is of names and ids.
 #[derive(Default)]
 pub(crate) struct Taken {
-    /// By name: id and home tenant.
-    pub(crate) by_name: BTreeMap<String, (String, String)>,
+    pub(crate) by_name: BTreeMap<String, Holder>,
     pub(crate) ids: BTreeSet<String>,
+}
+
+/// Who has a name.
+pub(crate) struct Holder {
+    pub(crate) id: String,
+    pub(crate) home_tenant: String,
+    /// Whether Doorward wrote the row; else nothing in it is believed.
+    pub(crate) is_genuine: bool,
 }
 
 /// When an account was made stands in no MAC, so it is read beside the row.
@@ -67,7 +74,7 @@ impl Store {
     /// Which of these names and ids there are.
     pub(crate) async fn taken(&self, names: &[&str], ids: &[&str]) -> Result<Taken, StoreError> {
         let rows = taken(names, ids).fetch_all(self.readers()).await?;
-        Ok(Taken::of(rows))
+        Ok(Taken::of(rows, self.row_macs()))
     }
 
     /// Accounts by name with their roles, and the last name that was looked at:
@@ -150,11 +157,17 @@ impl Store {
 }
 
 impl Taken {
-    fn of(rows: Vec<(String, String, String)>) -> Self {
+    fn of(rows: Vec<accounts::Row>, macs: &RowMacs) -> Self {
         let mut taken = Self::default();
-        for (name, id, home) in rows {
+        for row in rows {
+            let (id, name, home_tenant) = (row.0.clone(), row.1.clone(), row.2.clone());
             taken.ids.insert(id.clone());
-            taken.by_name.insert(name, (id, home));
+            let holder = Holder {
+                id,
+                home_tenant,
+                is_genuine: genuine(macs, Some(row)).is_some(),
+            };
+            taken.by_name.insert(name, holder);
         }
         taken
     }
@@ -162,13 +175,15 @@ impl Taken {
 
 fn taken(names: &[&str], ids: &[&str]) -> Statement<'static> {
     Statement::differing(
-        "SELECT username, id, home_tenant FROM account
-             WHERE username IN (SELECT value FROM json_each($1))
-         UNION SELECT username, id, home_tenant FROM account
-             WHERE id IN (SELECT value FROM json_each($2))",
-        "SELECT username, id, home_tenant FROM account
+        "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account WHERE username IN (SELECT value FROM json_each($1))
+         UNION SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account WHERE id IN (SELECT value FROM json_each($2))",
+        "SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account
              WHERE username IN (SELECT json_array_elements_text(CAST($1 AS json)))
-         UNION SELECT username, id, home_tenant FROM account
+         UNION SELECT id, username, home_tenant, password_hash, disabled_at, version, row_mac
+             FROM account
              WHERE id IN (SELECT json_array_elements_text(CAST($2 AS json)))",
     )
     .bind(json!(names).to_string())
@@ -183,7 +198,7 @@ impl Tx {
         ids: &[&str],
     ) -> Result<Taken, StoreError> {
         let rows = taken(names, ids).fetch_all(self.connection()).await?;
-        Ok(Taken::of(rows))
+        Ok(Taken::of(rows, self.row_macs()))
     }
 
     /// Makes those whose name, and id, is free; the names of these.
@@ -220,7 +235,7 @@ impl Tx {
             password_hash,
         }: &NewAccount<'_>,
     ) -> Value {
-        let phc = password_hash.map(PasswordHash::to_phc);
+        let phc = password_hash.map(PasswordHash::to_text);
         let stored = |millis| i64::try_from(millis).unwrap_or(i64::MAX);
         let bound = Bound {
             id: user.id.as_str(),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use axum::body::Body;
 use doorward_issuer::{
     AdminError, Issuer,
-    admin::{Difference, ImportBatch, ImportCounts, ImportEnd, Imported, Standing},
+    admin::{Difference, ImportBatch, Imported, Standing},
     http::Peer,
     user_record::ImportedUser,
 };
@@ -27,12 +27,17 @@ fn users(world: &World, lines: &str) -> Vec<(u64, ImportedUser)> {
 
 async fn import(world: &World, issuer: &Issuer, lines: &str, update: bool) -> Vec<Imported> {
     let admin = issuer.admin();
-    let users = users(world, lines);
-    let import = admin.begin_import(update);
-    let outcomes = admin
-        .import_batch(&import, ImportBatch { users: &users })
-        .await;
+    let mut import = admin.begin_import(update);
+    let outcomes = admin.import_batch(&mut import, &batch(world, lines)).await;
     outcomes.unwrap()
+}
+
+fn batch(world: &World, lines: &str) -> ImportBatch {
+    let mut batch = ImportBatch::default();
+    for (line, user) in users(world, lines) {
+        batch.push(line, user).unwrap();
+    }
+    batch
 }
 
 async fn signs_in(issuer: &Issuer, username: &str, password: &str) -> bool {
@@ -46,7 +51,7 @@ async fn signs_in(issuer: &Issuer, username: &str, password: &str) -> bool {
 
 async fn hash_of(issuer: &Issuer, username: &str) -> String {
     let account = issuer.account(username).await.unwrap().unwrap();
-    account.password_hash.unwrap().to_phc()
+    account.password_hash.unwrap().to_text()
 }
 
 async fn exported(issuer: &Issuer, with_hashes: bool) -> String {
@@ -105,23 +110,12 @@ async fn an_import_is_audited_by_batch_and_as_a_whole() {
 {"username":"carol","tenant":"initech","roles_elsewhere":[{"tenant":"acme","roles":["editor"]}]}
 {"username":"dora","disabled":true,"created_at_ms":1500000000000}"#;
     let admin = issuer.admin();
-    let users = users(&world, lines);
-    let running = admin.begin_import(false);
-    let batch = ImportBatch { users: &users };
-    admin.import_batch(&running, batch).await.unwrap();
-    let mut counts = ImportCounts::default();
-    counts.add(Imported::Added);
-    let file_sha256 = "0".repeat(64);
-    admin
-        .end_import(
-            &running,
-            &ImportEnd {
-                file_sha256,
-                counts,
-            },
-        )
-        .await
-        .unwrap();
+    let mut running = admin.begin_import(false);
+    let first = batch(&world, lines);
+    admin.import_batch(&mut running, &first).await.unwrap();
+    let again = batch(&world, r#"{"username":"dora"}"#);
+    admin.import_batch(&mut running, &again).await.unwrap();
+    admin.end_import(&running, &"0".repeat(64)).await.unwrap();
     let log = audit(&issuer).await;
     let of = |action: &str| {
         let entries: Vec<_> = log.iter().filter(|entry| entry.action == action).collect();
@@ -135,7 +129,11 @@ async fn an_import_is_audited_by_batch_and_as_a_whole() {
         (&json!(1), &json!(3))
     );
     assert_eq!((&batch["users"], &batch["roles"]), (&json!(3), &json!(2)));
-    assert_eq!(whole["added"], 1);
+    // Counted by the import itself, over both batches.
+    assert_eq!(
+        (&whole["added"], &whole["existing"]),
+        (&json!(3), &json!(1))
+    );
     // acme and globex were there.
     assert_eq!(audited(&issuer, "tenant.add").await, 4);
 
@@ -219,17 +217,18 @@ async fn an_id_that_is_taken_refuses_the_batch() {
     let alice = issuer.admin().user("alice").await.unwrap().id;
     let lines = format!(
         "{{\"username\":\"bob\"}}\n{{\"username\":\"mallory\",\"id\":\"{alice}\"}}\n\
-         {{\"username\":\"alice\",\"id\":\"{alice}\"}}"
+         {{\"username\":\"alice\"}}"
     );
     let admin = issuer.admin();
-    let users = users(&world, &lines);
-    let batch = ImportBatch { users: &users };
-    let standings = admin.standings(batch).await.unwrap();
+    let batch = batch(&world, &lines);
+    let standings = admin.standings(batch.users()).await.unwrap();
     assert_eq!(
         standings,
         [Standing::New, Standing::IdTaken, Standing::There]
     );
-    let refused = admin.import_batch(&admin.begin_import(false), batch).await;
+    let refused = admin
+        .import_batch(&mut admin.begin_import(false), &batch)
+        .await;
     assert!(matches!(
         refused,
         Err(AdminError::UserIdTaken { line: 2, .. })
@@ -323,11 +322,12 @@ async fn an_update_does_not_cross_tenants() {
         let line =
             format!(r#"{{"username":"alice",{said},"roles":["editor"],"password_hash":{hash}}}"#);
         let lines = format!("{{\"username\":\"bob\",\"tenant\":\"new\"}}\n{line}");
-        let users = users(&world, &lines);
-        let batch = ImportBatch { users: &users };
-        let standings = admin.standings(batch).await.unwrap();
+        let batch = batch(&world, &lines);
+        let standings = admin.standings(batch.users()).await.unwrap();
         assert_eq!(standings, [Standing::New, Standing::Differs(difference)]);
-        let refused = admin.import_batch(&admin.begin_import(true), batch).await;
+        let refused = admin
+            .import_batch(&mut admin.begin_import(true), &batch)
+            .await;
         assert!(
             matches!(&refused, Err(AdminError::UserDiffers { line: 2, difference: it, .. }) if *it == difference),
             "{refused:?}"
@@ -411,4 +411,35 @@ async fn attributes_are_imported_exported_and_updated() {
     let problems: Vec<_> = read.unwrap_err().into_iter().map(|it| it.message).collect();
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+}
+
+/// One row that somebody changed does not keep the others from being imported.
+#[tokio::test]
+async fn a_row_that_doorward_did_not_write_is_left_out_and_the_rest_goes_on() {
+    let (world, issuer) = World::with_alice().await;
+    import(&world, &issuer, r#"{"username":"bob"}"#, false).await;
+    let lines = r#"{"username":"alice","tenant":"acme","roles":["editor"],"disabled":true}
+{"username":"bob","roles":["editor"]}
+{"username":"carol"}"#;
+    for forgery in [
+        "UPDATE account SET password_hash = 'x' WHERE username = 'alice'",
+        "UPDATE account SET home_tenant = 'globex' WHERE username = 'alice'",
+    ] {
+        world.tamper(forgery).await;
+        let batch = batch(&world, lines);
+        let standings = issuer.admin().standings(batch.users()).await.unwrap();
+        assert_eq!(standings[0], Standing::NotOurs, "{forgery}");
+        let mut running = issuer.admin().begin_import(true);
+        let done = issuer.admin().import_batch(&mut running, &batch).await;
+        assert_eq!(done.unwrap()[0], Imported::NotOurs, "{forgery}");
+        assert_eq!(running.counts().not_ours, 1);
+    }
+    let admin = issuer.admin();
+    assert_eq!(admin.role_grants("bob").await.unwrap().len(), 1);
+    assert!(admin.user("carol").await.is_ok());
+    assert_eq!(
+        admin.role_grants("alice").await.unwrap().len(),
+        1,
+        "as it was"
+    );
 }

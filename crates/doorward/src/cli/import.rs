@@ -6,12 +6,12 @@
 //! An import that was interrupted is run again: who is there already is left
 //! alone.
 
-mod batch;
 mod check;
 mod lines;
 
 use std::{
     fs::File,
+    io::Seek as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use std::{
 use clap::Args;
 use doorward_issuer::{
     Admin, Issuer,
-    admin::{ImportBatch, ImportCounts, ImportEnd, Imported},
+    admin::{ImportBatch, ImportCounts, Imported},
     user::Username,
     user_record::ImportedUser,
 };
@@ -28,7 +28,6 @@ use doorward_verify::clock::Clock as _;
 use serde_json::{Value, json};
 
 use self::{
-    batch::Batch,
     check::{Checked, NO_PASSWORD, check},
     lines::Lines,
 };
@@ -69,6 +68,8 @@ struct Named {
 struct Outcome {
     existing: Named,
     updated: Named,
+    /// Should have been changed, and are in rows that Doorward did not write.
+    not_ours: Named,
     counts: ImportCounts,
 }
 
@@ -92,31 +93,35 @@ impl Import {
         place: &Place,
         issuer: &Issuer,
         roles: &Roles,
-        file: File,
+        mut file: File,
     ) -> Result<Answer, CommandError> {
         let admin = issuer.admin();
-        let checked = check(&self.file, file, roles, &admin, self.update).await;
+        let unreadable = |error| cannot("read", &self.file, &error);
+        let first = file.try_clone().map_err(unreadable)?;
+        let checked = check(&self.file, first, roles, &admin, self.update).await;
         end_progress();
         let mut checked = checked?;
         refuse(&self.file, &checked)?;
         if self.dry_run {
             let counts = ImportCounts {
-                added: checked.users - checked.existing.count,
+                added: checked.users - checked.existing.count - checked.not_ours.count,
                 existing: checked.existing.count,
-                updated: 0,
+                not_ours: checked.not_ours.count,
+                ..ImportCounts::default()
             };
             let outcome = Outcome {
                 existing: std::mem::take(&mut checked.existing),
+                not_ours: std::mem::take(&mut checked.not_ours),
                 counts,
                 ..Outcome::default()
             };
-            self.tell(place, &checked, &outcome);
-            return Ok(Answer::Yes);
+            return Ok(self.tell(place, &checked, &outcome));
         }
-        let imported = self.import(&admin, roles, &checked).await;
+        // The same file once more, whatever has its name by now.
+        file.rewind().map_err(unreadable)?;
+        let imported = self.import(&admin, roles, (&checked, file)).await;
         end_progress();
-        self.tell(place, &checked, &imported?);
-        Ok(Answer::Yes)
+        Ok(self.tell(place, &checked, &imported?))
     }
 
     /// The second time through the file.
@@ -124,13 +129,13 @@ impl Import {
         &self,
         admin: &Admin,
         roles: &Roles,
-        checked: &Checked,
+        (checked, file): (&Checked, File),
     ) -> Result<Outcome, CommandError> {
-        let import = admin.begin_import(self.update);
+        let mut import = admin.begin_import(self.update);
         let now = SystemClock.now();
-        let mut lines = Lines::of(open(&self.file)?);
+        let mut lines = Lines::of(file);
         let mut done = Outcome::default();
-        let mut batch = Batch::default();
+        let mut batch = ImportBatch::default();
         loop {
             let line = lines
                 .next()
@@ -138,22 +143,19 @@ impl Import {
             let is_last = line.is_none();
             if let Some((number, line)) = line {
                 let user = ImportedUser::read(line, roles, now).map_err(|_| self.changed())?;
-                batch.push(number, user);
+                batch.push(number, user).map_err(|_| self.changed())?;
             }
             if (is_last && !batch.users().is_empty()) || batch.is_full() {
-                let users = ImportBatch {
-                    users: batch.users(),
-                };
-                let outcomes = admin.import_batch(&import, users).await?;
+                let outcomes = admin.import_batch(&mut import, &batch).await?;
                 for ((line, user), outcome) in batch.users().iter().zip(outcomes) {
-                    done.counts.add(outcome);
                     match outcome {
                         Imported::Existing => done.existing.add(*line, user.username()),
                         Imported::Updated => done.updated.add(*line, user.username()),
+                        Imported::NotOurs => done.not_ours.add(*line, user.username()),
                         Imported::Added => {}
                     }
                 }
-                progress("imported", done.counts.added);
+                progress("imported", import.counts().added);
                 batch.clear();
             }
             if is_last {
@@ -164,11 +166,8 @@ impl Import {
         if file_sha256 != checked.sha256 {
             return Err(self.changed().into());
         }
-        let end = ImportEnd {
-            file_sha256,
-            counts: done.counts,
-        };
-        admin.end_import(&import, &end).await?;
+        admin.end_import(&import, &file_sha256).await?;
+        done.counts = import.counts();
         Ok(done)
     }
 
@@ -180,12 +179,19 @@ impl Import {
         )
     }
 
-    fn tell(&self, place: &Place, checked: &Checked, outcome: &Outcome) {
+    /// Says what became of it; the answer is no if somebody was left out who
+    /// should have been changed.
+    fn tell(&self, place: &Place, checked: &Checked, outcome: &Outcome) -> Answer {
         let Outcome {
             existing,
             updated: changed,
+            not_ours,
             counts,
         } = outcome;
+        let answer = match not_ours.count {
+            0 => Answer::Yes,
+            _ => Answer::No,
+        };
         if place.json {
             output::json(&json!({
                 "file": self.file.display().to_string(),
@@ -195,12 +201,18 @@ impl Import {
                 "added": counts.added,
                 "existing": counts.existing,
                 "updated": counts.updated,
+                "not_ours": counts.not_ours,
                 "password_hashes": checked.kinds,
                 "existing_users": existing.as_json(),
                 "updated_users": changed.as_json(),
+                "not_ours_users": not_ours.as_json(),
             }));
-            return;
+            return answer;
         }
+        not_ours.tell(
+            "is in a row that Doorward did not write, and is left as it is (`row.refused` in the \
+             audit log)",
+        );
         changed.tell("was changed");
         existing.tell("is there already");
         let file = self.file.display();
@@ -215,12 +227,17 @@ impl Import {
             0 => String::new(),
             n => format!("; {n} changed"),
         };
+        let left = match counts.not_ours {
+            0 => String::new(),
+            n => format!("; {n} in rows of somebody else's"),
+        };
         let words = match self.dry_run {
-            true => format!("{file} can be imported: {added}{there}; nothing was changed"),
-            false => format!("imported {file}: {added}{updated}{there}"),
+            true => format!("{file} can be imported: {added}{there}{left}; nothing was changed"),
+            false => format!("imported {file}: {added}{updated}{there}{left}"),
         };
         output::note(shown(words));
         output::note(shown(format!("password hashes in it: {}", kinds(checked))));
+        answer
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use doorward_issuer::{
     Admin,
-    admin::{Difference, IMPORT_BATCH, ImportBatch, Standing},
+    admin::{Difference, IMPORT_BATCH, Standing},
     user_record::{About, ImportedUser, RecordProblem},
 };
 use doorward_policy::role::Roles;
@@ -42,6 +42,8 @@ pub(super) struct Checked {
     pub(super) kinds: BTreeMap<&'static str, u64>,
     /// Those who are there already.
     pub(super) existing: Named,
+    /// Those who are to be changed, in rows that Doorward did not write.
+    pub(super) not_ours: Named,
     /// SHA-256 of the file, in hexadecimal.
     pub(super) sha256: String,
     /// What is wrong, by line: the first of them.
@@ -111,7 +113,7 @@ impl Check<'_> {
         admin: &Admin,
         batch: &[(u64, ImportedUser)],
     ) -> Result<(), CommandError> {
-        let standings = admin.standings(ImportBatch { users: batch }).await?;
+        let standings = admin.standings(batch).await?;
         for ((line, user), standing) in batch.iter().zip(standings) {
             self.checked.users += 1;
             let kind = user.hash_kind().unwrap_or(NO_PASSWORD);
@@ -120,7 +122,10 @@ impl Check<'_> {
             match standing {
                 Standing::New => {}
                 Standing::Differs(difference) if self.update => self.differs(*line, difference),
-                Standing::There | Standing::Differs(_) => {
+                Standing::NotOurs if self.update => {
+                    self.checked.not_ours.add(*line, user.username());
+                }
+                Standing::There | Standing::NotOurs | Standing::Differs(_) => {
                     self.checked.existing.add(*line, user.username());
                 }
                 Standing::IdTaken => {

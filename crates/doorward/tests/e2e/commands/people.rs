@@ -14,6 +14,57 @@ fn add<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn attributes_of_a_user_are_set_shown_and_taken_away() {
+    let place = place();
+    place
+        .run(&add(
+            "bob",
+            &["--attribute", "department=sales", "--attribute", "level=3"],
+        ))
+        .shows(
+            "
+            added bob in new tenant default; `doorward role grant bob ROLE` gives a role
+            => 0
+            ",
+        );
+    place
+        .run(&["user", "set", "bob", "--remove-attribute", "level"])
+        .shows(
+            "
+            ATTRIBUTE   VALUE  CLAIM
+            department  sales
+            changed the attributes of bob; tokens from before are refused, a refresh gives new ones
+            => 0
+            ",
+        );
+    place
+        .run(&["user", "set", "bob", "--attribute", "department=sales"])
+        .shows(
+            "
+            ATTRIBUTE   VALUE  CLAIM
+            department  sales
+            nothing changed: bob has these attributes
+            => 0
+            ",
+        );
+    place
+        .run(&[
+            "user",
+            "set",
+            "bob",
+            "--attribute",
+            "office=bob@example.org",
+        ])
+        .shows(
+            "
+            error: attribute office: the value looks like an e-mail address, which no token may hold
+            help:  nothing was changed; an API that needs more of a user asks for it by `sub`
+            => 2
+            ",
+        );
+}
+
+#[test]
 fn the_life_of_a_user() {
     let place = place();
     place.run(&add("Bob", &[])).shows(
