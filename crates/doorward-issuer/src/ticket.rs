@@ -7,8 +7,10 @@
 //!
 //! No row stands for a ticket. It names the version of its account, which rises
 //! with every new password and when the account is disabled, so a reset token
-//! works once and an older one not at all (ISS-022); and the epoch of the store,
-//! so a backup that is put back revives none.
+//! works once and an older one not at all (ISS-022); and a mark of the store's
+//! epoch and of a salt that is drawn anew with it and when a master key is retired,
+//! so a backup that is put back revives none, and whoever had the key and a copy of
+//! the database makes none that is good now.
 //!
 //! Garbage costs one HMAC and no read of the database.
 
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
+    entropy::{Entropy, random},
     error::StoreError,
     issuer::Issuer,
     tenant::TenantName,
@@ -28,11 +31,15 @@ use crate::{
 /// Bytes of the MAC: 128 bits, of which nobody guesses one in a few minutes.
 const MAC: usize = 16;
 
-/// Bytes of the store's epoch that a ticket names.
-const EPOCH: usize = 8;
+/// Bytes of the store's mark that a ticket names: 64 bits, of which nobody guesses
+/// one over the network.
+const MARK: usize = 8;
+
+/// Bytes of the salt that the mark is made with.
+const SALT: usize = 32;
 
 /// Bytes before the tenant.
-const HEAD: usize = 16 + 8 + 8 + EPOCH;
+const HEAD: usize = 16 + 8 + 8 + MARK;
 
 /// More than any ticket has.
 const MOST_BYTES: usize = HEAD + TenantName::MAX_LENGTH + MAC;
@@ -59,7 +66,7 @@ struct Ticket {
     user: Uuid,
     version: i64,
     expires_at: UnixTime,
-    epoch: [u8; EPOCH],
+    mark: [u8; MARK],
     tenant: TenantName,
 }
 
@@ -86,7 +93,7 @@ impl Issuer {
             user: uuid_of(&account.id)?,
             version: account.version,
             expires_at,
-            epoch: self.short_epoch().await?,
+            mark: self.mark().await?,
             tenant: tenant.clone(),
         };
         Ok(ticket.write(purpose, &self.keys().tickets))
@@ -103,7 +110,7 @@ impl Issuer {
             return Ok(None);
         };
         let now = self.clock().now().unix();
-        if ticket.expires_at <= now || ticket.epoch != self.short_epoch().await? {
+        if ticket.expires_at <= now || ticket.mark != self.mark().await? {
             return Ok(None);
         }
         let id = ticket.user.hyphenated().to_string();
@@ -116,10 +123,11 @@ impl Issuer {
         }))
     }
 
-    async fn short_epoch(&self) -> Result<[u8; EPOCH], StoreError> {
-        let epoch = self.store().heads().await?.epoch;
-        let short = epoch.as_bytes().first_chunk().copied();
-        short.ok_or_else(|| StoreError::Corrupt("the epoch is too short".to_owned()))
+    async fn mark(&self) -> Result<[u8; MARK], StoreError> {
+        let (epoch, salt) = self.store().epoch_and_ticket_salt().await?;
+        let salted = salt.map(|salt| mark(&epoch, &salt, &self.keys().tickets));
+        let mark = salted.or_else(|| epoch.as_bytes().first_chunk().copied());
+        mark.ok_or_else(|| StoreError::Corrupt("the epoch is too short".to_owned()))
     }
 }
 
@@ -129,7 +137,7 @@ impl Ticket {
         bytes.extend_from_slice(self.user.as_bytes());
         bytes.extend_from_slice(&self.version.to_be_bytes());
         bytes.extend_from_slice(&self.expires_at.as_secs().to_be_bytes());
-        bytes.extend_from_slice(&self.epoch);
+        bytes.extend_from_slice(&self.mark);
         bytes.extend_from_slice(self.tenant.as_str().as_bytes());
         let mac = mac(purpose, &bytes, key);
         bytes.extend_from_slice(&mac);
@@ -148,15 +156,31 @@ impl Ticket {
         let (user, rest) = said.split_first_chunk::<16>()?;
         let (version, rest) = rest.split_first_chunk()?;
         let (expires_at, rest) = rest.split_first_chunk()?;
-        let (epoch, tenant) = rest.split_first_chunk()?;
+        let (mark, tenant) = rest.split_first_chunk()?;
         Some(Self {
             user: Uuid::from_bytes(*user),
             version: i64::from_be_bytes(*version),
             expires_at: UnixTime::from_secs(u64::from_be_bytes(*expires_at)),
-            epoch: *epoch,
+            mark: *mark,
             tenant: TenantName::parse(std::str::from_utf8(tenant).ok()?).ok()?,
         })
     }
+}
+
+/// A salt that nobody has seen.
+pub(crate) fn ticket_salt(entropy: &dyn Entropy) -> [u8; SALT] {
+    random(entropy)
+}
+
+/// What it begins with is no prefix of a ticket, so no mark is a ticket's MAC.
+fn mark(epoch: &str, salt: &[u8], key: &hmac::Key) -> [u8; MARK] {
+    let mut context = hmac::Context::with_key(key);
+    context.update(b"mark of the epoch");
+    context.update(salt);
+    context.update(epoch.as_bytes());
+    let mut mark = [0; MARK];
+    mark.copy_from_slice(&context.sign().as_ref()[..MARK]);
+    mark
 }
 
 /// Over the purpose too. The prefixes differ before the first byte of what
@@ -195,7 +219,7 @@ mod tests {
             user: Uuid::from_bytes([7; 16]),
             version: 3,
             expires_at: UnixTime::from_secs(1_800_000_000),
-            epoch: *b"0123abcd",
+            mark: *b"0123abcd",
             tenant: TenantName::parse("acme").unwrap(),
         }
     }

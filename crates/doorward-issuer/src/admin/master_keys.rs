@@ -12,6 +12,7 @@ use crate::{
     error::{AdminError, MasterKeyChangeError},
     master_key::{Fingerprint, MasterKey},
     store::{RootKeyRow, Tx, contention::again},
+    ticket::ticket_salt,
 };
 
 /// A master key that opens the database, or did.
@@ -93,6 +94,9 @@ impl Admin {
             None => return Err(MasterKeyChangeError::NoSuch(key).into()),
         }
         tx.retire_root_key(key, now).await?;
+        // Whoever had it may have the root key as well.
+        let salt = ticket_salt(self.issuer.entropy());
+        tx.set_ticket_salt(&salt).await?;
         let id = key.to_string();
         let entry = self.entry(now, Action::MasterKeyRetire, Object::MasterKey(&id));
         tx.record(entry).await?;

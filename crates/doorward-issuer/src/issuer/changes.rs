@@ -31,6 +31,7 @@ use crate::{
     revocation::revoke_all_tokens,
     session::EndCause,
     store::{Heads, KeyRow, PURGE_ROWS, contention::again},
+    ticket::ticket_salt,
 };
 
 /// How often expired revocations are forgotten, and memory that no password
@@ -214,6 +215,7 @@ impl Issuer {
         let cause = EndCause::StoreRolledBack;
         let epoch = fresh_epoch(self.entropy());
         tx.begin_epoch(&epoch, seen.revocation).await?;
+        tx.set_ticket_salt(&ticket_salt(self.entropy())).await?;
         tx.begin_feed(&epoch, now).await?;
         let ended = tx.end_every_session(cause, now).await?;
         let watermark = revoke_all_tokens(&mut tx, cause.name(), now).await?;

@@ -33,6 +33,7 @@ use crate::{
     password::Hasher,
     session::seal_sessions_anew,
     store::{Database, GroupCommit, Installation, Locked, RowMacs, Store, Tx, contention::again},
+    ticket::ticket_salt,
 };
 
 impl Issuer {
@@ -162,6 +163,7 @@ impl First<'_> {
         if !tx.insert_installation(&installation, self.now).await? {
             return Err(faster().into());
         }
+        tx.set_ticket_salt(&ticket_salt(self.entropy)).await?;
         unlocked.seal_under(tx, self.master_key, self.now).await?;
         tx.require_root_keys().await?;
         let system = Actor::system();

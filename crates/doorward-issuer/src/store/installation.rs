@@ -66,7 +66,30 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The epoch, and what makes its tickets different from those that a copy
+    /// of the database could make.
+    pub(crate) async fn epoch_and_ticket_salt(
+        &self,
+    ) -> Result<(String, Option<Vec<u8>>), StoreError> {
+        self.check()?;
+        let row = sql("SELECT epoch, ticket_salt FROM installation WHERE id = 1")
+            .fetch_one(self.readers())
+            .await?;
+        Ok(row)
+    }
+}
+
 impl Tx {
+    /// Every ticket of before is refused.
+    pub(crate) async fn set_ticket_salt(&mut self, salt: &[u8]) -> Result<(), StoreError> {
+        let changed = sql("UPDATE installation SET ticket_salt = $1 WHERE id = 1")
+            .bind(salt)
+            .execute(self.connection())
+            .await?;
+        one_row(changed, "set_ticket_salt")
+    }
+
     pub(crate) async fn installation(&mut self) -> Result<Option<Installation>, StoreError> {
         read(self.connection()).await
     }

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_permission_numbers.sql"),
     include_str!("../../migrations/0010_root_key.sql"),
     include_str!("../../migrations/0011_attributes.sql"),
+    include_str!("../../migrations/0012_ticket_salt.sql"),
 ];
 
 /// The newest migration that took something away: programs that do not know it

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::hmac;
 use axum::body::Body;
-use doorward_issuer::{Issuer, SessionError, http::Peer};
+use doorward_issuer::{Issuer, MasterKey, SessionError, http::Peer};
 use doorward_verify::clock::Clock;
 use http::{Request, header};
 use http_body_util::BodyExt;
@@ -186,6 +186,19 @@ async fn iss_022_a_reset_token_works_once_and_ends_every_session() {
     }
     assert_eq!(audited(&issuer, "password_reset.issue").await, 2);
     assert_eq!(audited(&issuer, "password_reset.use").await, 1);
+}
+
+/// Whoever had a master key may have the root key, and a copy of the database.
+#[tokio::test]
+async fn iss_022_a_reset_token_ends_when_a_master_key_is_retired() {
+    let (_world, issuer) = World::with_alice().await;
+    let (before, admin) = (reset_token(&issuer).await, issuer.admin());
+    let leaked = MasterKey::from_bytes([0x1e; 32]);
+    assert!(admin.add_master_key(&leaked).await.unwrap());
+    assert!(admin.retire_master_key(leaked.fingerprint()).await.unwrap());
+    assert_eq!(reset(&issuer, &before, NEW_PASSWORD).await.0, 400);
+    let after = reset_token(&issuer).await;
+    assert_eq!(reset(&issuer, &after, NEW_PASSWORD).await.0, 204);
 }
 
 #[tokio::test]
