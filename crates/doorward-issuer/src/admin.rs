@@ -47,6 +47,8 @@ use crate::{
 pub struct Admin {
     issuer: Issuer,
     actor: Actor,
+    /// The entity tag of the only client that is changed.
+    client_tag: Option<String>,
 }
 
 /// A user to be made.
@@ -88,6 +90,7 @@ impl Issuer {
         Admin {
             issuer: self.clone(),
             actor: Actor::operator("local"),
+            client_tag: None,
         }
     }
 }
@@ -97,6 +100,16 @@ impl Admin {
     #[must_use]
     pub fn acting_as(self, actor: Actor) -> Self {
         Self { actor, ..self }
+    }
+
+    /// The same, for changes of the client that has this entity tag and no other:
+    /// [`AdminError::Changed`] for one that changed since.
+    #[must_use]
+    pub(crate) fn only_client(self, tag: Option<&str>) -> Self {
+        Self {
+            client_tag: tag.map(str::to_owned),
+            ..self
+        }
     }
 
     /// Every tenant, by name.

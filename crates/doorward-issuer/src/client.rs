@@ -8,13 +8,15 @@
 mod grant;
 mod registry;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use doorward_verify::clock::Timestamp;
+use serde_json::json;
 
 pub(crate) use grant::{AHEAD, ProvenClient, held};
 pub use grant::{ClientTokenAnswer, ClientTokenError, TokenRequest};
 pub(crate) use registry::Registry;
 
-use crate::{credential::LiveSecrets, store::ClientRow, tenant::TenantName};
+use crate::{credential::LiveSecrets, hexadecimal::hex, store::ClientRow, tenant::TenantName};
 
 /// The id of a client: `client_id` and `sub` of its tokens. Made by us, no
 /// secret, never given again.
@@ -116,6 +118,26 @@ impl Client {
             disabled_at_ms: row.disabled_at.map(Timestamp::millis),
             created_at_ms: row.created_at.millis(),
         }
+    }
+}
+
+impl Client {
+    /// Another one with every change of what it shows, and for every client:
+    /// names are given again.
+    pub(crate) fn tag(&self) -> String {
+        let shown = json!([
+            self.id.as_str(),
+            self.name.as_str(),
+            self.tenant.as_str(),
+            self.roles,
+            self.permissions,
+            self.last_four,
+            self.old_secret_until_ms,
+            self.disabled_at_ms,
+            self.created_at_ms,
+        ]);
+        let hash = digest(&SHA256, shown.to_string().as_bytes());
+        format!("\"c{}\"", hex(&hash.as_ref()[..16]))
     }
 }
 

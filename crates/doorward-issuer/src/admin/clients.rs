@@ -202,9 +202,13 @@ impl Admin {
         let mut tx = self.issuer.store().begin().await?;
         // Not earlier: see `revocation`.
         let now = self.now();
-        match tx.client(&name).await? {
-            Some(row) => Ok(ClientChange { tx, row, now }),
-            None => Err(AdminError::NoSuchClient(name)),
+        let Some(row) = tx.client(&name).await? else {
+            return Err(AdminError::NoSuchClient(name));
+        };
+        let is_meant = |tag: &String| *tag == Client::of(row.clone(), now).tag();
+        match self.client_tag.as_ref().is_none_or(is_meant) {
+            true => Ok(ClientChange { tx, row, now }),
+            false => Err(AdminError::Changed),
         }
     }
 

@@ -752,3 +752,47 @@ async fn attributes_change_only_for_who_knows_what_they_are_and_may() {
         (403, "missing_permission")
     );
 }
+
+#[tokio::test]
+async fn a_client_changes_only_for_who_knows_what_it_is() {
+    let town = Town::new().await;
+    let read = async || {
+        let said = town.call("getClient", Some(&town.boss), "").await;
+        said.headers[header::ETAG].to_str().unwrap().to_owned()
+    };
+    let change = async |method: &str, path: &str, tag: &str, body: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, tag);
+        town.send(request, Some(&town.boss), body).await.status
+    };
+    let (path, secret) = ("/api/clients/batch", "/api/clients/batch/secret");
+    let first = read().await;
+    assert_eq!(read().await, first);
+    assert_eq!(
+        change("PATCH", path, &first, r#"{"disabled":true}"#).await,
+        200
+    );
+    for (method, path, body) in [
+        ("PATCH", path, r#"{"disabled":false}"#),
+        ("POST", secret, r#"{"overlap_seconds":0}"#),
+        ("DELETE", path, ""),
+    ] {
+        assert_eq!(change(method, path, &first, body).await, 412, "{method}");
+    }
+    let second = read().await;
+    assert_eq!(
+        change("POST", secret, &second, r#"{"overlap_seconds":0}"#).await,
+        201
+    );
+    assert_eq!(change("DELETE", path, &second, "").await, 412);
+    let third = read().await;
+    assert_eq!(change("DELETE", path, &third, "").await, 204);
+    // The name is given again, and is another's.
+    let new = r#"{"name":"batch","tenant":"acme"}"#;
+    let made = town.ask("POST", "/api/clients", &town.boss, new).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(change("DELETE", path, &third, "").await, 412);
+}

@@ -7,7 +7,7 @@ use super::{
     shape::{Kind, Shape, answer, optional, required},
 };
 use crate::{
-    admin::{NewClient, NewSecret},
+    admin::{Admin, NewClient, NewSecret},
     client,
     http::error::Refusal,
     tenant::TenantName,
@@ -124,12 +124,14 @@ pub(super) async fn create(mut call: Call) -> Result<Said, Refusal> {
 }
 
 pub(super) async fn one(call: Call) -> Result<Said, Refusal> {
-    Said::ok(&shown(found(&call).await?))
+    let client = found(&call).await?;
+    let tag = client.tag();
+    Ok(Said::ok(&shown(client))?.tagged(tag))
 }
 
 pub(super) async fn update(mut call: Call) -> Result<Said, Refusal> {
     let client = found(&call).await?;
-    let admin = call.admin();
+    let admin = changing(&call);
     match call.body.flag("disabled")? {
         true => admin.disable_client(client.name.as_str()).await?,
         false => {
@@ -146,13 +148,20 @@ pub(super) async fn rotate(mut call: Call) -> Result<Said, Refusal> {
     let overlap = call.body.optional_number("overlap_seconds")?;
     let overlap = overlap.unwrap_or(DEFAULT_OVERLAP);
     let name = client.name.as_str();
-    with_secret(&call.admin().rotate_client_secret(name, overlap).await?)
+    with_secret(&changing(&call).rotate_client_secret(name, overlap).await?)
 }
 
 pub(super) async fn delete(call: Call) -> Result<Said, Refusal> {
     let client = found(&call).await?;
-    call.admin().remove_client(client.name.as_str()).await?;
+    let name = client.name.as_str();
+    changing(&call).remove_client(name).await?;
     Ok(Said::nothing())
+}
+
+/// For the change of a client: of the one that the caller has read, if they say
+/// which that is.
+fn changing(call: &Call) -> Admin {
+    call.admin().only_client(call.if_match())
 }
 
 async fn found(call: &Call) -> Result<client::Client, Refusal> {
