@@ -25,7 +25,7 @@ use crate::{
     audit::{Action, Actor, AuditEntry, Object},
     error::{MintError, RefreshError, StoreError},
     issuer::Issuer,
-    refresh_token::ReuseKind,
+    refresh_token::{Presented, ReuseKind},
     store::{AccountState, Job, Place, SessionRow, Swap, Tx, place},
     tenant::TenantName,
     user::UserId,
@@ -76,19 +76,8 @@ impl Issuer {
             key,
             row,
         } = genuine.ok_or(RefreshError::Invalid)?;
-        let now = self.clock().now();
-        let exchange = Exchange {
-            issuer: self.clone(),
-            session: presented.session,
-            presented: Presentation {
-                generation: presented.generation,
-                is_its_client: row.client_id == client_id,
-                now,
-            },
-            row,
-            client_id: client_id.to_owned(),
-            rules: self.refresh_rules(),
-        };
+        let exchange = self.exchange(&presented, row, client_id);
+        let now = exchange.now();
         let (entitled, draft, repeated) = match self.exchanges().submit(exchange).await? {
             Exchanged::Given {
                 entitled,
@@ -105,6 +94,21 @@ impl Issuer {
         let refresh = (presented.session, successor);
         let answer = TokenAnswer::new(minted, refresh, entitled, now);
         Ok(Refreshed { answer, repeated })
+    }
+
+    fn exchange(&self, token: &Presented, row: SessionRow, client_id: &str) -> Exchange {
+        Exchange {
+            issuer: self.clone(),
+            session: token.session,
+            presented: Presentation {
+                generation: token.generation,
+                is_its_client: row.client_id == client_id,
+                now: self.clock().now(),
+            },
+            row,
+            client_id: client_id.to_owned(),
+            rules: self.refresh_rules(),
+        }
     }
 
     fn refresh_rules(&self) -> Rules {
@@ -127,8 +131,8 @@ impl Job for Exchange {
         self.row.user.as_str()
     }
 
-    /// Rotations that nothing stands in the way of: three statements for all of
-    /// them.
+    /// Rotations that nothing stands in the way of: a statement for each thing
+    /// that has to be known, and one that writes.
     async fn run_usual(jobs: &[&Self], tx: &mut Tx) -> Result<Vec<Option<Exchanged>>, StoreError> {
         let users: Vec<_> = jobs.iter().map(|job| &job.row.user).collect();
         let members: Vec<_> = jobs.iter().map(|job| job.member()).collect();
@@ -366,3 +370,6 @@ impl Exchange {
         tx.record(entry).await
     }
 }
+
+#[cfg(test)]
+mod tests;

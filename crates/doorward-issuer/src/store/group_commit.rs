@@ -20,11 +20,13 @@ use std::future::Future;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Store, Tx, contention::again};
+use super::{Store, Tx, contention::again, statement::Listing};
 use crate::error::StoreError;
 
-/// Most jobs of one transaction: bounds how long the write lock is held.
-const MAX_BATCH: usize = 128;
+/// Most jobs of one transaction: bounds how long the write lock is held. What
+/// concerns all of them fits one statement, so the order of their accounts is the
+/// order in which they are locked.
+const MAX_BATCH: usize = Listing::MOST;
 
 /// Jobs that may wait; more wait outside.
 const QUEUE: usize = 1024;

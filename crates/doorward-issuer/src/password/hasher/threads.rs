@@ -119,9 +119,9 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_at_a_time_as_threads_and_no_more_than_needed() {
-        let threads = Threads::new(2);
+        let threads = Threads::new(8);
+        assert_eq!(super::locked(&threads.count).threads, 0, "none yet");
         assert_eq!(threads.run(|| 1).await, Some(1));
-        assert_eq!(threads.run(|| 2).await, Some(2));
         let meeting = Arc::new(Barrier::new(2));
         let there = Arc::clone(&meeting);
         let (one, other) = tokio::join!(
@@ -129,7 +129,9 @@ mod tests {
             threads.run(move || there.wait())
         );
         assert!(one.is_some() && other.is_some(), "they met");
-        assert!(super::locked(&threads.count).threads <= 2);
+        let started = super::locked(&threads.count).threads;
+        // The first may not have been counted out before the next came.
+        assert!((2..=3).contains(&started), "{started} for two at a time");
     }
 
     #[tokio::test]
