@@ -46,16 +46,27 @@ impl Shadow {
         } else {
             output::data(in_words(candidate, report, place).trim_end());
         }
-        let Requests {
-            opened,
-            closed,
-            other_reason,
-            ..
-        } = report.requests;
-        Ok(match opened + closed + other_reason {
-            0 => Answer::Yes,
-            _ => Answer::No,
-        })
+        Ok(answer(report.requests, shown.problems.is_empty()))
+    }
+}
+
+/// Yes only if something was judged, by what the file says now, and ended the
+/// same. What is not known is told, and speaks for neither: strangers can send
+/// any number of such requests.
+const fn answer(requests: Requests, is_of_the_file: bool) -> Answer {
+    let Requests {
+        same,
+        opened,
+        closed,
+        other_reason,
+        unknown: _,
+        panicked,
+    } = requests;
+    match (opened + closed + other_reason + panicked, same) {
+        (0, 0) => Answer::Void,
+        (0, _) if !is_of_the_file => Answer::Void,
+        (0, _) => Answer::Yes,
+        _ => Answer::No,
     }
 }
 
@@ -125,6 +136,9 @@ fn in_words(candidate: &str, report: &Report, place: &Place) -> String {
         }
     }
     text.push('\n');
+    if answer(report.requests, true) == Answer::Void {
+        text += "nothing is found out yet: it takes requests that it can judge\n";
+    }
     for flip in &report.flips {
         text += &in_lines(flip, place);
     }
@@ -214,4 +228,50 @@ fn by(flip: &Flip) -> String {
 
 fn moment(ms: u64) -> String {
     rfc3339(UnixTime::from_secs(ms / 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Requests = Requests {
+        same: 0,
+        opened: 0,
+        closed: 0,
+        other_reason: 0,
+        unknown: 0,
+        panicked: 0,
+    };
+
+    #[test]
+    fn only_what_was_judged_and_stays_is_a_yes() {
+        let same = Requests { same: 9, ..NONE };
+        assert_eq!(answer(same, true), Answer::Yes);
+        let some_unknown = Requests { unknown: 1, ..same };
+        assert_eq!(answer(some_unknown, true), Answer::Yes);
+        for changed in [
+            Requests { opened: 1, ..same },
+            Requests { closed: 1, ..same },
+            Requests {
+                other_reason: 1,
+                ..same
+            },
+            Requests {
+                panicked: 1,
+                ..same
+            },
+        ] {
+            assert_eq!(answer(changed, true), Answer::No);
+            assert_eq!(answer(changed, false), Answer::No);
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_found_out_it_is_neither_yes_nor_no() {
+        let unknown = Requests { unknown: 9, ..NONE };
+        assert_eq!(answer(NONE, true), Answer::Void);
+        assert_eq!(answer(unknown, true), Answer::Void);
+        let same = Requests { same: 9, ..NONE };
+        assert_eq!(answer(same, false), Answer::Void, "of an older content");
+    }
 }

@@ -102,6 +102,13 @@ fn an_edit_is_tried_on_real_requests_then_applied() {
     assert!(text(&none).contains("it is not there"), "{}", text(&none));
 
     house.judged_by(NEXT);
+    let unasked = house.command(&["shadow"]);
+    assert_eq!(unasked.status.code(), Some(3), "{}", text(&unasked));
+    assert!(
+        text(&unasked).contains("nothing is found out yet"),
+        "{}",
+        text(&unasked)
+    );
     let status = |path: &str, token| server.call("GET", path, token).status;
     for _ in 0..2 {
         assert_eq!(status("/orders", Some(reader)), 200, "closed");
@@ -239,5 +246,7 @@ fn auz_013_a_broken_candidate_is_told_and_the_last_good_one_goes_on() {
         let requests = &house.report()["report"]["requests"];
         (requests["same"].as_u64() >= Some(1)).then(|| assert_eq!(requests["opened"], 0))
     });
+    let unchanged = house.command(&["shadow"]);
+    assert_eq!(unchanged.status.code(), Some(0), "{}", text(&unchanged));
     house.server.assert_well();
 }
