@@ -16,7 +16,9 @@
 //! `MOST_FLIPS` where that is more.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -83,6 +85,16 @@ pub struct Requests {
     pub unknown: u64,
     /// The candidate panicked.
     pub panicked: u64,
+}
+
+/// What came of a candidate so far, in numbers alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many requests, by what came of them.
+    pub requests: Requests,
+    /// Of those that would change and are told apart, how many by the route that
+    /// decides, or by the candidate's where there is none.
+    pub flips: BTreeMap<(Option<Arc<str>>, Change), u64>,
 }
 
 /// What would change, and for how many requests.
@@ -170,6 +182,10 @@ impl Shadow {
 
     pub(crate) fn report(&self) -> Option<Report> {
         Some(self.trial.load_full()?.report())
+    }
+
+    pub(crate) fn counts(&self) -> Option<Counts> {
+        Some(self.trial.load_full()?.counts())
     }
 
     /// The candidate beside `served`, if there is one.
@@ -280,25 +296,51 @@ impl Trial {
             _ if served.reason == candidate.reason => return one_more(&self.same),
             _ => Change::OtherReason,
         };
-        self.flips().add(change, served, *candidate);
+        let kind = Kind::of(served, &candidate);
+        let flip = Flip::of(change, served, *candidate);
+        // Every worker comes here: what costs more than a count is done before,
+        // and what is left over ends after the lock.
+        let _left_over = self.flips().add(kind, flip);
     }
 
     fn report(&self) -> Report {
-        let flips = self.flips();
-        let mut listed: Vec<Flip> = flips.kinds.values().cloned().collect();
-        listed.sort_by_key(|flip| (flip.change, std::cmp::Reverse(flip.count), flip.first_ms));
+        let (requests, mut listed, further) = {
+            let flips = self.flips();
+            let listed: Vec<Flip> = flips.kinds.values().cloned().collect();
+            (self.requests(&flips), listed, flips.further)
+        };
+        listed.sort_by_key(|flip| (flip.change, Reverse(flip.count), flip.first_ms));
         Report {
             since_ms: self.since_ms,
-            requests: Requests {
-                same: self.same.load(Ordering::Relaxed),
-                opened: flips.opened,
-                closed: flips.closed,
-                other_reason: flips.other_reason,
-                unknown: self.unknown.load(Ordering::Relaxed),
-                panicked: self.panicked.load(Ordering::Relaxed),
-            },
+            requests,
             flips: listed,
-            further: flips.further,
+            further,
+        }
+    }
+
+    /// Copies no example, so that it may be asked for often.
+    fn counts(&self) -> Counts {
+        let (requests, listed) = {
+            let flips = self.flips();
+            let count = |(kind, flip): (&Kind, &Flip)| (kind.place(), flip.change, flip.count);
+            let listed: Vec<_> = flips.kinds.iter().map(count).collect();
+            (self.requests(&flips), listed)
+        };
+        let mut flips = BTreeMap::new();
+        for (place, change, count) in listed {
+            *flips.entry((place, change)).or_default() += count;
+        }
+        Counts { requests, flips }
+    }
+
+    fn requests(&self, flips: &Flips) -> Requests {
+        Requests {
+            same: self.same.load(Ordering::Relaxed),
+            opened: flips.opened,
+            closed: flips.closed,
+            other_reason: flips.other_reason,
+            unknown: self.unknown.load(Ordering::Relaxed),
+            panicked: self.panicked.load(Ordering::Relaxed),
         }
     }
 
@@ -317,40 +359,57 @@ fn is_let_in(decision: &Decision) -> bool {
 }
 
 impl Flips {
-    fn add(&mut self, change: Change, served: &Decision, candidate: Decision) {
-        match change {
+    /// Counts `flip`. What comes back is not needed.
+    fn add(&mut self, kind: Kind, mut flip: Flip) -> Option<Flip> {
+        match flip.change {
             Change::Opened => self.opened += 1,
             Change::Closed => self.closed += 1,
             Change::OtherReason => self.other_reason += 1,
         }
-        let pattern = |route: &RouteRef| Arc::clone(&route.pattern);
-        let kind = Kind {
-            routes: [&served.route, &candidate.route].map(|route| route.as_ref().map(pattern)),
-            reasons: [served.reason, candidate.reason],
-        };
-        let example = Example::of(&candidate);
-        if let Some(flip) = self.kinds.get_mut(&kind) {
-            flip.count += 1;
-            flip.last_ms = served.at_ms;
-            flip.example = example;
-            return;
+        if let Some(known) = self.kinds.get_mut(&kind) {
+            known.count += 1;
+            known.last_ms = flip.last_ms;
+            mem::swap(&mut known.example, &mut flip.example);
+            return Some(flip);
         }
         if self.kinds.len() == MOST_FLIPS {
             self.further += 1;
-            return;
+            return Some(flip);
         }
-        let flip = Flip {
+        self.kinds.insert(kind, flip);
+        None
+    }
+}
+
+impl Kind {
+    fn of(served: &Decision, candidate: &Decision) -> Self {
+        let pattern = |route: &RouteRef| Arc::clone(&route.pattern);
+        Self {
+            routes: [&served.route, &candidate.route].map(|route| route.as_ref().map(pattern)),
+            reasons: [served.reason, candidate.reason],
+        }
+    }
+
+    /// The route that decides; the candidate's where there is none.
+    fn place(&self) -> Option<Arc<str>> {
+        self.routes.iter().flatten().next().cloned()
+    }
+}
+
+impl Flip {
+    /// The first of its kind.
+    fn of(change: Change, served: &Decision, candidate: Decision) -> Self {
+        Self {
             change,
             count: 1,
             route: served.route.clone(),
-            candidate_route: candidate.route,
             before: served.reason,
             after: candidate.reason,
             first_ms: served.at_ms,
             last_ms: served.at_ms,
-            example,
-        };
-        self.kinds.insert(kind, flip);
+            example: Example::of(&candidate),
+            candidate_route: candidate.route,
+        }
     }
 }
 
@@ -484,6 +543,35 @@ mod tests {
         let closed = &report.flips[1];
         assert_eq!((closed.count, closed.example.path.as_str()), (2, "/5"));
         assert_eq!(closed.example.failed.as_ref().unwrap().seen, "seen");
+    }
+
+    #[test]
+    fn counts_are_summed_by_route() {
+        let trial = trial(&[], &[]);
+        let note = |route: Option<&str>, before: Reason, after: Reason| {
+            let mut served = decision("/", before);
+            let mut candidate = decision("/", after);
+            let named = |pattern: &str| RouteRef {
+                pattern: pattern.into(),
+                source: None,
+            };
+            served.route = route.map(named);
+            candidate.route = Some(named("GET /new"));
+            trial.note(Said::Decided(candidate.into()), &served);
+        };
+        note(Some("GET /a"), Reason::PublicRoute, Reason::NoToken);
+        note(Some("GET /a"), Reason::PublicRoute, Reason::TokenExpired);
+        note(Some("GET /a"), Reason::NoToken, Reason::PublicRoute);
+        note(None, Reason::NoRoute, Reason::PublicRoute);
+        let Counts { requests, flips } = trial.counts();
+        assert_eq!(requests, trial.report().requests);
+        let place = |route: &str, change| (Some(Arc::from(route)), change);
+        let wanted = [
+            (place("GET /a", Change::Opened), 1),
+            (place("GET /a", Change::Closed), 2),
+            (place("GET /new", Change::Opened), 1),
+        ];
+        assert_eq!(flips, BTreeMap::from(wanted));
     }
 
     #[test]

@@ -5,12 +5,12 @@
 //! are read when somebody asks. Every label is bounded by the configuration or
 //! by a closed table; no path, caller, address or token becomes one.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use doorward_gateway::{
     Gateway,
-    shadow::{Report, Requests},
+    shadow::{self, Requests},
     tally::{BUCKETS, Place, PlaceTally, Tally, Timing, UpstreamState},
 };
 use doorward_policy::decision::Reason;
@@ -112,13 +112,13 @@ impl Sources {
             "Decisions that came faster than they could be written down",
             self.gateway.dropped_decisions(),
         )?;
-        shadow(&self.gateway.shadow().unwrap_or_default(), page)
+        shadow(&self.gateway.shadow_counts().unwrap_or_default(), page)
     }
 }
 
 /// What came of the candidate beside the configuration. With another one it
 /// begins anew.
-fn shadow(report: &Report, page: &mut Page<'_>) -> fmt::Result {
+fn shadow(counts: &shadow::Counts, page: &mut Page<'_>) -> fmt::Result {
     let Requests {
         same,
         opened,
@@ -126,7 +126,7 @@ fn shadow(report: &Report, page: &mut Page<'_>) -> fmt::Result {
         other_reason,
         unknown,
         panicked,
-    } = report.requests;
+    } = counts.requests;
     page.counters(
         "shadow_requests",
         "Requests by what the candidate beside the configuration would have said",
@@ -139,18 +139,14 @@ fn shadow(report: &Report, page: &mut Page<'_>) -> fmt::Result {
             ([("result", "panicked")], panicked),
         ],
     )?;
-    let mut flips = BTreeMap::new();
-    for flip in &report.flips {
-        let route = flip.route.as_ref().or(flip.candidate_route.as_ref());
-        let route = route.map_or("(none)", |route| &*route.pattern);
-        *flips.entry((route, flip.change.code())).or_insert(0) += flip.count;
-    }
+    let flips = counts.flips.iter().map(|((route, change), count)| {
+        let route = route.as_deref().unwrap_or("(none)");
+        ([("route", route), ("change", change.code())], *count)
+    });
     page.counters(
         "shadow_flips",
         "Requests that the candidate would have decided otherwise, by route",
-        flips
-            .into_iter()
-            .map(|((route, change), count)| ([("route", route), ("change", change)], count)),
+        flips,
     )
 }
 
