@@ -17,6 +17,7 @@ use doorward_verify::{
     credential::find_api_key,
     principal::Principal,
     proof::{DPOP, Presented, Scheme, target::TargetUri},
+    verifier::{Aimed, Verifier},
 };
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 
@@ -401,10 +402,21 @@ struct Credential<'r, B> {
     /// What its API key was exchanged for.
     exchanged: Option<Outcome>,
     /// Whether a candidate looks at it: then nothing is forgotten, because what
-    /// is kept belongs to the served routes.
+    /// is kept belongs to the served routes, and no newer keys are asked for.
     is_lent: bool,
     /// For whom its token must be, where that is not as usual.
     audience: Option<&'r str>,
+}
+
+impl<B> Credential<'_, B> {
+    /// What checks its token.
+    fn aim<'v>(&'v self, verifier: &'v Verifier) -> Aimed<'v> {
+        let aimed = verifier.aimed_at(self.audience);
+        match self.is_lent {
+            true => aimed.without_asking(),
+            false => aimed,
+        }
+    }
 }
 
 /// Why there is no caller.
@@ -439,7 +451,8 @@ fn by_api_key<B>(
         return Err(decision.fail(Step::Credential, reason, seen, wanted).into());
     };
     let (is_fresh, is_lent) = (credential.exchanged.is_some(), credential.is_lent);
-    let Some(outcome) = credential.exchanged.or_else(|| exchanges.kept(&key, now)) else {
+    let fresh = credential.exchanged.clone();
+    let Some(outcome) = fresh.or_else(|| exchanges.kept(&key, now)) else {
         return Err(Stop::Unexchanged(key));
     };
     let seen = format!("API key {}", key.id());
@@ -456,11 +469,8 @@ fn by_api_key<B>(
     decision.pass(Step::Credential, seen);
     let before = decision.checks.len();
     let verifier = bench.shared.verifier.load();
-    let verified = verifier.aimed_at(credential.audience).verify(
-        &exchanged.access_token,
-        now.unix(),
-        decision,
-    );
+    let verifier = credential.aim(&verifier);
+    let verified = verifier.verify(&exchanged.access_token, now.unix(), decision);
     match verified {
         Ok(principal) => {
             from_an_allowed_network(exchanged, decision)?;
@@ -510,7 +520,7 @@ fn by_token<B>(
     decision: &mut Decision,
 ) -> Result<Option<Principal>, Reason> {
     let verifier = bench.shared.verifier.load();
-    let verifier = verifier.aimed_at(credential.audience);
+    let verifier = credential.aim(&verifier);
     let request = credential.request;
     let headers = request.headers();
     match bearer::from_headers(headers) {

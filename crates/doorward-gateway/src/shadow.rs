@@ -32,11 +32,15 @@ use doorward_policy::{
     role::Roles,
     route::RouteTable,
 };
-use doorward_verify::clock::Timestamp;
+use doorward_verify::{clock::Timestamp, jose::time::UnixTime};
 use serde::{Deserialize, Serialize};
 
 /// Most flips that are told apart; those beyond are only counted.
 const MOST_FLIPS: usize = 1000;
+
+/// Most looks in a second, for a candidate alone, at tokens of callers whom the
+/// served routes do not ask: a hundred signatures take a few milliseconds.
+const LOOKS_PER_SECOND: u64 = 100;
 
 /// Longest text of an example, in characters: paths may be as long as a head.
 const LONGEST_TEXT: usize = 300;
@@ -81,7 +85,8 @@ pub struct Requests {
     /// The same, for another reason.
     pub other_reason: u64,
     /// Not known: the candidate asks who sent a request of which the served
-    /// routes did not ask, and asking would use something up.
+    /// routes did not ask, and asking would use something up, or there were too
+    /// many of them in this second.
     pub unknown: u64,
     /// The candidate panicked.
     pub panicked: u64,
@@ -210,6 +215,7 @@ pub(crate) struct Trial {
     same: AtomicU64,
     unknown: AtomicU64,
     panicked: AtomicU64,
+    looks: Looks,
     flips: Mutex<Flips>,
 }
 
@@ -259,12 +265,19 @@ impl Trial {
             same: AtomicU64::default(),
             unknown: AtomicU64::default(),
             panicked: AtomicU64::default(),
+            looks: Looks::default(),
             flips: Mutex::default(),
         }
     }
 
     pub(crate) fn routes(&self) -> &RouteTable {
         &self.candidate.routes
+    }
+
+    /// Whether a token may be looked at that somebody brings who is not charged
+    /// for it: at most `LOOKS_PER_SECOND` times in a second.
+    pub(crate) fn may_look(&self, now: Timestamp) -> bool {
+        self.looks.take(now.unix())
     }
 
     /// What somebody with these roles and permissions would hold, if their token
@@ -347,6 +360,30 @@ impl Trial {
     fn flips(&self) -> MutexGuard<'_, Flips> {
         // Counts and copies of texts: a panic leaves them whole.
         self.flips.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The present second, times `LOOKS_PER_SECOND` + 1, and how many looks there
+/// were in it: one number, so that no lock is asked for.
+#[derive(Debug, Default)]
+struct Looks(AtomicU64);
+
+impl Looks {
+    fn take(&self, now: UnixTime) -> bool {
+        const SPAN: u64 = LOOKS_PER_SECOND + 1;
+        let begun = now.as_secs().saturating_mul(SPAN);
+        let one_more = |state: u64| {
+            // Another second, also an earlier one after a change of the clock.
+            let taken = match state - state % SPAN == begun {
+                true => state % SPAN,
+                false => 0,
+            };
+            (taken < LOOKS_PER_SECOND).then(|| begun.saturating_add(taken + 1))
+        };
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.is_ok()
     }
 }
 
@@ -572,6 +609,17 @@ mod tests {
             (place("GET /new", Change::Opened), 1),
         ];
         assert_eq!(flips, BTreeMap::from(wanted));
+    }
+
+    #[test]
+    fn looks_are_counted_by_the_second() {
+        let looks = Looks::default();
+        let taken = |second: u64| {
+            let all = 0..2 * LOOKS_PER_SECOND;
+            all.filter(|_| looks.take(UnixTime::from_secs(second)))
+                .count()
+        };
+        assert_eq!([taken(7), taken(7), taken(8), taken(7)], [100, 0, 100, 100]);
     }
 
     #[test]

@@ -230,6 +230,7 @@ impl Verifier {
         Aimed {
             verifier: self,
             audience,
+            asks_for_keys: true,
         }
     }
 
@@ -271,16 +272,12 @@ impl Verifier {
 
     fn verify_with(
         &self,
-        (bearer, audience): (&str, Option<&str>),
+        (bearer, audience, asks_for_keys): (&str, Option<&str>, bool),
         possession: impl FnOnce(&Claims, &mut Decision) -> Result<(), Reason>,
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        // What was remembered may have been verified for another audience.
-        let is_meant = |(principal, issuer): &(Principal, &TrustedIssuer)| {
-            principal.is_for(audience.unwrap_or(issuer.validation.wanted_audience()))
-        };
-        if let Some((principal, issuer)) = self.recall(bearer, now).filter(is_meant) {
+        if let Some((principal, issuer)) = self.recall_for(audience, bearer, now) {
             for (step, seen) in VERIFIED_BEFORE {
                 decision.pass(step, seen);
             }
@@ -304,15 +301,25 @@ impl Verifier {
                 None => Cow::Borrowed(&issuer.validation),
             };
             let trusted = (&issuer.keys, demands.as_ref());
-            let verified = check_with_keys(&token, trusted, now, scratch, decision)?;
+            let verified = check_with_keys(&token, trusted, now, scratch, decision);
+            let verified = verified.inspect_err(|reason| {
+                if asks_for_keys && is_missing_key(*reason) {
+                    issuer.keys.missed(token.key_id(), now);
+                }
+            })?;
             Ok((verified, issuer, before))
         })?;
         let revocations = self.revocations_of(issuer);
         decision.pass(Step::Audience, "issuer and audience match");
         decision.pass(Step::Time, lifetime_left(&verified, now));
         let numbers = || issuer.keys.permission_numbers();
-        let principal = Principal::new(verified, issuer.mapping.as_ref(), numbers)
-            .map_err(|unreadable| refuse_numbers(decision, &unreadable, &issuer.keys, now))?;
+        let principal = Principal::new(verified, issuer.mapping.as_ref(), numbers);
+        let principal = principal.map_err(|unreadable| {
+            if asks_for_keys && matches!(unreadable, Unreadable::UnknownList { .. }) {
+                issuer.keys.missed_list(now);
+            }
+            refuse_numbers(decision, &unreadable)
+        })?;
         decision.prove(principal.shared_caller());
         possession(principal.claims(), decision)?;
         // Not by the time: an entry that was made under a clock that was behind
@@ -324,6 +331,20 @@ impl Verifier {
         decision.pass(Step::Revocation, "alive, not revoked");
         self.remember(bearer, &principal, issuer, before);
         Ok(principal)
+    }
+
+    /// As [`Self::recall`], if the token is for `audience`: what was remembered
+    /// may have been verified for another one.
+    fn recall_for(
+        &self,
+        audience: Option<&str>,
+        bearer: &str,
+        now: UnixTime,
+    ) -> Option<(Principal, &TrustedIssuer)> {
+        let is_meant = |(principal, issuer): &(Principal, &TrustedIssuer)| {
+            principal.is_for(audience.unwrap_or(issuer.validation.wanted_audience()))
+        };
+        self.recall(bearer, now).filter(is_meant)
     }
 
     /// The caller of a token that was verified before and is still good. What
@@ -441,7 +462,6 @@ fn check_with_keys(
 ) -> Result<VerifiedToken, Reason> {
     let snapshot = keys.snapshot();
     if !snapshot.holds(now) {
-        keys.missed(token.key_id(), now);
         return Err(decision.fail(
             Step::Signature,
             Reason::KeysUnavailable,
@@ -469,16 +489,18 @@ fn check_with_keys(
     }
     Err(match last {
         Some(error) => refuse(decision, &error),
-        None => {
-            keys.missed(token.key_id(), now);
-            decision.fail(
-                Step::Signature,
-                Reason::UnknownKey,
-                format!("kid {}, {}", shown(token.key_id()), token.algorithm()),
-                "a published key of this issuer for this algorithm",
-            )
-        }
+        None => decision.fail(
+            Step::Signature,
+            Reason::UnknownKey,
+            format!("kid {}, {}", shown(token.key_id()), token.algorithm()),
+            "a published key of this issuer for this algorithm",
+        ),
     })
+}
+
+/// Whether newer keys are wanted for what was refused for this.
+const fn is_missing_key(reason: Reason) -> bool {
+    matches!(reason, Reason::UnknownKey | Reason::KeysUnavailable)
 }
 
 fn refuse_after_signature(
@@ -503,19 +525,10 @@ fn refuse(decision: &mut Decision, error: &TokenError) -> Reason {
     decision.fail(step, reason, seen, wanted(reason))
 }
 
-/// A newer list is asked for where the keys come from: this request is refused.
-fn refuse_numbers(
-    decision: &mut Decision,
-    unreadable: &Unreadable,
-    keys: &KeySource,
-    now: UnixTime,
-) -> Reason {
+fn refuse_numbers(decision: &mut Decision, unreadable: &Unreadable) -> Reason {
     let reason = match unreadable {
         Unreadable::Malformed => Reason::ClaimMalformed,
-        Unreadable::UnknownList { .. } => {
-            keys.missed_list(now);
-            Reason::PermissionsUnknown
-        }
+        Unreadable::UnknownList { .. } => Reason::PermissionsUnknown,
     };
     let wanted = "a list of permission numbers that the issuer publishes with its keys";
     decision.fail(Step::Token, reason, unreadable.to_string(), wanted)

@@ -6,8 +6,12 @@
 //! of them, too. Where it did not (no route, a public one, another audience), the
 //! token is looked at for the candidate alone, and only in ways that use nothing
 //! up: a proof of possession counts once and belongs to the request, an API key
-//! counts as far as its token is at hand, and nobody waits for newer keys. What is
-//! left is not known, and said to be so.
+//! counts as far as its token is at hand, and nobody waits for newer keys or asks for
+//! them. What is left is not known, and said to be so.
+//!
+//! Where nobody was asked, nobody is charged for what they bring either: anybody
+//! could have signatures checked for nothing. So of the tokens that are not known
+//! already only some are looked at in a second (`crate::shadow::LOOKS_PER_SECOND`).
 //!
 //! Rates are no part of it: they are charged before and after, and only once.
 
@@ -24,12 +28,12 @@ use doorward_policy::{
     permit::{Asking, ClaimValue, Kind, Subject, permit},
     route::{Requirement, RouteMatch, RouteTable},
 };
-use doorward_verify::{clock::Timestamp, principal::Principal, proof::DPOP};
+use doorward_verify::{bearer, clock::Timestamp, principal::Principal, proof::DPOP};
 use http::Request;
 
 use super::{Bench, Credential, Stop, authenticate, find, waits_for_keys};
 use crate::{
-    policy_fields,
+    api_key, policy_fields,
     shadow::{Said, Trial},
 };
 
@@ -166,7 +170,29 @@ impl<'b> Beside<'b> {
                     Caller::Refused
                 }
             },
+            Met::Unasked if !self.may_look(wanted, request) => Caller::Unknown,
+            // Whoever is asked is charged: for the request, or for a bad token.
             _ => self.look(route, request, decision),
+        }
+    }
+
+    fn may_look<B>(&self, audience: Option<&str>, request: &Request<B>) -> bool {
+        let has_room = |trial: &Arc<Trial>| trial.may_look(self.now);
+        self.is_free(audience, request) || self.trial.as_ref().is_some_and(has_room)
+    }
+
+    /// Whether a look at the caller checks no signature: there is no token, or one
+    /// that was verified before.
+    fn is_free<B>(&self, audience: Option<&str>, request: &Request<B>) -> bool {
+        let headers = request.headers();
+        match (api_key::presented(headers), bearer::from_headers(headers)) {
+            (Ok(None), Err(Reason::NoToken)) => true,
+            (Ok(None), Ok(bearer)) => {
+                let verifier = self.bench.shared.verifier.load();
+                let verifier = verifier.aimed_at(audience);
+                verifier.remembers(bearer, self.now.unix())
+            }
+            _ => false,
         }
     }
 

@@ -410,6 +410,44 @@ fn an_exchange_that_fails_a_candidate_is_kept() {
 }
 
 #[test]
+fn strangers_have_few_signatures_checked_for_a_candidate() {
+    let house = House::start(Plan {
+        remembers: true,
+        ..Plan::default()
+    });
+    try_routes(
+        &house,
+        usual_but(vec![route("GET /public", Requirement::Authenticated)]),
+    );
+    // Somebody whose token was verified before, for themselves.
+    let (ann, eve) = (house.tokens.reader(), house.tokens.editor());
+    let known = bearer(&ann);
+    assert_eq!(house.get("/orders", &[&known]).status, 200);
+    let (claims, signature) = (eve.rsplit_once('.').unwrap().0, ann.rsplit('.').next());
+    let forged = bearer(&format!("{claims}.{}", signature.unwrap()));
+    let mut client = house.client();
+    for _ in 0..103 {
+        client.write(request("GET", "/public", &[&forged]));
+        assert_eq!(client.reply().status, 200);
+    }
+    let after_the_flood = requests(&house);
+    assert_eq!((after_the_flood.closed, after_the_flood.unknown), (100, 3));
+    let flips = house.gateway.shadow().unwrap().flips;
+    assert_eq!(flips[0].after, Reason::BadSignature);
+    // What costs nothing is judged all the same, and so is who was asked.
+    assert_eq!(house.get("/public", &[&known]).status, 200);
+    assert_eq!(house.get("/public", &[]).status, 200);
+    assert_eq!(house.get("/me", &[&forged]).status, 401);
+    let wanted = Requests {
+        same: after_the_flood.same + 1,
+        closed: 101,
+        other_reason: 1,
+        ..after_the_flood
+    };
+    assert_eq!(requests(&house), wanted);
+}
+
+#[test]
 fn a_token_of_unknown_key_is_judged_once() {
     let house = House::start(Plan {
         no_keys: true,

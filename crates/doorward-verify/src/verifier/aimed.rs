@@ -20,9 +20,29 @@ pub struct Aimed<'v> {
     pub(super) verifier: &'v Verifier,
     /// `None` for the one that is usual for the token's issuer.
     pub(super) audience: Option<&'v str>,
+    pub(super) asks_for_keys: bool,
 }
 
 impl Aimed<'_> {
+    /// Asks for no newer keys and no newer list of permissions where the token
+    /// names those that are not there. For a look on which nobody's request
+    /// depends: strangers must not be able to have anything fetched by it.
+    #[must_use]
+    pub const fn without_asking(self) -> Self {
+        Self {
+            asks_for_keys: false,
+            ..self
+        }
+    }
+
+    /// Whether `bearer` was verified before and is still good at `now`, so that
+    /// verifying it checks no signature.
+    pub fn remembers(self, bearer: &str, now: UnixTime) -> bool {
+        self.verifier
+            .recall_for(self.audience, bearer, now)
+            .is_some()
+    }
+
     /// As [`Verifier::verify`].
     ///
     /// # Errors
@@ -39,8 +59,8 @@ impl Aimed<'_> {
             true => Err(proof::proof_missing(decision)),
             false => Ok(()),
         };
-        let Self { verifier, audience } = self;
-        verifier.verify_with((bearer, audience), possession, now, decision)
+        let bearer = (bearer, self.audience, self.asks_for_keys);
+        self.verifier.verify_with(bearer, possession, now, decision)
     }
 
     /// As [`Verifier::verify_presented`].
@@ -54,10 +74,11 @@ impl Aimed<'_> {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let Self { verifier, audience } = self;
         let possession = |claims: &Claims, decision: &mut Decision| {
-            verifier.proofs.check(claims, presented, now, decision)
+            let proofs = &self.verifier.proofs;
+            proofs.check(claims, presented, now, decision)
         };
-        verifier.verify_with((presented.token(), audience), possession, now, decision)
+        let bearer = (presented.token(), self.audience, self.asks_for_keys);
+        self.verifier.verify_with(bearer, possession, now, decision)
     }
 }

@@ -44,6 +44,28 @@ async fn key_009_hdr_010_unknown_keys_cost_one_fetch_per_cool_down() {
 }
 
 #[tokio::test]
+async fn key_009_a_look_without_asking_has_nothing_fetched() {
+    let server = Server::start(Answer::keys(&jwks(&[&key("known")]))).await;
+    let mut bench = bench(server.address());
+    bench.step().await;
+    let unknown = key("unknown");
+    for _ in 0..91 {
+        let now = bench.clock.unix();
+        let token = token(&unknown, ISSUER, now);
+        let quiet = bench.verifier.aimed_at(None).without_asking();
+        let verdict = quiet.verify(&token, now, &mut decision());
+        assert_eq!(verdict.unwrap_err(), Reason::UnknownKey);
+        bench.step().await;
+        bench.clock.turn(1);
+    }
+    assert_eq!(server.count(), 1);
+    // Nor did it use up what another may ask for.
+    assert!(bench.check(&unknown).is_err());
+    bench.step().await;
+    assert_eq!(server.count(), 2);
+}
+
+#[tokio::test]
 async fn key_009_a_failing_issuer_is_asked_no_oftener() {
     let good = key("known");
     let server = Server::start(Answer::keys(&jwks(&[&good]))).await;
