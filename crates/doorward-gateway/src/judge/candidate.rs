@@ -11,7 +11,7 @@
 //!
 //! Where nobody was asked, nobody is charged for what they bring either: anybody
 //! could have signatures checked for nothing. So of the tokens that are not known
-//! already only some are looked at in a second (`crate::shadow::LOOKS_PER_SECOND`).
+//! already only some are looked at in a second (`LOOKS_PER_SECOND` in `shadow::trial`).
 //!
 //! Rates are no part of it: they are charged before and after, and only once.
 
