@@ -211,8 +211,9 @@ impl Policies {
             source::fault(place, warning, None)
         });
         let mut faults: Vec<Fault> = errors.chain(warnings).collect();
-        // One fault is found again for each action and each kind of caller.
-        faults.sort_by_key(Fault::key);
+        // One fault is found again for each action and each kind of caller, in
+        // another order each time; the same one of them is told.
+        faults.sort_by(|a, b| (a.key(), &a.message).cmp(&(b.key(), &b.message)));
         faults.dedup_by_key(|fault| fault.key());
         faults
     }

@@ -4,12 +4,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
 use super::{Asking, Kind, Subject, permit, require_claim, require_permission};
 use crate::catalogue::{Catalogue, PermissionSet};
 use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
+use crate::overlay::{Question, Ruling, Slice};
 use crate::permission::{Permission, PermissionPattern};
 use crate::route::demands::{Demands, StepUp};
 use crate::route::{Condition, Match, Requirement, RouteSpec, RouteTable};
@@ -345,7 +347,48 @@ fn clm_023_each_part_of_a_step_up_is_asked_for() {
     assert_eq!(ask(&demands(&[], Some(60)), &caller), Reason::Authenticated);
 }
 
+/// Policies that say one thing of every request.
+#[derive(Debug)]
+struct Says(Ruling);
+
+impl Slice for Says {
+    fn fields(&self) -> &[String] {
+        &[]
+    }
+
+    fn rule(&self, _: &Question<'_>) -> Ruling {
+        self.0.clone()
+    }
+}
+
+fn under(ruling: fn(Cow<'static, str>) -> Ruling) -> RouteTable {
+    table().governed(|_| Some(Arc::new(Says(ruling("a policy".into())))))
+}
+
 proptest! {
+    #[test]
+    fn a_forbid_only_takes_and_a_permit_stands_in_for_a_permission_alone(
+        held in prop::collection::btree_set("(orders|reports):(\\*|read|delete)|\\*", 0..4),
+        request in "GET /(health|me|orders|tenants/(a|b)/report|users/u[12])|DELETE /orders/7",
+    ) {
+        let held: Vec<&str> = held.iter().map(String::as_str).collect();
+        let mut caller = Caller::holding(&held);
+        caller.tenant = Some("a");
+        let asked = |table: &RouteTable| ask(table, &request, Some(&caller)).0;
+        let before = asked(&table());
+        prop_assert_eq!(asked(&under(Ruling::Silent)), before);
+        prop_assert_eq!(asked(&under(Ruling::Forbid)), Reason::ForbiddenByPolicy);
+        prop_assert_eq!(asked(&under(Ruling::Fault)), Reason::PolicyError);
+        let permitted = asked(&under(Ruling::Permit));
+        match before {
+            Reason::MissingPermission => prop_assert!(matches!(
+                permitted,
+                Reason::PermittedByPolicy | Reason::WrongTenant
+            )),
+            before => prop_assert_eq!(permitted, before),
+        }
+    }
+
     #[test]
     fn bits_and_names_decide_alike(
         held in prop::collection::btree_set("(orders|reports):(\\*|read|delete)|\\*", 0..4),
