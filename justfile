@@ -44,8 +44,12 @@ bench-verify *OPTIONS='--svg docs/verify.svg':
 
 # what a request costs at the gateway, nginx, haproxy and Envoy (docs/performance.md), in four minutes behind the build; needs python3, nginx, haproxy, wrk, h2load, and `.ci/steps.sh clients` for Envoy
 bench-gateway *OPTIONS='--svg docs/gateway.svg':
-    cargo build --release --package doorward-gateway --example bare
+    cargo build --release --package doorward-gateway --example bare --features cedar
     bench/gateway/run.py --bare --binary target/release/examples/bare {{ OPTIONS }}
+
+# what a decision costs with 1 to 1,000 policies in Cedar (docs/policies.md)
+bench-policies:
+    cargo run --release --package doorward-policy --features cedar --example policy_scale
 
 # what the issuer does in a second, over HTTP, beside its bars (docs/performance.md); needs python3, wrk, nginx, PostgreSQL
 bench-issuer *OPTIONS='--svg docs/issuer.svg --data docs/issuer.json':

@@ -2,8 +2,8 @@
 """What a request costs at doorward, nginx, haproxy and Envoy, side by side.
 
 `doorward` checks a permission and a token that it has seen before, `-where` the
-tenant in the path besides, `-unseen` a token that it has not, and `-public`
-nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each, and
+tenant in the path besides, `-cedar` the tenant and three policies, `-unseen` a token
+that it has not, and `-public` nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each, and
 so does `envoy-jwt`, which remembers the last hundred (`-unseen`: and sees others).
 
 One upstream (nginx, 100 bytes), one load (wrk), and the gateways by turns in
@@ -148,14 +148,19 @@ WHAT = {
     "doorward": "doorward, token seen before",
     "doorward-public": "doorward, public route",
     "doorward-where": "doorward, with a tenant",
-    "doorward-cedar": "doorward, with a Cedar policy",
+    "doorward-cedar": "doorward, with tenant and policies",
     "doorward-unseen": "doorward, tokens never seen",
+    "doorward-cedar-unseen": "doorward, policies, never seen",
     "haproxy-jwt": "haproxy, jwt_verify",
     "envoy-jwt": "Envoy, token seen before",
     "envoy-jwt-unseen": "Envoy, tokens never seen",
 }
 
-PATHS = {"public": "/public", "where": "/tenants/acme/orders/7"}
+PATHS = {
+    "public": "/public",
+    "where": "/tenants/acme/orders/7",
+    "cedar": "/governed/acme/orders/7",
+}
 
 DOORWARD = """
 upstream = "http://127.0.0.1:{upstream}"
@@ -339,17 +344,18 @@ def load(options, port, path, fields, environment):
 
 
 def measure(proxies, contender, token):
-    name, kind = contender, ""
-    if contender.startswith("doorward-") or contender.endswith("-unseen"):
-        name, kind = contender.rsplit("-", 1)
+    name, is_unseen = contender.removesuffix("-unseen"), contender.endswith("-unseen")
+    kind = ""
+    if name.startswith("doorward-"):
+        name, kind = name.split("-")
     fields, environment = ["-H", f"Authorization: Bearer {token}"], dict(os.environ)
-    if kind == "unseen":
+    if is_unseen:
         fields = ["-s", str(proxies.place / "unseen.lua")]
         environment |= {"TOKENS": str(proxies.tokens), "AT": str(proxies.asked % TOKENS)}
     path = PATHS.get(kind, "/orders/7")
     before = proxies.threads(name)
     seen = load(proxies.options, proxies.ports[name], path, fields, environment)
-    if kind == "unseen":
+    if is_unseen:
         # As many as were answered, and those that were on their way.
         proxies.asked += seen["requests"] + proxies.options.connections
     after = proxies.threads(name)
@@ -409,7 +415,8 @@ def main():
     )
     options = options.parse_args()
     usual = "nginx,haproxy,doorward,doorward-public"
-    more = ",doorward-where,doorward-unseen,haproxy-jwt,envoy-jwt,envoy-jwt-unseen"
+    more = (",doorward-where,doorward-cedar,doorward-unseen,doorward-cedar-unseen"
+            ",haproxy-jwt,envoy-jwt,envoy-jwt-unseen")
     options.only = (options.only or usual + (more if options.bare else "")).split(",")
     if not options.envoy.exists() and any("envoy" in name for name in options.only):
         print(f"{options.envoy} is not on this machine: no rows for Envoy", file=sys.stderr)

@@ -1,6 +1,7 @@
 //! The data plane by itself, for measuring: routes with a permission, with a
-//! tenant besides and with neither, among two hundred others; decisions that
-//! nobody reads. On standard output are the key set and then tokens, each in a
+//! tenant besides and with neither, among two hundred others; with `--features
+//! cedar` also one with permission, tenant and policies; decisions that nobody
+//! reads. On standard output are the key set and then tokens, each in a
 //! line.
 //!
 //! `cargo run --release -p doorward-gateway --example bare -- 4180 9000 1` stands
@@ -124,9 +125,54 @@ fn routes() -> RouteTable {
     let measured = [
         route("GET /orders/{id}", read()),
         route("GET /public", Requirement::Public),
-        of_tenant,
+        of_tenant.clone(),
     ];
-    RouteTable::build(measured.into_iter().chain(others).collect()).unwrap()
+    let routes = measured.into_iter().chain(others);
+    #[cfg(feature = "cedar")]
+    let routes = routes.chain([governed::route(of_tenant)]);
+    let routes = RouteTable::build(routes.collect()).unwrap();
+    #[cfg(feature = "cedar")]
+    let routes = governed::govern(routes);
+    routes
+}
+
+/// A route with everything, and the policies about it: one that permits and does
+/// not apply, one that forbids and does not apply, and one for every action.
+#[cfg(feature = "cedar")]
+mod governed {
+    use doorward_policy::{
+        cedar::{Policies, Source, Vocabulary},
+        permission::Permission,
+        route::{Requirement, RouteSpec, RouteTable},
+    };
+
+    const POLICIES: &str = r#"
+permit (principal is User, action == Action::"governed:read", resource)
+when { resource.id == principal.sub };
+
+forbid (principal, action == Action::"governed:read", resource)
+unless { principal has tenant && principal.tenant == resource.tenant };
+
+forbid (principal, action in Action::"governed:*", resource)
+when { context.address.isInRange(ip("10.9.0.0/16")) };
+"#;
+
+    pub(super) fn route(of_tenant: RouteSpec) -> RouteSpec {
+        RouteSpec {
+            pattern: "GET /governed/{tenant}/orders/{id}".into(),
+            requirement: Requirement::Allow(Permission::parse("governed:read").unwrap()),
+            ..of_tenant
+        }
+    }
+
+    pub(super) fn govern(routes: RouteTable) -> RouteTable {
+        let source = Source {
+            file: "bare.cedar".into(),
+            text: POLICIES.to_owned(),
+        };
+        let policies = Policies::parse(&[source]).unwrap();
+        policies.govern(routes, &Vocabulary::default()).unwrap()
+    }
 }
 
 fn verifier(key: &SigningKey) -> Verifier {
@@ -152,6 +198,6 @@ fn token(key: &SigningKey, number: u64) -> String {
         .session("0192f0c8-3333-7abc-9def-000000000001")
         .tenant("acme")
         .roles(["reader"])
-        .permissions(["orders:read"]);
+        .permissions(["orders:read", "governed:read"]);
     key.sign("at+jwt", &claims).unwrap()
 }

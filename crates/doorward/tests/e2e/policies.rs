@@ -200,3 +200,29 @@ fn auz_013_an_edited_policy_takes_effect_and_a_broken_one_does_not() {
         || ((status("/orders/7"), status("/orders/8")) == (403, 200)).then_some(()),
     );
 }
+
+#[test]
+fn a_configuration_without_the_policies_is_tried_without_effect() {
+    let recorder = Recorder::start();
+    let (place, server) = shop(&recorder);
+    let token = server.access_token("reader");
+    let without = SHOP.replace("[policies]\nfiles = [\"policies/*.cedar\"]\n", "");
+    fs::write(place.path().join("next.toml"), without).unwrap();
+    let config = format!("{SHOP}\n[shadow]\nconfig = \"next.toml\"\n");
+    fs::write(place.path().join("doorward.toml"), config).unwrap();
+    let report = until(WITHIN_A_SECOND * 4, "a request is judged by it", || {
+        assert_eq!(server.call("GET", "/orders/7", Some(&token)).status, 403);
+        let shown = server.command(&["shadow", "--json"]);
+        (shown.status.code() == Some(1)).then_some(shown.stdout)
+    });
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let flip = &report["report"]["flips"][0];
+    assert_eq!(
+        (&flip["change"], &flip["before"], &flip["after"]),
+        (
+            &json!("opened"),
+            &json!("forbidden_by_policy"),
+            &json!("permission_granted")
+        )
+    );
+}
