@@ -6,10 +6,11 @@
 //! decisions offers them here. What comes faster than it can be sent is dropped
 //! and counted, and no fault of a collector reaches a request.
 //!
-//! Which requests: those that a caller sampled, and of those without a caller's
-//! trace the configured share, which the gateway also tells the API behind it.
-//! Strangers can claim to sample everything, so there is a bound for each second
-//! over all.
+//! Which requests: those that a caller sampled, and of the others the configured
+//! share, which the gateway also tells the API behind it. A caller's word that a
+//! request is not sampled counts for what was served, so that nobody hides what
+//! was refused. Strangers can claim to sample everything, so there is a bound for
+//! each second over all, of which callers' traces have no more than half.
 
 mod connection;
 mod exporter;
@@ -25,7 +26,7 @@ use std::{
 };
 
 use doorward_gateway::sampling::Ratio;
-use doorward_policy::decision::Decision;
+use doorward_policy::decision::{Decision, Outcome};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -46,7 +47,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// What to sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sampling {
-    /// Of requests without a caller's trace.
+    /// Of requests that no caller sampled.
     pub(crate) ratio: Ratio,
     /// Spans in one second, over all.
     pub(crate) per_second: u32,
@@ -106,7 +107,7 @@ impl Counts {
 /// Where decisions become spans.
 pub(crate) struct Spans {
     sampling: Sampling,
-    budget: Budget,
+    budgets: Budgets,
     queue: mpsc::Sender<Span>,
     counts: Arc<Counts>,
 }
@@ -129,7 +130,7 @@ pub(crate) fn start(
     let exporter = Exporter::new(origin, collector, Arc::clone(&counts), stopping);
     let spans = Spans {
         sampling,
-        budget: Budget::new(sampling.per_second),
+        budgets: Budgets::new(sampling.per_second),
         queue,
         counts,
     };
@@ -140,14 +141,11 @@ pub(crate) fn start(
 impl Spans {
     /// Takes a span of `decision`, if it is sampled and there is room.
     pub(crate) fn offer(&mut self, decision: &Decision) {
-        let is_sampled = match &decision.caller_span {
-            Some(span) => span.is_sampled,
-            None => self.sampling.ratio.takes(decision.trace_id),
-        };
-        if !is_sampled {
+        if !is_sampled(self.sampling.ratio, decision) {
             return;
         }
-        if !self.budget.takes(Instant::now()) {
+        let is_callers = decision.caller_span.is_some();
+        if !self.budgets.take(is_callers, Instant::now()) {
             return self.counts.lose(Lost::Rate, 1);
         }
         let span = Span::of(decision, self.sampling.names_subject);
@@ -166,6 +164,33 @@ impl Exporting {
         if timeout(FAREWELL, &mut self.task).await.is_err() {
             self.task.abort();
         }
+    }
+}
+
+fn is_sampled(ratio: Ratio, decision: &Decision) -> bool {
+    let was_served = decision.outcome == Outcome::Allowed;
+    match &decision.caller_span {
+        Some(span) if span.is_sampled || was_served => span.is_sampled,
+        _ => ratio.takes(decision.trace_id),
+    }
+}
+
+/// What all requests may take, and what of it those may with a caller's trace.
+struct Budgets {
+    all: Budget,
+    callers: Budget,
+}
+
+impl Budgets {
+    const fn new(per_second: u32) -> Self {
+        Self {
+            all: Budget::new(per_second),
+            callers: Budget::new(per_second.div_ceil(2)),
+        }
+    }
+
+    fn take(&mut self, is_callers: bool, now: Instant) -> bool {
+        (!is_callers || self.callers.takes(now)) && self.all.takes(now)
     }
 }
 
@@ -201,7 +226,10 @@ impl Budget {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Budget, Counts, Lost};
+    use doorward_gateway::sampling::Ratio;
+    use doorward_policy::decision::{CallerSpan, Decision, Reason, TraceId};
+
+    use super::{Budget, Budgets, Counts, Lost, is_sampled};
 
     #[test]
     fn a_second_has_its_bound_whatever_came_before() {
@@ -211,6 +239,40 @@ mod tests {
         assert_eq!([takes(0), takes(1), takes(999)], [true, true, false]);
         assert_eq!([takes(1000), takes(1000), takes(1500)], [true, true, false]);
         assert!(takes(9000));
+    }
+
+    #[test]
+    fn callers_traces_leave_room_for_the_others() {
+        let mut budgets = Budgets::new(5);
+        let now = Instant::now();
+        let callers = (0..100).filter(|_| budgets.take(true, now)).count();
+        let others = (0..100).filter(|_| budgets.take(false, now)).count();
+        assert_eq!((callers, others), (3, 2));
+        // And what they leave is the others'.
+        let next = now + Duration::from_secs(1);
+        assert_eq!((0..100).filter(|_| budgets.take(false, next)).count(), 5);
+    }
+
+    #[test]
+    fn nobody_hides_what_was_refused() {
+        let decided = |is_sampled: Option<bool>, reason: Reason| {
+            let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+            decision.caller_span = is_sampled.map(|is_sampled| CallerSpan {
+                id: [1; 8],
+                is_sampled,
+            });
+            decision.refuse(reason);
+            decision
+        };
+        let all = Ratio::of(1.0).unwrap_or_default();
+        let none = Ratio::of(0.0).unwrap_or_default();
+        let refused = |span| decided(span, Reason::NoToken);
+        assert!(is_sampled(all, &refused(Some(false))));
+        assert!(!is_sampled(none, &refused(Some(false))));
+        assert!(is_sampled(none, &refused(Some(true))));
+        let mut served = decided(Some(false), Reason::NoToken);
+        served.allow(Reason::PublicRoute);
+        assert!(!is_sampled(all, &served));
     }
 
     #[test]

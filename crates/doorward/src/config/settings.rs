@@ -40,6 +40,18 @@ pub(super) fn without_user(text: &str, key: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses a URL with a query, in which a key or a password is as likely.
+pub(super) fn without_query(text: &str, key: &str, instead: &str) -> Result<(), Refusal> {
+    match text.contains('?') {
+        false => Ok(()),
+        true => Err(Refusal {
+            why: format!("`{key}` has a query"),
+            help: instead.to_owned(),
+            secret: true,
+        }),
+    }
+}
+
 /// Reads the string at `key` and turns it into a value.
 pub(super) fn value<T>(
     reader: &mut Reader<'_>,

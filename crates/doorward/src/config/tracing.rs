@@ -10,7 +10,7 @@ use super::{
     bounds::count,
     document::{Reader, wrong_type},
     problem::Fault,
-    settings::{is_stated, refuse, value, without_user},
+    settings::{is_stated, refuse, value, without_query, without_user},
 };
 
 const EXAMPLE: &str = "http://127.0.0.1:4318/v1/traces";
@@ -48,7 +48,7 @@ pub(crate) struct CollectorUrl {
     pub(crate) port: u16,
     /// Host and port as they are written.
     pub(crate) authority: String,
-    /// Path and query.
+    /// Its path: a query would be shown wherever the address is.
     pub(crate) path: String,
 }
 
@@ -64,16 +64,14 @@ impl CollectorUrl {
         let authority = uri.authority()?;
         let host = authority.host();
         let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-        let is_whole = !text.contains('#') && uri.path().len() > 1 && !host.is_empty();
+        let is_path = !text.contains(['#', '?']) && uri.path().len() > 1;
+        let is_whole = is_path && !host.is_empty();
         is_whole.then(|| Self {
             is_https,
             host: bare.unwrap_or(host).to_owned(),
             port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
-            path: uri
-                .path_and_query()
-                .map_or("/", |it| it.as_str())
-                .to_owned(),
+            path: uri.path().to_owned(),
         })
     }
 
@@ -113,18 +111,23 @@ pub(super) fn tracing(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Tr
     }
     let endpoint = endpoint(reader, section);
     let headers_file = file(reader, section, "headers_file", "collector.headers");
-    if let (Some(endpoint), Some(place)) = (&endpoint, section.get("headers_file"))
-        && endpoint.is_exposed()
-    {
-        let title = "`headers_file` and an `http://` endpoint on another machine";
-        let help = "whoever is on the way reads what the file holds; write `https://`";
-        reader.fault(Fault::at(place.span(), title).help(help));
+    let subject = is_stated(reader, section, "subject");
+    let is_exposed = endpoint.as_ref().is_some_and(CollectorUrl::is_exposed);
+    for (key, is_asked, what) in [
+        ("headers_file", true, "what the file holds"),
+        ("subject", subject, "who calls"),
+    ] {
+        if let Some(place) = section.get(key).filter(|_| is_exposed && is_asked) {
+            let title = format!("`{key}` and an `http://` endpoint on another machine");
+            let help = format!("whoever is on the way reads {what}; write `https://`");
+            reader.fault(Fault::at(place.span(), title).help(help));
+        }
     }
     let (ratio, per_second) = (ratio(reader, section), per_second(reader, section));
     let service_name = service_name(reader, section);
     Some(Tracing {
         ca_file: file(reader, section, "ca_file", "ca.pem"),
-        subject: is_stated(reader, section, "subject"),
+        subject,
         ratio,
         per_second,
         service_name,
@@ -136,6 +139,8 @@ pub(super) fn tracing(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<Tr
 fn endpoint(reader: &mut Reader<'_>, section: &DeTable<'_>) -> Option<CollectorUrl> {
     value(reader, section, "endpoint", EXAMPLE, |text| {
         without_user(text, "endpoint")?;
+        let instead = "what the collector wants to see goes into `headers_file`: a field in a line";
+        without_query(text, "endpoint", instead)?;
         CollectorUrl::parse(text).map_or_else(
             || {
                 refuse(
@@ -228,6 +233,7 @@ mod tests {
             "http://a/",
             "http:///x",
             "http://a/b#c",
+            "http://a/b?key=c",
             "",
         ] {
             assert_eq!(CollectorUrl::parse(text), None, "{text}");

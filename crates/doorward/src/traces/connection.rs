@@ -3,21 +3,26 @@
 //!
 //! The address is the operator's, who may well mean one of an inner network, so
 //! it is not judged as those are that come with a token. No redirect is
-//! followed, and an answer is bounded in bytes and time.
+//! followed, and an answer is bounded in bytes and time. Its status decides: what
+//! may follow a good one says how many spans it has not, and one that cannot be
+//! read says nothing.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use doorward_verify::{clock::Clock, jwks::trust_anchors::TrustAnchors};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 use tokio_rustls::{
     TlsConnector,
@@ -28,6 +33,9 @@ use crate::config::CollectorUrl;
 
 /// For everything from the name's resolution to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest head of an answer, and the size of what is read at a time.
+const MAX_HEAD: usize = 16 * 1024;
 
 /// Far more than a collector has to say.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -73,14 +81,23 @@ impl Collector {
 
     /// Sends one batch.
     pub(super) async fn post(&self, body: Bytes) -> Answer {
-        match timeout(TIMEOUT, self.exchange(body)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Answer::Later(told(&*error), None),
-            Err(_) => Answer::Later("no answer in time".to_owned(), None),
-        }
+        let until = Instant::now() + TIMEOUT;
+        let (_connection, answer) = match timeout_at(until, self.exchange(body)).await {
+            Ok(Ok(exchanged)) => exchanged,
+            Ok(Err(error)) => return Answer::Later(told(&*error), None),
+            Err(_) => return Answer::Later("no answer in time".to_owned(), None),
+        };
+        let (head, body) = answer.into_parts();
+        let body = match head.status.is_success() {
+            true => timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await,
+            false => return judged(&Response::from_parts(head, Bytes::new())),
+        };
+        let body = body.map(|body| body.map_or_else(|_| Bytes::new(), Collected::to_bytes));
+        judged(&Response::from_parts(head, body.unwrap_or_default()))
     }
 
-    async fn exchange(&self, body: Bytes) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+    /// Sends `body`, and waits for the head of the answer.
+    async fn exchange(&self, body: Bytes) -> Result<Exchanged, Box<dyn Error + Send + Sync>> {
         let stream = TcpStream::connect((self.url.host.as_str(), self.url.port)).await?;
         let mut connection = match self.url.is_https {
             false => speak(stream).await?,
@@ -91,13 +108,8 @@ impl Collector {
                 speak(connector.connect(name, stream).await?).await?
             }
         };
-        let (head, body) = connection
-            .0
-            .send_request(self.request(body)?)
-            .await?
-            .into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
-        Ok(judged(&Response::from_parts(head, body)))
+        let answer = connection.0.send_request(self.request(body)?).await?;
+        Ok((connection, answer))
     }
 
     fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, http::Error> {
@@ -112,6 +124,9 @@ impl Collector {
         Ok(request)
     }
 }
+
+/// An answer whose body is still to come, and the connection that it comes by.
+type Exchanged = (Connection, Response<Incoming>);
 
 /// A connection and what moves its bytes, dropped with it.
 struct Connection(
@@ -131,7 +146,10 @@ async fn speak<S>(stream: S) -> Result<Connection, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(stream))
+        .await?;
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     Ok(Connection(sender, driver))
@@ -214,12 +232,18 @@ const RESERVED: [HeaderName; 6] = [
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use bytes::Bytes;
-    use http::Response;
+    use doorward_verify::clock::Clock;
+    use http::{HeaderMap, Response};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
 
-    use super::{Answer, fields, judged};
+    use super::{Answer, Collector, fields, judged};
+    use crate::{config::CollectorUrl, system::SystemClock};
 
     fn answered(status: u16, wait: Option<&str>, body: &'static str) -> Answer {
         let mut answer = Response::builder().status(status);
@@ -249,6 +273,38 @@ mod tests {
                 matches!(answer, Answer::Later(_, seen) if seen == wanted),
                 "{wait}"
             );
+        }
+    }
+
+    /// Sent again they would be there twice.
+    #[tokio::test]
+    async fn what_a_collector_took_is_taken_however_the_answer_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+        let url = CollectorUrl::parse(&url).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let collector = Collector::new(url, HeaderMap::new(), None, &clock);
+        let long = format!("Content-Length: 70000\r\n\r\n{}", " ".repeat(70_000));
+        let answers = [
+            ("200 OK", "Content-Length: 9\r\n\r\n{", true),
+            ("200 OK", &long, true),
+            ("503 Busy", "Content-Length: 9\r\n\r\n{", false),
+        ];
+        for (status, rest, is_taken) in answers {
+            let answering = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"{}") {
+                    assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
+                }
+                let answer = format!("HTTP/1.1 {status}\r\n{rest}");
+                // Nobody has to read all of it.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            };
+            let posted = collector.post(Bytes::from_static(b"{}"));
+            let ((), answer) = tokio::join!(answering, posted);
+            let taken = answer == Answer::Taken { rejected: 0 };
+            assert_eq!(taken, is_taken, "{status}: {answer:?}");
         }
     }
 

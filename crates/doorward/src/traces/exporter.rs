@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a batch is sent at most.
 const TRIES: u32 = 5;
 
-/// Before the second try; twice as long before each further one.
+/// Before the second try; twice as long before each further one. A collector may
+/// ask for more, and for no less.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// What sends spans to one collector.
@@ -115,7 +116,7 @@ impl Exporter {
                 }
                 Answer::Later(why, asked) => (why, asked),
             };
-            let wait_now = asked.unwrap_or_else(|| jittered(wait));
+            let wait_now = asked.map_or_else(|| jittered(wait), |asked| asked.max(FIRST_WAIT));
             if tried == TRIES || !self.may_wait(wait_now).await {
                 self.counts.lose(Lost::Unreachable, spans);
                 return self.fails(&why);
