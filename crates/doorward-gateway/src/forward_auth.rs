@@ -89,6 +89,13 @@ impl Proxy {
         named.map_or("", |(name, _)| name)
     }
 
+    /// Whether an internal token can be handed on through it: our page for it says
+    /// how, so that the API gets it, and no caller's own where there is none. The
+    /// others take `Authorization` away after the question.
+    pub const fn hands_on_tokens(self) -> bool {
+        matches!(self, Self::Nginx)
+    }
+
     /// `None` where the question is the request.
     fn fields(self) -> Option<Fields> {
         match self {

@@ -77,7 +77,7 @@ impl fmt::Debug for InternalTokens {
 }
 
 /// The internal tokens of one caller's token, one for each audience: no more
-/// than the configuration names.
+/// than the configuration names, for which the cache of verified tokens has room.
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<Vec<Kept>>);
 
@@ -89,13 +89,14 @@ struct Kept {
 }
 
 impl Tokens {
-    /// `Authorization` for the upstream, for `caller` and an audience.
+    /// `Authorization` for the upstream.
     pub(crate) fn field(
         &self,
         issuer: Option<&InternalTokens>,
-        (caller, audience): (&Principal, &str),
+        vouched: Vouched<'_>,
         now: Timestamp,
     ) -> Result<HeaderValue, NoInternalToken> {
+        let audience = vouched.audience;
         let issuer = issuer.ok_or_else(|| unavailable("nobody here makes internal tokens"))?;
         // Before the token is made, so that it is never taken for a newer one.
         let generation = issuer.generation.load(Ordering::Acquire);
@@ -108,10 +109,11 @@ impl Tokens {
         if let Some(good) = kept.iter().find(is_good) {
             return Ok(good.field.clone());
         }
-        let (field, expires_at) = make(issuer, (caller, audience), now)?;
+        let (field, expires_at) = make(issuer, vouched, now)?;
         let until = expires_at.millis().saturating_sub(LEFT_MILLIS);
         let until = Timestamp::from_millis(until);
-        kept.retain(|kept| *kept.audience != *audience);
+        let is_of_use = |kept: &Kept| kept.generation == generation && now < kept.until;
+        kept.retain(|kept| *kept.audience != *audience && is_of_use(kept));
         if now < until {
             kept.push(Kept {
                 audience: audience.into(),
@@ -126,35 +128,49 @@ impl Tokens {
 
 fn make(
     issuer: &InternalTokens,
-    (caller, audience): (&Principal, &str),
+    vouched: Vouched<'_>,
     now: Timestamp,
 ) -> Result<(HeaderValue, Timestamp), NoInternalToken> {
-    is_to_be_vouched_for(caller, now)?;
-    let token = (issuer.make)(caller, audience, now)?;
+    let token = (issuer.make)(vouched.caller, vouched.audience, now)?;
     let field = HeaderValue::try_from(format!("Bearer {}", token.access_token));
     let mut field = field.map_err(|_| unavailable("a token that no header can hold"))?;
     field.set_sensitive(true);
     Ok((field, token.expires_at))
 }
 
-/// Refuses a caller whose token says nothing that another one could say.
-fn is_to_be_vouched_for(caller: &Principal, now: Timestamp) -> Result<(), NoInternalToken> {
-    if let Some(issuer) = caller.foreign_issuer() {
-        // `sub` is unique within one issuer (RFC 7519 section 4.1.2), and
-        // theirs may be the name of somebody else among ours.
-        return Err(NoInternalToken {
-            reason: Reason::WrongIssuer,
-            seen: format!("a caller of {issuer}"),
-        });
+/// A caller for whom there may be a token for an audience. Only for these is one
+/// made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vouched<'p> {
+    caller: &'p Principal,
+    pub(crate) audience: &'p str,
+}
+
+impl<'p> Vouched<'p> {
+    /// Refuses a caller whose token says nothing that another one could say. It
+    /// asks nobody, so a candidate asks it, too.
+    pub(crate) fn of(
+        caller: &'p Principal,
+        audience: &'p str,
+        now: Timestamp,
+    ) -> Result<Self, NoInternalToken> {
+        if let Some(issuer) = caller.foreign_issuer() {
+            // `sub` is unique within one issuer (RFC 7519 section 4.1.2), and
+            // theirs may be the name of somebody else among ours.
+            return Err(NoInternalToken {
+                reason: Reason::ForeignCaller,
+                seen: format!("a caller of {issuer}"),
+            });
+        }
+        if caller.expires_at() <= now.unix() {
+            // Let in because clocks differ; no life is left to pass on.
+            return Err(NoInternalToken {
+                reason: Reason::TokenExpired,
+                seen: "a token that has just expired".to_owned(),
+            });
+        }
+        Ok(Self { caller, audience })
     }
-    if caller.expires_at() <= now.unix() {
-        // Let in because clocks differ; no life is left to pass on.
-        return Err(NoInternalToken {
-            reason: Reason::TokenExpired,
-            seen: "a token that has just expired".to_owned(),
-        });
-    }
-    Ok(())
 }
 
 fn unavailable(seen: &str) -> NoInternalToken {

@@ -26,7 +26,7 @@ use crate::{
     gate::{self, Admitted, Rules},
     gateway::Shared,
     identity::{Identity, Kept},
-    internal_token::NoInternalToken,
+    internal_token::{NoInternalToken, Vouched},
     policy_fields,
     shadow::Shadow,
 };
@@ -181,13 +181,19 @@ fn guard<B>(
     };
     api_key::remove(request.headers_mut());
     let permitted = ask_policy(&route, principal.as_ref(), request, decision);
+    let permitted = permitted.map(|permitted| {
+        let vouched = vouched(&route, principal.as_ref(), now, decision);
+        (permitted, vouched)
+    });
+    // All that configurations differ in is decided; what follows may fail.
     judged.compare(decision);
-    match permitted {
-        Some(permitted) => match identify(bench, &route, principal.as_ref(), now, decision) {
-            Ok(identity) => Verdict::Forward(permitted, identity, principal),
-            Err(_) => Verdict::Refused(Refusal::default()),
-        },
-        None => Verdict::Refused(Refusal::by(&route)),
+    let Some((permitted, vouched)) = permitted else {
+        return Verdict::Refused(Refusal::by(&route));
+    };
+    let identity = vouched.and_then(|it| identify(bench, (principal.as_ref(), it), now, decision));
+    match identity {
+        Ok(identity) => Verdict::Forward(permitted, identity, principal),
+        Err(_) => Verdict::Refused(Refusal::default()),
     }
 }
 
@@ -206,12 +212,28 @@ fn ask_policy<B>(
     permit(route, asking, request, decision).ok()
 }
 
+/// Whether there may be a token for the upstream, where `route` wants one.
+fn vouched<'p>(
+    route: &'p RouteMatch<'_, '_>,
+    caller: Option<&'p Principal>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Result<Option<Vouched<'p>>, Reason> {
+    let audience = route.route().demands().internal_audience.as_deref();
+    let (Some(caller), Some(audience)) = (caller, audience) else {
+        return Ok(None);
+    };
+    let vouched = Vouched::of(caller, audience, now);
+    vouched
+        .map(Some)
+        .map_err(|none| without_a_token(none, audience, decision))
+}
+
 /// What the upstream hears of the caller: their identity, and where the route
 /// says so a token for the upstream alone.
 fn identify(
     bench: &Bench<'_>,
-    route: &RouteMatch<'_, '_>,
-    principal: Option<&Principal>,
+    (principal, vouched): (Option<&Principal>, Option<Vouched<'_>>),
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Option<Identity>, Reason> {
@@ -219,21 +241,24 @@ fn identify(
         return Ok(None);
     };
     let identity = Identity::of(principal);
-    let Some(audience) = &route.route().demands().internal_audience else {
+    let Some(vouched) = vouched else {
         return Ok(Some(identity));
     };
+    let audience = vouched.audience;
     let kept = principal.keep(Kept::of);
     let issuer = bench.shared.internal_tokens.as_ref();
-    match kept.tokens.field(issuer, (principal, audience), now) {
+    match kept.tokens.field(issuer, vouched, now) {
         Ok(field) => {
             decision.pass(Step::Upstream, format!("with a token for {audience}"));
             Ok(Some(identity.with_token(field)))
         }
-        Err(NoInternalToken { reason, seen }) => {
-            let wanted = format!("a token for {audience}");
-            Err(decision.fail(Step::Upstream, reason, seen, wanted))
-        }
+        Err(none) => Err(without_a_token(none, audience, decision)),
     }
+}
+
+fn without_a_token(none: NoInternalToken, audience: &str, decision: &mut Decision) -> Reason {
+    let wanted = format!("a token for {audience}");
+    decision.fail(Step::Upstream, none.reason, none.seen, wanted)
 }
 
 impl<B> Unexchanged<B> {

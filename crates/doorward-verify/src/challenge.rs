@@ -72,7 +72,7 @@ fn challenge(decision: &Decision, scope: Option<&str>, algorithms: &str) -> Opti
         // No scope would help.
         403 if matches!(
             decision.reason,
-            Reason::ForbiddenByPolicy | Reason::PolicyError
+            Reason::ForbiddenByPolicy | Reason::PolicyError | Reason::ForeignCaller
         ) =>
         {
             return None;

@@ -73,9 +73,13 @@ mod tests {
             assert_eq!(answer.headers()["cache-control"], "no-store");
             assert_eq!(answer.headers()["x-request-id"], "01".repeat(16).as_str());
             let challenged = answer.headers().contains_key("www-authenticate");
-            // What a policy forbids no other token opens.
-            let by_policy = matches!(reason, Reason::ForbiddenByPolicy | Reason::PolicyError);
-            let wants_other = matches!(reason.status(), 401 | 403) && !by_policy;
+            // What a policy forbids no other token opens, and no scope makes
+            // another issuer's subject one of ours.
+            let no_scope_helps = matches!(
+                reason,
+                Reason::ForbiddenByPolicy | Reason::PolicyError | Reason::ForeignCaller
+            );
+            let wants_other = matches!(reason.status(), 401 | 403) && !no_scope_helps;
             assert_eq!(challenged, wants_other, "{}", reason.code());
             // RFC 9110, 15.6.4: what may be there again says when to ask.
             let again = answer.headers().contains_key("retry-after");

@@ -45,6 +45,9 @@ pub struct CacheSize {
     pub entries: usize,
     /// Bytes of tokens and claims, as estimated; 64 MiB by default.
     pub bytes: u64,
+    /// How many tokens that say the same, permissions by names, may be kept beside
+    /// each with [`Principal::keep`]; room is reserved for them. None by default.
+    pub beside: usize,
 }
 
 impl Default for CacheSize {
@@ -52,6 +55,7 @@ impl Default for CacheSize {
         Self {
             entries: 16_384,
             bytes: 64 << 20,
+            beside: 0,
         }
     }
 }
@@ -59,6 +63,7 @@ impl Default for CacheSize {
 pub(crate) struct TokenCache {
     slots: Slots<Remembered>,
     key: RandomState,
+    beside: usize,
     /// Bits of the hash that are used; fewer only in tests of collisions.
     mask: u64,
 }
@@ -137,6 +142,7 @@ impl TokenCache {
         Self {
             slots: Slots::new(size.entries, size.bytes),
             key: RandomState::new(),
+            beside: size.beside,
             mask: u64::MAX,
         }
     }
@@ -154,7 +160,8 @@ impl TokenCache {
         self.slots.find(self.hash(token), token, read)
     }
 
-    pub(crate) fn remember(&self, token: &str, entry: Remembered) {
+    pub(crate) fn remember(&self, token: &str, mut entry: Remembered) {
+        entry.bytes += self.beside as u64 * one_beside(&entry);
         self.slots.put(self.hash(token), token, entry);
     }
 
@@ -201,6 +208,15 @@ fn estimate(text: &str, principal: &Principal) -> u64 {
     let others: usize = claims.others().values().map(values_in).sum();
     let patterns = size_of_val(principal.permissions());
     let bytes = 1024 + 3 * text.len() + 128 * lists + 128 * others + patterns;
+    bytes as u64
+}
+
+/// A token that says the same, for another audience: names of permissions, also
+/// where this one has numbers, and names of issuer and audience of its own.
+fn one_beside(entry: &Remembered) -> u64 {
+    let permissions = entry.principal.permissions().iter();
+    let names: usize = permissions.map(|name| name.as_str().len() + 3).sum();
+    let bytes = 1024 + 2 * entry.text.len() + 2 * names;
     bytes as u64
 }
 

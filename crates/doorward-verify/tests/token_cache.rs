@@ -429,6 +429,7 @@ fn dos_009_the_cache_is_bounded_in_entries_and_bytes() {
     let size = CacheSize {
         entries: 64,
         bytes: 100_000,
+        beside: 0,
     };
     let verifier =
         Verifier::new(vec![trusted(AUDIENCE, &keys)], RevocationSet::new()).with_cache(size);
@@ -465,6 +466,25 @@ fn dos_009_the_token_that_ends_first_makes_room() {
     let hits = [0, 1, 3, 4].map(|n: usize| is_hit(&verify(&verifier, &tokens[n], NOW).1));
     assert_eq!(hits, [true; 4]);
     assert!(!is_hit(&verify(&verifier, &tokens[2], NOW).1));
+}
+
+#[test]
+fn dos_009_what_is_kept_beside_a_token_has_its_room() {
+    let bytes = |beside: usize| {
+        let size = CacheSize {
+            beside,
+            ..CacheSize::default()
+        };
+        let house = house_with(|verifier, _| verifier.with_cache(size));
+        let names = (0..100).map(|number| format!("orders:action-{number}"));
+        let claims = claims(1).permissions(names);
+        let token = house.key.sign("at+jwt", &claims).unwrap();
+        assert!(house.verify(&token, NOW).0.is_ok());
+        (house.verifier.cached().1, token.len() as u64)
+    };
+    let ((none, length), (two, _)) = (bytes(0), bytes(2));
+    // Whoever makes them says the same of the same caller.
+    assert!(two - none >= 2 * length, "{none} {two}");
 }
 
 /// The estimate may be rough, but it must count what an attacker can grow.

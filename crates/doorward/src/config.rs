@@ -28,6 +28,7 @@ mod tls;
 mod tokens;
 mod tracing;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -182,6 +183,13 @@ impl Config {
     pub(crate) fn access_lifetime(&self) -> u64 {
         let lifetime = self.tokens.access_lifetime;
         lifetime.unwrap_or(ACCESS_LIFETIME).as_secs()
+    }
+
+    /// For whom tokens are made in place of callers', each once.
+    pub(crate) fn internal_audiences(&self) -> BTreeSet<&str> {
+        let routes = self.routes.routes().iter();
+        let named = routes.filter_map(|it| it.demands().internal_audience.as_deref());
+        named.collect()
     }
 
     /// Settings that count from the start of a server and differ from `other`.

@@ -307,7 +307,7 @@ async fn serve(settings: Settings) -> Result<Answer, Failure> {
         Role::Issuer | Role::Gateway { .. } => None,
     };
     let origin = front.public_origin.as_ref().unwrap_or(own_origin);
-    let internal = InternalIssuer::new(&settings, origin, &last_up.audience)?;
+    let internal = InternalIssuer::new(&settings, origin, &last_up)?;
     let local = internal.before(home.local_service());
     let traces = Traces::start(&settings, origin)?;
     let parts = wiring::Parts {

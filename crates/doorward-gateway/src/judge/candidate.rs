@@ -31,7 +31,7 @@ use doorward_policy::{
 use doorward_verify::{bearer, clock::Timestamp, principal::Principal, proof::DPOP};
 use http::Request;
 
-use super::{Bench, Credential, Stop, authenticate, find, waits_for_keys};
+use super::{Bench, Credential, Stop, authenticate, find, vouched, waits_for_keys};
 use crate::{
     api_key, policy_fields,
     shadow::{Said, Trial},
@@ -146,8 +146,10 @@ impl<'b> Beside<'b> {
             subject: regranted.as_ref().map(|it| it as &dyn Subject),
             fields: &fields,
         };
-        // What is let in here is nothing.
-        let _ = permit(&route, asking, (), &mut decision);
+        // What is let in here is nothing; the decision says what would be.
+        if permit(&route, asking, (), &mut decision).is_ok() {
+            let _ = vouched(&route, principal.as_ref(), self.now, &mut decision);
+        }
         Said::Decided(decision.into())
     }
 

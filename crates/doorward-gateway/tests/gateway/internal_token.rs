@@ -9,11 +9,13 @@ use std::sync::{
 use doorward_gateway::{
     forward_auth::{ForwardAuth, PATH, Proxy},
     internal_token::{InternalToken, InternalTokens, NoInternalToken},
+    shadow::Candidate,
 };
 use doorward_policy::{
     decision::Reason,
     permission::Permission,
-    route::{Requirement, RouteSpec, demands::Demands},
+    role::Roles,
+    route::{Requirement, RouteSpec, RouteTable, demands::Demands},
 };
 use doorward_verify::{
     clock::Timestamp,
@@ -266,15 +268,50 @@ fn nobody_is_vouched_for_whose_token_has_ended_or_is_anothers() {
     late["exp"] = json!(NOW);
     let mut foreign = Tokens::claims("ann", &["orders:read"]);
     foreign["iss"] = json!(FOREIGN_ISSUER);
-    for (token, reason) in [
-        (house.tokens.sign(&late), "token_expired"),
-        (theirs.sign(&foreign), "wrong_issuer"),
+    for (token, status, reason) in [
+        (house.tokens.sign(&late), 401, "token_expired"),
+        // Proven and permitted: no failed authentication.
+        (theirs.sign(&foreign), 403, "foreign_caller"),
     ] {
         let bearer = format!("Authorization: Bearer {token}");
         assert_eq!(house.raw(request("GET", "/plain", &[&bearer])).status, 200);
         let refused = house.raw(request("GET", "/orders", &[&bearer]));
-        assert_eq!(refused.status, 401, "{reason}: {}", refused.head);
+        assert_eq!(refused.status, status, "{reason}: {}", refused.head);
+        assert!(refused.text().contains(reason), "{}", refused.text());
     }
+    assert_eq!(desk.calls(), 0);
+}
+
+#[test]
+fn a_candidate_says_for_whom_there_would_be_no_token() {
+    let desk = Desk::lives(60);
+    let theirs = Tokens::new();
+    let house = House::start(Plan {
+        more_issuers: vec![theirs.foreign()],
+        ..desk.plan()
+    });
+    let routes = vec![
+        internal("GET /orders", "orders-internal"),
+        RouteSpec {
+            requirement: Requirement::Authenticated,
+            ..internal("GET /plain", "plain-internal")
+        },
+    ];
+    let candidate = Candidate {
+        routes: RouteTable::build(routes).unwrap(),
+        roles: Roles::default(),
+        served_roles: Roles::default(),
+    };
+    let now = Timestamp::from_millis(NOW * 1000);
+    house.gateway.begin_shadow(candidate, now);
+    let mut foreign = Tokens::claims("ann", &["orders:read"]);
+    foreign["iss"] = json!(FOREIGN_ISSUER);
+    let bearer = format!("Authorization: Bearer {}", theirs.sign(&foreign));
+    assert_eq!(house.raw(request("GET", "/plain", &[&bearer])).status, 200);
+    assert_eq!(house.raw(request("GET", "/orders", &[&bearer])).status, 403);
+    let report = house.gateway.shadow().unwrap();
+    assert_eq!((report.requests.closed, report.requests.same), (1, 1));
+    assert_eq!(report.flips[0].after, Reason::ForeignCaller);
     assert_eq!(desk.calls(), 0);
 }
 

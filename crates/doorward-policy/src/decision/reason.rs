@@ -208,6 +208,8 @@ reasons! {
     PolicyError = "policy_error", 403, Anyone, "a policy that could forbid it cannot be evaluated";
     /// Handing out more than the caller holds.
     BeyondOwnRights = "beyond_own_rights", 403, Anyone, "nobody hands out more than they hold";
+    /// The upstream is to get a token of ours, and their subject is another issuer's.
+    ForeignCaller = "foreign_caller", 403, ProvenCaller, "callers of another issuer are not vouched for here";
     /// The tenant of the path is not the caller's.
     WrongTenant = "wrong_tenant", 403, ProvenCaller, "the resource belongs to another tenant";
     /// Another `where` condition of the route does not hold.

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
 };
 
+use doorward_gateway::forward_auth::Proxy;
 use doorward_policy::permission::PermissionPattern;
 use doorward_policy::route::{Requirement, RouteSpec};
 use http::Uri;
@@ -36,10 +37,11 @@ pub(crate) struct InternalTokens {
     pub(crate) permissions: BTreeMap<String, BTreeSet<PermissionPattern>>,
 }
 
-/// A route, and where its `internal_token` stands.
+/// A route, and where its `internal_token` and its `issuer` stand.
 pub(super) struct Asking<'r> {
     pub(super) route: &'r RouteSpec,
     pub(super) place: Option<Range<usize>>,
+    pub(super) issuer: Option<Range<usize>>,
 }
 
 pub(super) fn internal_tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> InternalTokens {
@@ -69,7 +71,9 @@ pub(super) fn internal_tokens(reader: &mut Reader<'_>, table: &DeTable<'_>) -> I
 
 /// Refuses what could not work, or would open something here.
 pub(super) fn check(reader: &mut Reader<'_>, table: &DeTable<'_>, asking: &[Asking<'_>]) {
-    for Asking { route, place } in asking {
+    are_for_our_callers(reader, table, asking);
+    are_handed_on(reader, table, asking);
+    for Asking { route, place, .. } in asking {
         let (Some(audience), Some(place)) = (&route.demands.internal_audience, place) else {
             continue;
         };
@@ -80,6 +84,72 @@ pub(super) fn check(reader: &mut Reader<'_>, table: &DeTable<'_>, asking: &[Aski
                 "nobody is asked there, so there is nobody to make a token for; leave it out";
             reader.fault(Fault::at(place.clone(), title).help(help));
         }
+    }
+}
+
+/// Where a token for `asking`'s upstream is asked for: at the route, or for all.
+fn asked(table: &DeTable<'_>, asking: &Asking<'_>) -> Option<Range<usize>> {
+    let for_all = || {
+        let section = table.get("internal_tokens")?.get_ref().as_table()?;
+        Some(section.get("audience")?.span())
+    };
+    let is_public = asking.route.requirement == Requirement::Public;
+    let place = asking.place.clone();
+    place.or_else(|| for_all().filter(|_| !is_public))
+}
+
+/// Nobody is vouched for whose subject is another issuer's, so of a route for
+/// those alone nobody would get through.
+fn are_for_our_callers(reader: &mut Reader<'_>, table: &DeTable<'_>, asking: &[Asking<'_>]) {
+    let others = others(table);
+    for asking in asking {
+        let wanted = asking.route.demands.issuer.as_deref();
+        let wanted = wanted.filter(|wanted| others.contains(wanted));
+        let places = asking.issuer.clone().zip(asked(table, asking));
+        if let (Some(wanted), Some((place, asked))) = (wanted, places) {
+            let title = format!("internal tokens for callers of `{wanted}`");
+            let help = "their subjects may have the names of users here, so none is made; name \
+                        `internal_token` at other routes alone";
+            reader.fault(
+                Fault::at(place, title)
+                    .label("nobody could call this route")
+                    .related(asked, "asked for here")
+                    .help(help),
+            );
+        }
+    }
+}
+
+/// The issuers of `[[trusted_issuer]]`.
+fn others<'d>(table: &'d DeTable<'_>) -> Vec<&'d str> {
+    let Some(DeValue::Array(others)) = table.get("trusted_issuer").map(|it| it.get_ref()) else {
+        return Vec::new();
+    };
+    let tables = others.iter().filter_map(|it| it.get_ref().as_table());
+    let names = tables.filter_map(|it| it.get("issuer")?.get_ref().as_str());
+    names.collect()
+}
+
+/// A proxy that asks here must have a way to hand them on.
+fn are_handed_on(reader: &mut Reader<'_>, table: &DeTable<'_>, asking: &[Asking<'_>]) {
+    let section = table.get("forward_auth").map(|it| it.get_ref().as_table());
+    let Some(proxy) = section.flatten().and_then(|it| it.get("proxy")) else {
+        return;
+    };
+    let name = proxy.get_ref().as_str().unwrap_or_default();
+    let has_no_way = |(known, proxy): &(&str, Proxy)| *known == name && !proxy.hands_on_tokens();
+    let first = asking.iter().find_map(|asking| asked(table, asking));
+    if let (true, Some(asked)) = (Proxy::ALL.iter().any(has_no_way), first) {
+        let help = "only nginx does so far, as docs/internal-tokens.md shows; leave \
+                    `internal_token` out, or let the gateway forward";
+        reader.fault(
+            Fault::at(
+                proxy.span(),
+                format!("`{name}` hands on no internal tokens"),
+            )
+            .related(asked, "asked for here")
+            .help(help),
+        );
     }
 }
 
@@ -180,16 +250,8 @@ fn issuer(reader: &mut Reader<'_>, table: &DeTable<'_>, section: &DeTable<'_>) -
             ),
         }
     })?;
-    let name = |table: &DeTable<'_>| {
-        let name = table.get("issuer")?.get_ref();
-        name.as_str().map(str::to_owned)
-    };
-    let mut trusted: Vec<String> = name(table).into_iter().collect();
-    if let Some(DeValue::Array(others)) = table.get("trusted_issuer").map(|it| it.get_ref()) {
-        let tables = others.iter().filter_map(|it| it.get_ref().as_table());
-        trusted.extend(tables.filter_map(name));
-    }
-    if trusted.contains(&issuer) {
+    let own = table.get("issuer").and_then(|it| it.get_ref().as_str());
+    if own == Some(&*issuer) || others(table).contains(&&*issuer) {
         let title = format!("`{issuer}` is an issuer whose tokens open routes");
         let help = "internal tokens are of an issuer of their own; add `/internal`, for example";
         let place = section.get("issuer")?.span();

@@ -50,6 +50,7 @@ struct Written<'d> {
     conditions: Vec<Range<usize>>,
     demands: Option<Range<usize>>,
     internal: Option<Range<usize>>,
+    issuer: Option<Range<usize>>,
 }
 
 /// The table of routes; empty, if one of them is wrong. `internal` says whose
@@ -80,6 +81,7 @@ pub(super) fn routes(
     let asking = written.iter().map(|route| Asking {
         route: &route.spec,
         place: route.internal.clone(),
+        issuer: route.issuer.clone(),
     });
     internal_tokens::check(reader, table, &asking.collect::<Vec<_>>());
     let is_asked = |route: &&mut Written<'_>| route.spec.requirement != Requirement::Public;
@@ -136,6 +138,7 @@ fn route<'d>(
         conditions: places,
         demands: demanded,
         internal: table.get("internal_token").map(|value| value.span()),
+        issuer: table.get("issuer").map(|value| value.span()),
     })
 }
 

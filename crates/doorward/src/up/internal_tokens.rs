@@ -29,6 +29,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use doorward_gateway::{
     LocalService,
+    forward_auth::Proxy,
     internal_token::{InternalToken, InternalTokens, NoInternalToken},
 };
 use doorward_issuer::access_token::MAX_ACCESS_TOKEN_BYTES;
@@ -47,7 +48,11 @@ use http::{HeaderValue, Method, Response, header};
 use http_body_util::{BodyExt as _, Full};
 
 use super::{Role, Settings, wiring::random};
-use crate::{config::Config, data_folder::DataFolder, exit::Failure};
+use crate::{
+    config::Config,
+    data_folder::{DataFolder, LastUp},
+    exit::Failure,
+};
 
 /// Where the public halves are, on the gateway's own listener.
 pub(super) const JWKS_PATH: &str = "/.well-known/internal-jwks.json";
@@ -79,29 +84,42 @@ struct Place {
     /// Where paths of the configuration start.
     beside: PathBuf,
     origin: String,
+    /// `iss` of callers' tokens, but for those of other issuers.
+    callers_issuer: String,
     /// `aud` of callers' tokens: the name of who acts for them.
     actor: String,
+    /// The other proxy that asks here: not another one before a restart.
+    proxy: Option<Proxy>,
 }
 
 /// What it signs with at the moment, and what it may say.
 pub(super) struct Keys {
     issuer: String,
-    permissions: BTreeMap<String, BTreeSet<PermissionPattern>>,
+    /// Every audience that a route may ask for, with the most that is said of a
+    /// caller's rights there; everything, if nothing is written.
+    audiences: BTreeMap<String, Option<BTreeSet<PermissionPattern>>>,
     signing: SigningKey,
     jwks: Bytes,
 }
 
 impl InternalIssuer {
-    /// For a gateway at `origin` whose callers' tokens are for `audience`.
-    pub(super) fn new(settings: &Settings, origin: &str, audience: &str) -> Result<Self, Failure> {
+    /// For a gateway at `origin` whose callers' tokens are those of `last_up`.
+    pub(super) fn new(
+        settings: &Settings,
+        origin: &str,
+        last_up: &LastUp,
+    ) -> Result<Self, Failure> {
         let beside = settings.config_file.as_deref().and_then(Path::parent);
+        let forward_auth = settings.config.forward_auth.as_ref();
         let issuer = Self {
             place: Arc::new(Place {
                 is_gateway: settings.role != Role::Issuer,
                 folder: settings.folder.clone(),
                 beside: beside.map(Path::to_owned).unwrap_or_default(),
                 origin: origin.to_owned(),
-                actor: audience.to_owned(),
+                callers_issuer: last_up.issuer.clone(),
+                actor: last_up.audience.clone(),
+                proxy: forward_auth.map(|it| it.proxy),
             }),
             keys: Arc::default(),
             generation: Arc::default(),
@@ -113,12 +131,17 @@ impl InternalIssuer {
     /// What `config` asks for; nothing if no route wants a token.
     pub(super) fn prepare(&self, config: &Config) -> Result<Option<Keys>, Failure> {
         let place = &self.place;
-        let mut routes = config.routes.routes().iter();
-        if !place.is_gateway || !routes.any(|it| it.demands().internal_audience.is_some()) {
+        let audiences = config.internal_audiences();
+        if !place.is_gateway || audiences.is_empty() {
             return Ok(None);
         }
         let wanted = &config.internal_tokens;
         let own_name = || format!("{}/internal", place.origin);
+        let issuer = wanted.issuer.clone().unwrap_or_else(own_name);
+        place.opens_nothing((&issuer, &audiences), config)?;
+        place.reaches_the_api()?;
+        let limit = |audience: &str| wanted.permissions.get(audience).cloned();
+        let limited = audiences.into_iter().map(|it| (it.to_owned(), limit(it)));
         let keys = match &wanted.key {
             Some(file) => key_file::read(&place.beside.join(file))?,
             None => key_file::kept(&place.folder)?,
@@ -127,8 +150,8 @@ impl InternalIssuer {
         let jwks = jwks.collect::<KeySet>().to_jwks_json();
         let signing = keys.into_iter().next();
         Ok(Some(Keys {
-            issuer: wanted.issuer.clone().unwrap_or_else(own_name),
-            permissions: wanted.permissions.clone(),
+            issuer,
+            audiences: limited.collect(),
             signing: signing.expect("a file without a key was refused"),
             jwks: jwks.into(),
         }))
@@ -138,6 +161,7 @@ impl InternalIssuer {
     /// stay published: what they signed a moment ago is still on its way.
     pub(super) fn put(&self, keys: Option<Keys>) {
         if let Some(keys) = keys {
+            let keys = keys.after(self.keys.load().as_deref());
             self.keys.store(Some(Arc::new(keys)));
             self.generation.fetch_add(1, Ordering::Release);
         }
@@ -185,7 +209,64 @@ impl InternalIssuer {
     }
 }
 
+impl Place {
+    /// Refuses tokens that would be callers' tokens by their names. Routes and file
+    /// were compared when the file was read; how the gateway is called and whose
+    /// tokens it takes without being told is known here.
+    fn opens_nothing(
+        &self,
+        (issuer, audiences): (&str, &BTreeSet<&str>),
+        config: &Config,
+    ) -> Result<(), Failure> {
+        let others = config.trusted_issuers.iter();
+        if issuer == self.callers_issuer || others.clone().any(|it| it.issuer == issuer) {
+            let title = format!("internal tokens of `{issuer}`, whose tokens open routes");
+            let hint = "name another `issuer` in [internal_tokens]: `/internal` behind the origin, \
+                        for example";
+            return Err(Failure::configuration(title).hint(hint));
+        }
+        let is_callers = |audience: &&&str| {
+            **audience == self.actor || others.clone().any(|it| it.audience == **audience)
+        };
+        match audiences.iter().find(is_callers) {
+            None => Ok(()),
+            Some(audience) => Err(Failure::configuration(format!(
+                "internal tokens for `{audience}`, which is an audience of callers' tokens"
+            ))
+            .hint(
+                "an internal token must open nothing here; name the API behind, by another name",
+            )),
+        }
+    }
+
+    /// Refuses to make tokens that the proxy which asks would not hand on.
+    fn reaches_the_api(&self) -> Result<(), Failure> {
+        match self.proxy.filter(|proxy| !proxy.hands_on_tokens()) {
+            None => Ok(()),
+            Some(proxy) => Err(Failure::configuration(format!(
+                "`internal_token` and a proxy `{}` in [forward_auth], which hands on none",
+                proxy.name()
+            ))
+            .hint(
+                "only nginx does so far; a change of [forward_auth] takes effect with a restart",
+            )),
+        }
+    }
+}
+
 impl Keys {
+    /// These in place of `before`: the routes that are served follow later, and
+    /// until then their audiences have the limits that they had.
+    fn after(mut self, before: Option<&Self>) -> Self {
+        for (audience, limit) in before.iter().flat_map(|before| &before.audiences) {
+            let carried = || limit.clone();
+            self.audiences
+                .entry(audience.clone())
+                .or_insert_with(carried);
+        }
+        self
+    }
+
     /// A token for `audience` of a caller whose own was verified just now. It
     /// says what the caller's says, and the proof of possession behind that is
     /// not asked for again: it is a bearer token, for a minute.
@@ -195,19 +276,23 @@ impl Keys {
         (caller, audience): (&Principal, &str),
         now: Timestamp,
     ) -> Result<InternalToken, NoInternalToken> {
+        // What nobody wrote a limit for, and nobody asked for, is not without one.
+        let limit = self.audiences.get(audience);
+        let limit = limit.ok_or_else(|| unavailable("an audience of no route"))?;
+        let client = caller.claims().client_id();
+        let client = client.ok_or_else(|| unavailable("a token that names no client"))?;
         let now = now.unix();
         let left = caller.expires_at().as_secs().saturating_sub(now.as_secs());
-        let claims = caller.claims();
         let claims = AccessClaims::new(RequiredClaims {
             issuer: self.issuer.clone(),
             subject: caller.subject().to_owned(),
             audience: audience.to_owned(),
-            client_id: claims.client_id().unwrap_or_default().to_owned(),
+            client_id: client.to_owned(),
             token_id: URL_SAFE_NO_PAD.encode_to_string(random::<16>()),
             issued_at: now,
             lifetime_seconds: left.min(LIFETIME),
         });
-        let claims = match self.permissions.get(audience) {
+        let claims = match limit {
             Some(limit) => with_rights_within(claims, caller, limit),
             None => with_rights(claims, caller),
         };

@@ -113,7 +113,10 @@ impl Verifiers {
             trusted.push(trust.with_revocations(revocations));
         }
         let verifier = Verifier::new(trusted, Arc::clone(&self.own_revocations))
-            .with_cache(CacheSize::default())
+            .with_cache(CacheSize {
+                beside: config.internal_audiences().len(),
+                ..CacheSize::default()
+            })
             .with_proofs(Arc::clone(&self.proofs));
         self.followed.extend(started);
         self.followed.retain(|followed| {

@@ -63,6 +63,14 @@ impl House {
         proxy: &str,
         start: impl FnOnce(&Path, SocketAddr, &dyn Fn(&str) -> String) -> Command,
     ) -> Self {
+        Self::with(proxy, ROUTES, start)
+    }
+
+    fn with(
+        proxy: &str,
+        routes: &str,
+        start: impl FnOnce(&Path, SocketAddr, &dyn Fn(&str) -> String) -> Command,
+    ) -> Self {
         let api = Recorder::start();
         let place = tempfile::tempdir().unwrap();
         let data = place.path().join("data");
@@ -72,7 +80,7 @@ impl House {
             .replace("127.0.0.1:4182", "127.0.0.1:0")
             .replace("proxy = \"nginx\"", &format!("proxy = \"{proxy}\""));
         let config = place.path().join("doorward.toml");
-        fs::write(&config, format!("{section}\n{ROUTES}")).unwrap();
+        fs::write(&config, format!("{section}\n{routes}")).unwrap();
         let doorward = Server::start(&data, &["--config", config.to_str().unwrap()]);
         let asked_at = doorward.ready["forward_auth"].as_str().unwrap();
         let asked_at = asked_at.trim_start_matches("http://");
@@ -360,24 +368,66 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 fn gwy_015_nginx_asks_with_the_page_of_the_docs() {
     let Some(nginx) = find("nginx") else { return };
     let house = House::before("nginx", |folder, _, mended| {
-        let pages = format!(
-            "daemon off; pid {0}/pid; error_log {0}/error.log;\nevents {{}}\nhttp {{\n\
-             access_log off; client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n\
-             fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n{1}}}\n",
-            folder.display(),
-            mended("nginx")
-        );
-        let file = folder.join("nginx.conf");
-        fs::write(&file, pages).unwrap();
-        let mut command = Command::new(nginx);
-        command.arg("-e").arg(folder.join("start.log"));
-        command.arg("-c").arg(file);
-        command
+        with_pages(&nginx, folder, &mended("nginx"))
     });
     house.is_sound(403);
     let log = fs::read_to_string(house.place.path().join("error.log")).unwrap();
     assert!(!log.contains("[warn]") && !log.contains("[emerg]"), "{log}");
     house.ends_with_doorward(500);
+}
+
+/// nginx with the page's `servers`.
+fn with_pages(nginx: &Path, folder: &Path, servers: &str) -> Command {
+    let pages = format!(
+        "daemon off; pid {0}/pid; error_log {0}/error.log;\nevents {{}}\nhttp {{\n\
+         access_log off; client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n\
+         fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n{servers}}}\n",
+        folder.display(),
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, pages).unwrap();
+    let mut command = Command::new(nginx);
+    command.arg("-e").arg(folder.join("start.log"));
+    command.arg("-c").arg(file);
+    command
+}
+
+/// With the two lines of the page on internal tokens: the API gets those and never
+/// a caller's own, also where there is none.
+#[test]
+fn gwy_015_nginx_hands_on_internal_tokens_and_no_others() {
+    let Some(nginx) = find("nginx") else { return };
+    let asking = "allow = \"orders:read\"\ninternal_token = \"orders-internal\"";
+    let routes = ROUTES.replacen("allow = \"orders:read\"", asking, 1);
+    let house = House::with("nginx", &routes, |folder, _, mended| {
+        let page = include_str!("../../../../docs/internal-tokens.md");
+        let (_, lines) = page.split_once("```nginx\n").unwrap();
+        let (keeping, setting) = lines.split_once('\n').unwrap();
+        let setting = setting.lines().next().unwrap();
+        let page = mended("nginx")
+            .replace(
+                "    auth_request /doorward;",
+                &format!("    auth_request /doorward;\n{keeping}"),
+            )
+            .replace("        proxy_set_header Authorization \"\";", setting);
+        assert!(page.contains(keeping) && page.contains(setting), "{page}");
+        assert!(!page.contains("Authorization \"\""), "{page}");
+        with_pages(&nginx, folder, &page)
+    });
+    let reader = house.token("reader");
+    for (target, has_one) in [
+        ("/orders/7", true),
+        ("/tenants/acme/orders", false),
+        ("/files/a", false),
+    ] {
+        let before = house.api.count();
+        let answer = house.call("GET", target, Some(&reader), &[]);
+        assert_eq!(answer.status, 200, "{target}: {answer:?}");
+        let head = &house.api.heads()[before];
+        assert!(!head.contains(&reader), "{head}");
+        let handed_on = field(head, "authorization");
+        assert_eq!(handed_on.is_some(), has_one, "{head}");
+    }
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn a_file_without_a_key_is_refused() {
     fs::write(&config, format!("{ROLES}{section}{ROUTES}")).unwrap();
     for (mode, why) in [
         (0o644, "is open to others (mode 0644)"),
-        (0o600, "holds no private key"),
+        (0o600, "a block other than `PRIVATE KEY`"),
     ] {
         fs::set_permissions(&other, fs::Permissions::from_mode(mode)).unwrap();
         let refused = doorward(&place.path().join("data"))

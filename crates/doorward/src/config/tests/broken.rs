@@ -139,6 +139,78 @@ error: a public route with `internal_token`
 "#,
     },
     Broken {
+        name: "internal tokens for others' callers, and behind a proxy without a way for them",
+        text: r#"[forward_auth]
+listen = "127.0.0.1:4182"
+proxy = "caddy"
+from = ["127.0.0.1"]
+
+[internal_tokens]
+audience = "orders-internal"
+
+[[trusted_issuer]]
+issuer = "https://id.example.com"
+audience = "shop"
+algorithms = ["ES256"]
+jwks_file = "keys.json"
+
+[[route]]
+match = "GET /a"
+authenticated = true
+issuer = "https://id.example.com"
+"#,
+        shown: r#"
+error: `caddy` hands on no internal tokens
+ --> doorward.toml:3:9
+  |
+3 | proxy = "caddy"
+  |         ^^^^^^^
+...
+7 | audience = "orders-internal"
+  |            ----------------- asked for here
+  |
+  = help: only nginx does so far, as docs/internal-tokens.md shows; leave `internal_token` out, or let the gateway forward
+
+error: internal tokens for callers of `https://id.example.com`
+  --> doorward.toml:18:10
+   |
+ 7 | audience = "orders-internal"
+   |            ----------------- asked for here
+...
+18 | issuer = "https://id.example.com"
+   |          ^^^^^^^^^^^^^^^^^^^^^^^^ nobody could call this route
+   |
+   = help: their subjects may have the names of users here, so none is made; name `internal_token` at other routes alone
+"#,
+    },
+    Broken {
+        name: "traces whose collector has a key in its address",
+        text: r#"[tracing]
+endpoint = "https://collector.example/v1/traces?key=secret"
+"#,
+        shown: r#"
+error: `endpoint` has a query
+--> doorward.toml:2:12
+ = help: what the collector wants to see goes into `headers_file`: a field in a line
+"#,
+    },
+    Broken {
+        name: "traces that name subjects in clear",
+        text: r#"[tracing]
+endpoint = "http://collector:4318/v1/traces"
+subject = true
+"#,
+        shown: r#"
+error: `subject` and an `http://` endpoint on another machine
+ --> doorward.toml:3:11
+  |
+3 | subject = true
+  |           ^^^^
+  |
+  = help: whoever is on the way reads who calls; write `https://`
+"#,
+    },
+    Broken {
         name: "traces that could not be sent, or would show a secret",
         text: r#"[tracing]
 endpoint = "http://collector:4318/v1/traces"

@@ -8,8 +8,15 @@ use doorward_verify::jose::{algorithm::Algorithm, signing_key::SigningKey};
 use zeroize::Zeroizing;
 
 use super::super::certificates::is_kept_secret;
-use crate::{data_folder::DataFolder, exit::Failure};
+use crate::{data_folder::DataFolder, exit::Failure, root_certificates::bounded};
 
+/// More than a hundred keys.
+const LARGEST: u64 = 64 * 1024;
+
+/// Around every label.
+const FENCE: &str = "-----";
+/// Before that of every block, whatever it holds.
+const ANY: &str = "-----BEGIN ";
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
@@ -29,17 +36,41 @@ pub(super) fn kept(folder: &DataFolder) -> Result<Vec<SigningKey>, Failure> {
 pub(super) fn read(file: &Path) -> Result<Vec<SigningKey>, Failure> {
     is_kept_secret("the key of internal tokens", file)?;
     let shown = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let bytes = bounded(file, LARGEST).map_err(|error| {
         Failure::configuration(format!("{shown} cannot be read: {error}"))
             .hint("`key` of `[internal_tokens]` names a PEM file beside the configuration")
     })?;
-    let keys = from_pem(&Zeroizing::new(text)).filter(|keys| !keys.is_empty());
-    keys.ok_or_else(|| {
-        Failure::configuration(format!("{shown} holds no private key for internal tokens")).hint(
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| Unfit::Nothing);
+    text.and_then(from_pem).map_err(|unfit| {
+        let why = unfit.why();
+        Failure::configuration(format!("{shown} {why}")).hint(
             "ES256 signs them: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` \
              writes such a key",
         )
     })
+}
+
+/// What is wrong with a file of keys. One wrong block refuses the whole file: of
+/// those that are left the first would sign, and that is not the first.
+#[derive(Debug, PartialEq, Eq)]
+enum Unfit {
+    /// There is no block.
+    Nothing,
+    /// A block holds something else, or a key in another form.
+    Other,
+    /// A block is cut, or its key is no P-256 key.
+    Broken,
+}
+
+impl Unfit {
+    const fn why(&self) -> &'static str {
+        match self {
+            Self::Nothing => "holds no private key for internal tokens",
+            Self::Other => "holds a block other than `PRIVATE KEY`, so none of it is used",
+            Self::Broken => "holds a key that is cut, or not of P-256, so none of it is used",
+        }
+    }
 }
 
 fn to_pem(pkcs8: &[u8]) -> Zeroizing<String> {
@@ -54,16 +85,34 @@ fn to_pem(pkcs8: &[u8]) -> Zeroizing<String> {
     pem
 }
 
-/// The keys of a PEM file (RFC 7468); none if one of them is no P-256 key.
-fn from_pem(text: &str) -> Option<Vec<SigningKey>> {
-    let blocks = text.split(BEGIN).skip(1);
-    let keys = blocks.map(|block| {
-        let (encoded, _) = block.split_once(END)?;
-        let encoded: Zeroizing<String> = Zeroizing::new(encoded.split_ascii_whitespace().collect());
-        let pkcs8 = Zeroizing::new(STANDARD.decode_to_vec(encoded.as_bytes()).ok()?);
-        SigningKey::from_pkcs8(Algorithm::Es256, &pkcs8).ok()
-    });
-    keys.collect()
+/// The keys of a PEM file (RFC 7468), which holds nothing else but text between
+/// its blocks.
+fn from_pem(text: &str) -> Result<Vec<SigningKey>, Unfit> {
+    let mut pieces = text.split(ANY);
+    let before = pieces.next().unwrap_or_default();
+    let keys: Result<Vec<_>, _> = pieces.map(key).collect();
+    // The end of a block without a beginning.
+    if before.contains(FENCE) {
+        return Err(Unfit::Broken);
+    }
+    keys.and_then(|keys| match keys.is_empty() {
+        true => Err(Unfit::Nothing),
+        false => Ok(keys),
+    })
+}
+
+/// The key of a block, from behind [`ANY`] to the next one.
+fn key(block: &str) -> Result<SigningKey, Unfit> {
+    let label = &BEGIN[ANY.len()..];
+    let encoded = block.strip_prefix(label).ok_or(Unfit::Other)?;
+    let (encoded, after) = encoded.split_once(END).ok_or(Unfit::Broken)?;
+    if after.contains(FENCE) {
+        return Err(Unfit::Broken);
+    }
+    let encoded: Zeroizing<String> = Zeroizing::new(encoded.split_ascii_whitespace().collect());
+    let pkcs8 = STANDARD.decode_to_vec(encoded.as_bytes());
+    let pkcs8 = Zeroizing::new(pkcs8.map_err(|_| Unfit::Broken)?);
+    SigningKey::from_pkcs8(Algorithm::Es256, &pkcs8).map_err(|_| Unfit::Broken)
 }
 
 #[cfg(test)]
@@ -72,7 +121,7 @@ mod tests {
 
     use doorward_verify::jose::{algorithm::Algorithm, signing_key::SigningKey};
 
-    use super::{from_pem, to_pem};
+    use super::{Unfit, from_pem, to_pem};
 
     #[test]
     fn a_file_may_hold_several_keys_and_nothing_else() {
@@ -84,8 +133,32 @@ mod tests {
 
         let other = SigningKey::generate(Algorithm::Es384).unwrap();
         let other = to_pem(&other.to_pkcs8().unwrap());
-        assert!(from_pem(&format!("{}{}", both[0], *other)).is_none());
-        assert!(from_pem(&both[0][..both[0].len() - 5]).is_none());
-        assert!(from_pem("").unwrap().is_empty());
+        let refused = |text: &str| from_pem(text).unwrap_err();
+        assert_eq!(refused(&format!("{}{}", both[0], *other)), Unfit::Broken);
+        assert_eq!(refused(&both[0][..both[0].len() - 5]), Unfit::Broken);
+        assert_eq!(refused(""), Unfit::Nothing);
+    }
+
+    /// Or the key below, which was to be replaced, would go on signing.
+    #[test]
+    fn a_block_that_is_not_read_is_not_passed_over() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let old = to_pem(&key.to_pkcs8().unwrap());
+        for label in [
+            "EC PRIVATE KEY",
+            "ENCRYPTED PRIVATE KEY",
+            "RSA PRIVATE KEY",
+            "CERTIFICATE",
+            "private key",
+        ] {
+            let new = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+            for text in [format!("{new}{}", *old), format!("{}{new}", *old)] {
+                assert_eq!(from_pem(&text).unwrap_err(), Unfit::Other, "{label}");
+            }
+        }
+        let cut = format!("AAAA\n-----END PRIVATE KEY-----\n{}", *old);
+        assert_eq!(from_pem(&cut).unwrap_err(), Unfit::Broken);
+        let said = format!("of the year 2026:\n{}\nand nothing else\n", *old);
+        assert_eq!(from_pem(&said).unwrap().len(), 1);
     }
 }

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
+use doorward_gateway::forward_auth::Proxy;
 use doorward_policy::decision::{Decision, Reason, TraceId};
 use doorward_verify::{
     clock::Timestamp,
@@ -19,14 +23,16 @@ use doorward_verify::{
 };
 use serde_json::{Value, json};
 
-use super::Keys;
+use super::{Keys, Place};
+use crate::{config::Config, data_folder::DataFolder};
 
 const NOW: u64 = 1_800_000_000;
 
-fn verified(key: &SigningKey, names: (&str, &str), token: &str) -> Principal {
+fn verified(key: &SigningKey, names: (&str, &str, &str), token: &str) -> Principal {
     let validation = Validation::issuer(names.0)
         .audience(names.1)
-        .algorithms([Algorithm::Es256]);
+        .algorithms([Algorithm::Es256])
+        .token_type(names.2);
     let keys = KeySource::fixed(KeySet::from_iter([key.verifying_key()]));
     let verifier = Verifier::new(
         vec![TrustedIssuer::new(validation, keys)],
@@ -48,18 +54,25 @@ fn caller(changes: Value) -> Principal {
         "auth_time": NOW - 20, "amr": ["pwd"], "acr": "aal1",
     });
     let changes = changes.as_object().unwrap().clone();
-    claims.as_object_mut().unwrap().extend(changes);
-    let token = key.sign("at+jwt", &claims).unwrap();
-    verified(&key, ("https://id.example", "shop"), &token)
+    let claims = claims.as_object_mut().unwrap();
+    claims.extend(changes);
+    claims.retain(|_, value| !value.is_null());
+    // RFC 9068 asks for the client's name.
+    let token_type = match claims.contains_key("client_id") {
+        true => "at+jwt",
+        false => "JWT",
+    };
+    let token = key.sign(token_type, &claims).unwrap();
+    verified(&key, ("https://id.example", "shop", token_type), &token)
 }
 
 fn keys(permissions: &[&str]) -> Keys {
     let signing = SigningKey::generate(Algorithm::Es256).unwrap();
     let limit: BTreeSet<_> = permissions.iter().map(|it| it.parse().unwrap()).collect();
-    let limit = (!limit.is_empty()).then(|| ("orders-internal".to_owned(), limit));
+    let limit = (!limit.is_empty()).then_some(limit);
     Keys {
         issuer: "https://api.example/internal".to_owned(),
-        permissions: BTreeMap::from_iter(limit),
+        audiences: BTreeMap::from([("orders-internal".to_owned(), limit)]),
         signing,
         jwks: Bytes::new(),
     }
@@ -70,7 +83,7 @@ fn read(keys: &Keys, caller: &Principal) -> Principal {
     let now = Timestamp::from_millis(NOW * 1000);
     let asked = (caller, "orders-internal");
     let token = keys.token("shop", asked, now).unwrap();
-    let names = ("https://api.example/internal", "orders-internal");
+    let names = ("https://api.example/internal", "orders-internal", "at+jwt");
     let read = verified(&keys.signing, names, &token.access_token);
     assert_eq!(token.expires_at.unix(), read.expires_at());
     read
@@ -142,4 +155,79 @@ fn rights_beyond_a_header_make_no_token() {
     );
     let within = keys(&["orders:action-7"]);
     assert_eq!(permissions(&read(&within, &caller)), ["orders:action-7"]);
+}
+
+/// The reason why `keys` make no token for `audience`.
+fn refused(keys: &Keys, caller: &Principal, audience: &str) -> Option<Reason> {
+    let now = Timestamp::from_millis(NOW * 1000);
+    let made = keys.token("shop", (caller, audience), now);
+    made.err().map(|none| none.reason)
+}
+
+#[test]
+fn auz_016_an_audience_that_no_route_names_has_no_token() {
+    let keys = keys(&[]);
+    assert_eq!(
+        refused(&keys, &caller(json!({})), "orders-api"),
+        Some(Reason::InternalTokenUnavailable)
+    );
+}
+
+/// New keys come before new routes: what the old ones ask for in between is not
+/// without its limit.
+#[test]
+fn auz_016_a_limit_lasts_as_long_as_the_routes_that_were_served_with_it() {
+    let (before, mut next) = (keys(&["orders:read"]), keys(&["users:read"]));
+    let limit = next.audiences.remove("orders-internal").unwrap();
+    next.audiences.insert("orders-api".to_owned(), limit);
+    let next = next.after(Some(&before));
+    let caller = caller(json!({}));
+    assert_eq!(permissions(&read(&next, &caller)), ["orders:read"]);
+    assert_eq!(refused(&next, &caller, "orders-api"), None);
+    // What both name has the newer limit.
+    let newer = keys(&["orders:write"]).after(Some(&next));
+    assert_eq!(permissions(&read(&newer, &caller)), ["orders:write"]);
+}
+
+#[test]
+fn a_caller_without_a_client_has_no_token() {
+    let nameless = caller(json!({"client_id": null}));
+    assert_eq!(
+        refused(&keys(&[]), &nameless, "orders-internal"),
+        Some(Reason::InternalTokenUnavailable)
+    );
+}
+
+#[test]
+fn an_internal_token_is_of_no_caller_by_any_name_that_counts() {
+    let place = |proxy| Place {
+        is_gateway: true,
+        folder: DataFolder::planned(Path::new("unused")).unwrap(),
+        beside: PathBuf::new(),
+        origin: "https://api.example".to_owned(),
+        callers_issuer: "https://id.example".to_owned(),
+        actor: "https://id.example".to_owned(),
+        proxy,
+    };
+    let config = Config::parse(
+        "doorward.toml",
+        "[[trusted_issuer]]\nissuer = \"https://they.example\"\naudience = \"theirs\"\n\
+         algorithms = [\"ES256\"]\njwks_file = \"they.json\"\n",
+    )
+    .unwrap();
+    for (issuer, audience, holds) in [
+        ("https://api.example/internal", "orders-internal", true),
+        ("https://id.example", "orders-internal", false),
+        ("https://they.example", "orders-internal", false),
+        ("https://api.example/internal", "https://id.example", false),
+        ("https://api.example/internal", "theirs", false),
+    ] {
+        let names = (issuer, &BTreeSet::from([audience]));
+        let opens = place(None).opens_nothing(names, &config);
+        assert_eq!(opens.is_ok(), holds, "{names:?}");
+    }
+    for (_, proxy) in Proxy::ALL {
+        let is_handed_on = place(Some(proxy)).reaches_the_api().is_ok();
+        assert_eq!(is_handed_on, proxy == Proxy::Nginx, "{proxy:?}");
+    }
 }
