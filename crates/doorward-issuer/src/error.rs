@@ -151,6 +151,9 @@ pub enum MasterKeyChangeError {
     /// It opened the database once.
     #[error("the master key {0} was retired, and does not come back")]
     Retired(Fingerprint),
+    /// It is the one that the database was opened with, before it was retired.
+    #[error("the master key {0}, with which the database was opened, was retired meanwhile")]
+    OursRetired(Fingerprint),
 }
 
 /// No access token was made.

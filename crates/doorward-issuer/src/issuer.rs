@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use doorward_jose::time::UnixTime;
 use doorward_policy::role::Roles;
 use doorward_verify::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     revocation::{Entry, Revocation, RevocationSet},
     verifier::{TrustedIssuer, Verifier},
 };
@@ -27,16 +27,15 @@ use crate::{
     error::StoreError,
     feed::Feed,
     key_ring::{KeyRing, LoadError, Schedule},
-    master_key::{
-        Fingerprint, MasterKey,
-        root::{DerivedKeys, RootKey},
-    },
+    master_key::{Fingerprint, root::DerivedKeys},
     password::{Hasher, PasswordHash},
     session::Exchange,
     store::{GroupCommit, Store, contention::again},
     tenant::TenantName,
     user::{Account, UserId, Username},
 };
+
+pub(crate) use unlock::Unlocked;
 
 pub use changes::Changes;
 pub use standing::StandingError;
@@ -61,8 +60,7 @@ struct Inner {
     surroundings: Surroundings,
     /// The one that opened the database.
     master_key: Fingerprint,
-    root: RootKey,
-    keys: DerivedKeys,
+    unlocked: Unlocked,
     store: Store,
     exchanges: GroupCommit<Exchange>,
     clients: Registry,
@@ -200,12 +198,12 @@ impl Issuer {
         let Inner {
             key_ring,
             store,
-            keys,
+            unlocked,
             config,
             ..
         } = &*self.0;
         match key_ring
-            .reload(store, &keys.sealer, Schedule::new(config))
+            .reload(store, &unlocked.keys.sealer, Schedule::new(config))
             .await
         {
             Ok(()) => Ok(()),
@@ -257,7 +255,7 @@ impl Issuer {
     }
 
     pub(crate) fn keys(&self) -> &DerivedKeys {
-        &self.0.keys
+        &self.0.unlocked.keys
     }
 
     /// The master key that opened the database.
@@ -265,9 +263,9 @@ impl Issuer {
         self.0.master_key
     }
 
-    /// The root key for the row by which `master` opens the database.
-    pub(crate) fn root_sealed_under(&self, master: &MasterKey, now: Timestamp) -> Vec<u8> {
-        unlock::sealed_under(master, &self.0.root, &self.0.keys, now)
+    /// The root key, and what hangs on it.
+    pub(crate) fn unlocked(&self) -> &Unlocked {
+        &self.0.unlocked
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -22,8 +22,11 @@ pub struct MasterKeyInfo {
     pub fingerprint: Fingerprint,
     /// Since when it opens the database, milliseconds since 1970 UTC.
     pub added_at_ms: u64,
-    /// Since when it does not; absent while it does.
+    /// When it was retired, as the database says.
     pub retired_at_ms: Option<u64>,
+    /// Whether it opens the database: whether its row holds a root key, whatever
+    /// else it says.
+    pub opens: bool,
     /// Whether it is the one that this issuer was opened with.
     pub is_ours: bool,
 }
@@ -35,6 +38,7 @@ impl Admin {
         let rows = self.issuer.store().root_keys().await?;
         let info = |row: RootKeyRow| MasterKeyInfo {
             is_ours: row.fingerprint == ours,
+            opens: row.sealed.is_some(),
             fingerprint: row.fingerprint,
             added_at_ms: row.added_at,
             retired_at_ms: row.retired_at,
@@ -46,8 +50,9 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`MasterKeyChangeError::Retired`] if it, or the one that this issuer was
-    /// opened with, opens it no longer.
+    /// [`MasterKeyChangeError::Retired`] if it opens the database no longer,
+    /// [`MasterKeyChangeError::OursRetired`] if the one that this issuer was opened
+    /// with does not.
     pub async fn add_master_key(&self, key: &MasterKey) -> Result<bool, AdminError> {
         again(|| self.try_add_master_key(key)).await
     }
@@ -61,8 +66,8 @@ impl Admin {
             None => {}
         }
         let added_at = after(&rows, now);
-        let sealed = self.issuer.root_sealed_under(key, added_at);
-        tx.insert_root_key(fingerprint, &sealed, added_at).await?;
+        let unlocked = self.issuer.unlocked();
+        unlocked.seal_under(&mut tx, key, added_at).await?;
         tx.require_root_keys().await?;
         let id = fingerprint.to_string();
         let entry = self.entry(now, Action::MasterKeyAdd, Object::MasterKey(&id));
@@ -114,7 +119,7 @@ impl Admin {
         let is_ours = |row: &RootKeyRow| row.fingerprint == ours && row.sealed.is_some();
         match rows.iter().any(is_ours) {
             true => Ok((tx, rows)),
-            false => Err(MasterKeyChangeError::Retired(ours).into()),
+            false => Err(MasterKeyChangeError::OursRetired(ours).into()),
         }
     }
 }

@@ -193,7 +193,7 @@ impl Issuer {
     async fn fresh_key(&self, now: Timestamp) -> Result<KeyRow, StoreError> {
         let (algorithm, inner) = (self.0.config.algorithm, Arc::clone(&self.0));
         tokio::task::spawn_blocking(move || {
-            key_ring::generate(algorithm, &inner.keys.sealer, now.unix())
+            key_ring::generate(algorithm, &inner.unlocked.keys.sealer, now.unix())
         })
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))?

@@ -69,8 +69,7 @@ impl Issuer {
                 return Err(error);
             }
         };
-        let Unlocked { root, keys } = unlocked;
-        let key_ring = KeyRing::load(&store, &keys.sealer, schedule)
+        let key_ring = KeyRing::load(&store, &unlocked.keys.sealer, schedule)
             .await
             .map_err(not_loaded)?;
         let seen = load_revocations(&store, &revocations, &installation, now).await?;
@@ -89,8 +88,7 @@ impl Issuer {
             config,
             surroundings,
             master_key: master_key.fingerprint(),
-            root,
-            keys,
+            unlocked,
             store,
             key_ring,
             trusted,
@@ -195,8 +193,14 @@ fn faster() -> StoreError {
 }
 
 /// The database comes from a program that wrote no MACs. What stands in it is
-/// believed this once; from here on the root key is recognised by another
-/// value, which nobody without it can write, so it cannot be had a second time.
+/// believed; from here on the root key is recognised by another value, which
+/// nobody without it can compute.
+///
+/// Who kept a copy of before has the value of then, though, and can put it back,
+/// with rows of their own and none in `root_key`: as long as the master key is the
+/// one of then, the next start believes them as well. Two things stand against it:
+/// the audit log has a second entry of this, and after one change of the master
+/// key ([`unlock`]) the value of then belongs to no master key that starts.
 async fn bind_rows(tx: &mut Tx, keys: &DerivedKeys, now: Timestamp) -> Result<(), OpenError> {
     tx.bind_rows().await?;
     seal_sessions_anew(tx, &keys.sealer).await?;

@@ -6,8 +6,10 @@
 //! database recognises its root key, and that gives this value. A row that was
 //! forged, swapped with another's or brought from another database does not
 //! open, and then nothing starts. Rows that are gone open nothing either, but in
-//! a database that is older than root keys, where the master key itself is the
-//! root key and proves it by the same value.
+//! a database that is older than root keys, where the first master key itself is
+//! the root key and proves it by the same value. That path stays open to it until
+//! another one has taken over: who writes the database can take the rows away, and
+//! what that is worth with a copy of before says `open::bind_rows`.
 
 use doorward_verify::clock::Timestamp;
 
@@ -22,8 +24,8 @@ use crate::{
 };
 
 /// A root key that is open, and what hangs on it.
-pub(super) struct Unlocked {
-    pub(super) root: RootKey,
+pub(crate) struct Unlocked {
+    root: RootKey,
     pub(super) keys: DerivedKeys,
 }
 
@@ -41,30 +43,20 @@ impl Unlocked {
             .any(|known| known[..] == check[..])
     }
 
-    /// Writes the row by which `master` opens this database.
-    pub(super) async fn seal_under(
+    /// Writes the row by which `master` opens this database from `now` on.
+    pub(crate) async fn seal_under(
         &self,
         tx: &mut Tx,
         master: &MasterKey,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sealed = sealed_under(master, &self.root, &self.keys, now);
+        let place = RootKeyPlace {
+            check: &self.keys.check,
+            added_at: now.millis(),
+        };
+        let sealed = master.seal_root(&self.root, place);
         tx.insert_root_key(master.fingerprint(), &sealed, now).await
     }
-}
-
-/// The root key for the row by which `master` opens the database from `now` on.
-pub(crate) fn sealed_under(
-    master: &MasterKey,
-    root: &RootKey,
-    keys: &DerivedKeys,
-    now: Timestamp,
-) -> Vec<u8> {
-    let place = RootKeyPlace {
-        check: &keys.check,
-        added_at: now.millis(),
-    };
-    master.seal_root(root, place)
 }
 
 /// The root key of a database in which `rows` were found.

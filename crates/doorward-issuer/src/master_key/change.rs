@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     Fingerprint, MasterKey, MasterKeyError,
-    file::{beside, create, failed, folder_of},
+    file::{beside, create, failed, folder_of, remove_fresh_files},
 };
 use crate::entropy::Entropy;
 
@@ -32,8 +32,14 @@ impl KeyFileChange {
     ///
     /// # Errors
     ///
-    /// [`MasterKeyError::Busy`], or the folder cannot be opened.
+    /// [`MasterKeyError::Busy`], [`MasterKeyError::Linked`], or the folder cannot
+    /// be opened.
     pub fn begin(path: &Path) -> Result<Self, MasterKeyError> {
+        if fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink()) {
+            return Err(MasterKeyError::Linked {
+                path: path.to_owned(),
+            });
+        }
         let at = folder_of(path);
         let folder = fs::File::open(at).map_err(|error| failed(at, error))?;
         match folder.try_lock() {
@@ -62,6 +68,7 @@ impl KeyFileChange {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&fresh, error)),
             _ => {}
         }
+        remove_fresh_files(&self.path)?;
         match MasterKey::read(&path) {
             Ok(Some(key)) if holds(&self.path, key.fingerprint()).is_ok() => {
                 let problem = "it is the present master key";
@@ -194,6 +201,41 @@ mod tests {
             );
             assert!(refused.to_string().contains("delete it"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_link_to_a_key_is_not_changed() {
+        let folder = Folder::new();
+        let before = folder.open().unwrap().fingerprint();
+        let behind = folder.0.path().join("mounted");
+        fs::rename(folder.key(), &behind).unwrap();
+        std::os::unix::fs::symlink(&behind, folder.key()).unwrap();
+        let refused = KeyFileChange::begin(&folder.key()).err().unwrap();
+        assert!(
+            matches!(refused, MasterKeyError::Linked { .. }),
+            "{refused}"
+        );
+        assert_eq!(folder.open().unwrap().fingerprint(), before);
+    }
+
+    /// Another name of the key would outlive its end.
+    #[test]
+    fn what_a_first_start_left_is_taken_away() {
+        let folder = Folder::new();
+        drop(folder.open().unwrap());
+        let left = folder.0.path().join(format!("master.{}", "0f".repeat(16)));
+        fs::hard_link(folder.key(), &left).unwrap();
+        let others = ["master.key.bak", "master.0f", "doorward.db"];
+        for other in others {
+            fs::write(folder.0.path().join(other), "not ours").unwrap();
+        }
+        change(&folder, 9);
+        assert!(!left.exists());
+        for other in others {
+            assert!(folder.0.path().join(other).exists(), "{other}");
+        }
+        let beside = MasterKey::files_beside(&folder.key()).unwrap();
+        assert_eq!(beside.len(), 2, "the one before, and {beside:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! While the key is changed there are others beside it: `change`.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -67,6 +68,17 @@ pub enum MasterKeyError {
         /// What it held.
         expected: Fingerprint,
     },
+    /// A link, in whose place a new key would come.
+    #[error(
+        "{} is a symbolic link, and another key would take the place of the link and not of the \
+         file that it leads to; put a copy of that file there, change the key, and make the \
+         link again to where you keep the new one (nothing was changed)",
+        path.display()
+    )]
+    Linked {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Another process changes the key in the same folder.
     #[error("another process changes the master key in {} now; try again when it is done", folder.display())]
     Busy {
@@ -102,10 +114,7 @@ impl MasterKey {
                 path: path.to_owned(),
                 database: Box::new(database.clone()),
             }),
-            (None, None) => {
-                let name = format!("{:032x}", u128::from_be_bytes(random(entropy)));
-                create(path, &path.with_extension(name), entropy)
-            }
+            (None, None) => create(path, &fresh_file(path, random(entropy)), entropy),
         }
     }
 
@@ -127,10 +136,63 @@ impl MasterKey {
         beside(path, "next")
     }
 
+    /// The files beside `path` that are named after it: the key that follows,
+    /// those that are kept, and whatever somebody put there under such a name.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn files_beside(path: &Path) -> Result<Vec<PathBuf>, MasterKeyError> {
+        let start = beside(path, "");
+        let is_named_so = |found: &PathBuf| {
+            let name = found.file_name().map(OsStr::as_encoded_bytes);
+            let start = start.file_name().map(OsStr::as_encoded_bytes);
+            matches!((name, start), (Some(name), Some(start)) if name.starts_with(start))
+        };
+        let mut files = siblings(path)?;
+        files.retain(is_named_so);
+        Ok(files)
+    }
+
     /// Where the key of this fingerprint lies after another took over from it.
     pub fn kept_file(path: &Path, fingerprint: Fingerprint) -> PathBuf {
         beside(path, &fingerprint.to_string())
     }
+}
+
+/// Where a first start writes a key before it is `path`: each at a name of its own.
+fn fresh_file(path: &Path, name: [u8; 16]) -> PathBuf {
+    path.with_extension(format!("{:032x}", u128::from_be_bytes(name)))
+}
+
+/// Takes away what first starts left that died between writing a key and using
+/// it: it may be a second name of the key that is there now.
+pub(super) fn remove_fresh_files(path: &Path) -> Result<(), MasterKeyError> {
+    let is_fresh = |found: &PathBuf| {
+        let end = found.extension().and_then(OsStr::to_str);
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        found.file_stem() == path.file_stem()
+            && end.is_some_and(|end| end.len() == 32 && end.bytes().all(digit))
+    };
+    for left in siblings(path)?.iter().filter(|found| is_fresh(found)) {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(left, error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What lies in the folder of `path`, in the order of the names.
+fn siblings(path: &Path) -> Result<Vec<PathBuf>, MasterKeyError> {
+    let folder = folder_of(path);
+    let failed = |error| failed(folder, error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        files.push(entry.map_err(failed)?.path());
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn read(mut file: fs::File, path: &Path) -> Result<MasterKey, MasterKeyError> {

@@ -267,8 +267,8 @@ impl Node {
             keys.join("+")
         };
         let ours = named(&|key| key.is_ours);
-        let opening = named(&|key| key.retired_at_ms.is_none());
-        let retired = named(&|key| key.retired_at_ms.is_some());
+        let opening = named(&|key| key.opens);
+        let retired = named(&|key| !key.opens);
         Ok(format!("{ours} {opening} {retired}"))
     }
 
