@@ -55,8 +55,9 @@ impl Secret {
             Self::Rotate => rotate(place, &workplace),
             Self::Status => workplace
                 .with_issuer(async |issuer| status(place, &workplace.folder, &issuer).await),
-            Self::Retire(retire) => workplace
-                .with_issuer(async |issuer| retire.run(place, &workplace.folder, &issuer).await),
+            Self::Retire(retire) => {
+                workplace.with_issuer(async |issuer| retire.run(place, &workplace, &issuer).await)
+            }
         }
     }
 }
@@ -120,7 +121,8 @@ async fn status(
         let key = |key: &MasterKeyInfo| {
             json!({
                 "fingerprint": key.fingerprint.to_string(), "is_ours": key.is_ours,
-                "added_at_ms": key.added_at_ms, "retired_at_ms": key.retired_at_ms,
+                "opens": key.opens, "added_at_ms": key.added_at_ms,
+                "retired_at_ms": key.retired_at_ms,
             })
         };
         let keys: Vec<_> = keys.iter().map(key).collect();
@@ -129,10 +131,11 @@ async fn status(
     }
     let row = |key: &MasterKeyInfo| {
         let since = |at: u64| rfc3339(UnixTime::from_secs(at / 1000));
-        let state = match (key.is_ours, key.retired_at_ms) {
-            (true, None) => "opens the database; this folder's".to_owned(),
-            (false, None) => "opens the database".to_owned(),
-            (_, Some(at)) => format!("retired {}", since(at)),
+        let state = match (key.opens, key.is_ours, key.retired_at_ms) {
+            (true, true, _) => "opens the database; this folder's".to_owned(),
+            (true, false, _) => "opens the database".to_owned(),
+            (false, _, Some(at)) => format!("retired {}", since(at)),
+            (false, _, None) => "opens nothing".to_owned(),
         };
         [key.fingerprint.to_string(), since(key.added_at_ms), state]
     };
@@ -151,7 +154,7 @@ impl Retire {
     async fn run(
         &self,
         place: &Place,
-        folder: &DataFolder,
+        workplace: &Workplace,
         issuer: &Issuer,
     ) -> Result<Answer, CommandError> {
         let admin = issuer.admin();
@@ -173,22 +176,33 @@ impl Retire {
         if retired.is_empty() {
             output::note("there was nothing to retire");
         }
-        for key in retired {
-            let kept = MasterKey::kept_file(&folder.master_key(), key);
-            output::note(safe(&format!(
-                "{key} opens the database no more; backups of before open with {}, and with \
-                 nothing else",
-                kept.display()
-            )));
+        for key in &retired {
+            output::note(safe(&retired_note(&workplace.folder, *key)));
+        }
+        if !retired.is_empty() && workplace.last_up.database.is_some() {
+            output::note(
+                "what it opened is still in the files of the database server: `VACUUM root_key`, \
+                 and let write-ahead logs and base backups of before go",
+            );
         }
         Ok(Answer::Yes)
     }
+}
+
+/// The file may be on the node where the key was changed, and not here.
+fn retired_note(folder: &DataFolder, key: Fingerprint) -> String {
+    let kept = MasterKey::kept_file(&folder.master_key(), key);
+    let place = match kept.exists() {
+        true => format!("in {}", kept.display()),
+        false => "which is not in this folder: keep it where it is".to_owned(),
+    };
+    format!("{key} opens the database no more; backups of before may open with it alone, {place}")
 }
 
 /// Those that open the database and came before ours, which is the last of a
 /// change that may not be finished.
 fn older(keys: &[MasterKeyInfo]) -> Vec<Fingerprint> {
     let before = keys.iter().take_while(|key| !key.is_ours);
-    let opening = before.filter(|key| key.retired_at_ms.is_none());
+    let opening = before.filter(|key| key.opens);
     opening.map(|key| key.fingerprint).collect()
 }

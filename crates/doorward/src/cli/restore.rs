@@ -6,13 +6,16 @@
 //! keys, clients and disabled users: the present state is asked, if it can be
 //! read, and what it ended is ended in the restored one too. Whatever has another
 //! secret by now is ended as well: the one in the backup was replaced, maybe
-//! because it leaked. Passwords, second factors, recovery codes and roles are
+//! because it leaked. Of master keys, only that of this folder opens what is
+//! restored. Passwords, second factors, recovery codes and roles are
 //! those of the backup, and the operator is told so.
 //!
 //! The backup is opened, and all of this done to it, beside the present
 //! database; only then do the two change places, and the present one is kept.
 //! No server may run meanwhile: SQLite removes a database's side files by their
 //! names, and one that ends later would remove those of the restored one.
+
+mod master_keys;
 
 use std::{
     fs::{self, Permissions},
@@ -24,18 +27,17 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clap::Args;
-use doorward_issuer::{AdminError, Database, Issuer, MasterKey, OpenError};
+use doorward_issuer::{AdminError, Database, Fingerprint, Issuer};
 use doorward_policy::role::Roles;
 use doorward_verify::clock::Clock as _;
 use http::{Request, StatusCode, header};
 use serde_json::json;
 
+use self::master_keys::{only_ours, open_copy};
 use super::{
     Place, Workplace,
     backup::{cannot, kept, make},
-    workplace::{
-        CommandError, key_file_failure, key_that_opens, open_failure, open_issuer, open_with,
-    },
+    workplace::{CommandError, open_issuer},
 };
 use crate::{
     admin_listener::OperatorToken,
@@ -65,6 +67,8 @@ struct Ended {
     users: Vec<String>,
     /// Those of `api_keys` and `clients` whose secret was another by then.
     rotated: Vec<String>,
+    /// Whatever the present state says of them: all but that of this folder.
+    master_keys: Vec<Fingerprint>,
 }
 
 impl Restore {
@@ -79,7 +83,8 @@ impl Restore {
             Some(file) => restore(place, &workplace, &file),
             None if is_server => workplace.with_issuer(async |issuer| {
                 begin_epoch(&issuer).await?;
-                told(place, None, &Ended::default());
+                let others = master_keys::others(&issuer).await?;
+                told(place, None, &Ended::default(), &others);
                 Ok(Answer::Yes)
             }),
             None => Err(Failure::usage("a backup is missing")
@@ -108,7 +113,7 @@ fn restore(place: &Place, workplace: &Workplace, file: &Path) -> Result<Answer, 
         });
     match outcome {
         Ok(ended) => {
-            told(place, Some(&kept_as), &ended);
+            told(place, Some(&kept_as), &ended, &[]);
             Ok(Answer::Yes)
         }
         Err(failure) => {
@@ -153,7 +158,7 @@ async fn prepare(workplace: &Workplace, present: &Path, fresh: &Path) -> Result<
         async move { open_issuer(folder, database, last_up, &roles).await }
     };
     let restored = open_copy(workplace, fresh, &roles).await?;
-    let ended = match open(present).await {
+    let mut ended = match open(present).await {
         Ok(issuer) => {
             let ended = carry_over(&issuer, &restored).await;
             issuer.close().await;
@@ -161,55 +166,11 @@ async fn prepare(workplace: &Workplace, present: &Path, fresh: &Path) -> Result<
         }
         Err(_) => Ended::default(),
     };
+    ended.master_keys = only_ours(&restored).await?;
     let begun = begin_epoch(&restored).await;
     restored.close().await;
     begun?;
     Ok(ended)
-}
-
-/// Opens the copy. One from before a change of the master key opens with the
-/// key of its time, which is still in the data folder; from here on it opens
-/// with the present one, and with nothing else.
-async fn open_copy(
-    workplace: &Workplace,
-    fresh: &Path,
-    roles: &Arc<ArcSwap<Roles>>,
-) -> Result<Issuer, Failure> {
-    let (folder, last_up) = (&workplace.folder, &workplace.last_up);
-    let (file, database) = (folder.master_key(), Database::Sqlite(fresh.to_owned()));
-    let key_of = |file: &Path| MasterKey::read(file).map_err(|error| key_file_failure(&error));
-    let open = || open_issuer(folder, database.clone(), last_up, roles);
-    let Some(ours) = key_of(&file)? else {
-        return open().await;
-    };
-    let opens = match open_with(ours, database.clone(), last_up, roles).await {
-        Ok(issuer) => return Ok(issuer),
-        Err(OpenError::WrongMasterKey { opens, .. }) if !opens.is_empty() => opens,
-        Err(_) => return open().await,
-    };
-    let found = key_that_opens(folder, &opens);
-    let found = found.map(|file| key_of(&file)).transpose()?.flatten();
-    let (Some(then), Some(ours)) = (found, key_of(&file)?) else {
-        let wanted = MasterKey::kept_file(&file, opens[0]);
-        return Err(Failure::configuration(format!(
-            "the backup opens with the master key {}, which is not in this folder",
-            opens[0]
-        ))
-        .hint(format!(
-            "put it back as {}; nothing was changed",
-            wanted.display()
-        )));
-    };
-    let retired = then.fingerprint();
-    let with_then = open_with(then, database.clone(), last_up, roles).await;
-    let with_then = with_then.map_err(|error| open_failure(&error, folder, &database))?;
-    let added = with_then.admin().add_master_key(&ours).await;
-    with_then.close().await;
-    added.map_err(CommandError::from)?;
-    let issuer = open().await?;
-    let done = issuer.admin().retire_master_key(retired).await;
-    done.map_err(CommandError::from)?;
-    Ok(issuer)
 }
 
 /// Ends in `restored` what `present` ended.
@@ -305,13 +266,17 @@ fn files_of(database: &Path) -> [PathBuf; 3] {
     })
 }
 
-fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended) {
+/// `others` are master keys that open the restored state beside ours.
+fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended, others: &[Fingerprint]) {
     let kept = kept_as.map(|path| path.display().to_string());
+    let names = |keys: &[Fingerprint]| -> Vec<_> { keys.iter().map(ToString::to_string).collect() };
+    let (retired, others) = (names(&ended.master_keys), names(others));
     if place.json {
         output::json(&json!({
             "restored": true, "kept": kept, "present_state_was_read": ended.is_known,
             "ended": { "api_keys": ended.api_keys, "clients": ended.clients, "users": ended.users,
-                       "because_of_another_secret": ended.rotated },
+                       "because_of_another_secret": ended.rotated, "master_keys": retired },
+            "other_master_keys": others,
         }));
         return;
     }
@@ -327,6 +292,20 @@ fn told(place: &Place, kept_as: Option<&Path>, ended: &Ended) {
                 "ended or rotated since the backup, and ended here: {what} {names}"
             )));
         }
+    }
+    if !retired.is_empty() {
+        output::note(format!(
+            "the backup opened with other master keys, and opens with this folder's alone now: \
+             {} retired here",
+            retired.join(", ")
+        ));
+    }
+    if !others.is_empty() {
+        output::note(format!(
+            "other master keys than this folder's open it: {}; whichever was retired since the \
+             backup: `doorward secret retire FINGERPRINT`, or `--old` for all before this one",
+            others.join(", ")
+        ));
     }
     if !ended.rotated.is_empty() {
         let names = ended.rotated.join(", ");

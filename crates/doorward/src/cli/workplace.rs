@@ -24,6 +24,7 @@ use crate::{
     config::{self, Config, ConfigProblems, Problem},
     data_folder::{DataFolder, LastUp},
     exit::{Answer, Failure},
+    invocation::shell_word,
     output, state_place,
     system::{SystemClock, SystemEntropy},
 };
@@ -250,34 +251,59 @@ pub(super) fn open_failure(error: &OpenError, folder: &DataFolder, database: &Da
     let failure = Failure::configuration(error.to_string());
     match error {
         OpenError::Store(error) => store_failure(error, database),
-        OpenError::WrongMasterKey { opens, .. } | OpenError::RetiredMasterKey { opens, .. } => {
-            match key_that_opens(folder, opens) {
-                Some(found) => failure.hint(format!(
-                    "it is in {}: mv {0} {}",
-                    found.display(),
-                    folder.master_key().display()
-                )),
-                None if opens.is_empty() => failure,
-                None => failure.hint(
+        OpenError::WrongMasterKey { fingerprint, opens }
+        | OpenError::RetiredMasterKey { fingerprint, opens } => {
+            match (&keys_beside(folder, opens)[..], &opens[..]) {
+                ([], []) => failure,
+                ([], _) => failure.hint(
                     "`doorward secret status` on a node that starts shows which key it has; copy \
                      its master.key, with mode 0600",
                 ),
+                (found, []) => failure.hint(format!(
+                    "a database of before the master key was changed opens with the key of then: \
+                     see whether it is {}",
+                    found
+                        .iter()
+                        .map(|(file, _)| file.display().to_string())
+                        .collect::<Vec<_>>()
+                        .join(" or ")
+                )),
+                ([(found, _), ..], _) => {
+                    failure.hint(in_its_place(found, &folder.master_key(), *fingerprint))
+                }
             }
         }
         _ => failure,
     }
 }
 
-/// Where in the folder one of these master keys lies, after a change or before
-/// its end.
-pub(super) fn key_that_opens(folder: &DataFolder, opens: &[Fingerprint]) -> Option<PathBuf> {
-    let file = folder.master_key();
-    let kept = opens.iter().map(|key| MasterKey::kept_file(&file, *key));
-    let mut places = kept.chain([MasterKey::next_file(&file)]);
-    places.find(|path| match MasterKey::read(path) {
-        Ok(Some(key)) => opens.contains(&key.fingerprint()),
-        _ => false,
-    })
+/// How to put the key of `found` in the place of `file`, which holds another
+/// one and may be the only one that does.
+fn in_its_place(found: &Path, file: &Path, present: Fingerprint) -> String {
+    let kept = MasterKey::kept_file(file, present);
+    let copy = |from: &Path, to: &Path| format!("cp -p {} {}", shell_word(from), shell_word(to));
+    let keep = match kept.exists() {
+        true => String::new(),
+        false => format!("{} && ", copy(file, &kept)),
+    };
+    format!(
+        "it is in {}; run: {keep}{}",
+        found.display(),
+        copy(found, file)
+    )
+}
+
+/// The master keys in the folder, beside the one in use, that may open what
+/// `opens` do: that of an unfinished change, and those of before. All of them,
+/// where nothing says which do.
+pub(super) fn keys_beside(folder: &DataFolder, opens: &[Fingerprint]) -> Vec<(PathBuf, MasterKey)> {
+    let files = MasterKey::files_beside(&folder.master_key()).unwrap_or_default();
+    let keys = files.into_iter().filter_map(|file| {
+        let key = MasterKey::read(&file).ok().flatten()?;
+        Some((file, key))
+    });
+    keys.filter(|(_, key)| opens.is_empty() || opens.contains(&key.fingerprint()))
+        .collect()
 }
 
 /// A file of a master key that cannot be used.
@@ -393,6 +419,10 @@ fn admin_failure(error: &AdminError) -> Failure {
         AdminError::MasterKey(change) => Failure::usage(message).hint(match change {
             MasterKeyChangeError::Retired(_) => {
                 "nothing was changed; if it is in master.key.next, delete that file and try again"
+            }
+            MasterKeyChangeError::OursRetired(_) => {
+                "nothing was changed; copy the master.key of a node that starts, with mode 0600, \
+                 and leave master.key.next where it is"
             }
             _ => "nothing was changed; `doorward secret status` shows which there are",
         }),

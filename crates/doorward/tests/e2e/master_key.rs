@@ -4,14 +4,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
 use aws_lc_rs::hmac;
+use doorward_issuer::{Entropy, Issuer, MasterKey, Surroundings};
+use doorward_verify::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Server, doorward, request};
+use crate::harness::{Server, doorward, find, request};
 
 /// The code that an authenticator with this secret shows, so many steps on.
 #[expect(clippy::disallowed_methods, reason = "the server's clock is this one")]
@@ -68,7 +72,7 @@ fn refused(data: &Path, arguments: &[&str]) -> String {
 fn opening(data: &Path) -> Vec<String> {
     let status = done(data, &["secret", "status"]);
     let keys = status["master_keys"].as_array().unwrap().iter();
-    let opening = keys.filter(|key| key["retired_at_ms"].is_null());
+    let opening = keys.filter(|key| key["opens"] == true);
     let mut opening: Vec<_> = opening.collect();
     opening.sort_by_key(|key| key["is_ours"].as_bool());
     opening
@@ -297,8 +301,139 @@ fn who_puts_an_old_file_back_is_told_where_the_right_one_is() {
     let told = refused(&data, &["user", "list"]);
     assert!(told.starts_with("3 the master key"), "{told}");
     let right = folder.kept(third).display().to_string();
-    assert!(told.contains(&format!("mv {right} ")), "{told}");
+    assert!(told.contains(&right), "{told}");
     assert!(!told.contains(second.as_str()), "{told}");
+
+    // What is printed can be pasted, and loses no key: not even one that has no
+    // other file.
+    fs::remove_file(folder.kept(&first)).unwrap();
+    let told = refused(&data, &["user", "list"]);
+    let (_, pasted) = told.split_once("run: ").unwrap();
+    let ran = Command::new("sh").args(["-c", pasted]).status().unwrap();
+    assert!(ran.success(), "{told}");
+    assert_eq!(opening(&data), [third.as_str()]);
+    assert!(folder.kept(&first).exists());
+}
+
+/// KEY-021: the backup knows nothing of what was retired since.
+#[test]
+fn key_021_a_retired_master_key_does_not_come_back_with_a_backup() {
+    let folder = Folder::new();
+    let data = folder.data();
+    assert_eq!(folder.start().signal("-TERM"), Some(0));
+    let first = opening(&data).remove(0);
+    done(&data, &["secret", "rotate"]);
+    let second = opening(&data).remove(1);
+    let backup = folder.0.path().join("backup.db");
+    let backup = backup.to_str().unwrap();
+    done(&data, &["backup", backup]);
+
+    done(&data, &["secret", "retire", &first]);
+    let restored = done(&data, &["restore", backup]);
+    assert_eq!(restored["ended"]["master_keys"], json!([first]));
+    assert_eq!(opening(&data), [second.as_str()]);
+
+    // The key of now is not in the backup either.
+    let rotated = done(&data, &["secret", "rotate"]);
+    let third = text(&rotated, "fingerprint");
+    done(&data, &["secret", "retire", "--old"]);
+    let restored = done(&data, &["restore", backup]);
+    assert_eq!(restored["ended"]["master_keys"], json!([first, second]));
+    assert_eq!(opening(&data), [third]);
+    folder.rename("master.key", "elsewhere");
+    for before in [&first, &second] {
+        fs::copy(folder.kept(before), folder.file("master.key")).unwrap();
+        let told = refused(&data, &["user", "list"]);
+        assert!(told.contains("was retired"), "{told}");
+    }
+    folder.rename("elsewhere", "master.key");
+
+    let empty = folder.file("empty.db");
+    fs::write(&empty, "").unwrap();
+    let told = refused(&data, &["restore", empty.to_str().unwrap()]);
+    assert!(told.contains("the backup is empty"), "{told}");
+    assert_eq!(opening(&data), [third]);
+}
+
+/// What a program made for which the master key itself was the root key.
+fn backup_of_before_root_keys(folder: &Folder, python: &Path) -> PathBuf {
+    const FORGET: &str = "
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1])
+store.execute('DROP TABLE root_key')
+store.execute('DELETE FROM migration WHERE version = 10')
+store.execute('UPDATE migration_floor SET version = 1')
+store.commit()
+";
+    struct RootOfBefore(Mutex<Option<Vec<u8>>>);
+    impl Entropy for RootOfBefore {
+        #[expect(clippy::disallowed_methods, reason = "this is the given randomness")]
+        fn fill(&self, bytes: &mut [u8]) {
+            aws_lc_rs::rand::fill(bytes).unwrap();
+            if bytes.len() == 32
+                && let Some(root) = self.0.lock().unwrap().take()
+            {
+                bytes.copy_from_slice(&root);
+            }
+        }
+    }
+    struct Then;
+    impl Clock for Then {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_700_000_000_000)
+        }
+    }
+    let file = folder.file("master.key");
+    let backup = folder.0.path().join("before.db");
+    let digits = fs::read_to_string(&file).unwrap();
+    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap();
+    let root = (0..32).map(byte).collect();
+    let surroundings = Surroundings {
+        clock: Arc::new(Then),
+        entropy: Arc::new(RootOfBefore(Mutex::new(Some(root)))),
+        roles: Arc::default(),
+    };
+    let key = MasterKey::read(&file).unwrap().unwrap();
+    let config = doorward_issuer::Config::new("http://id.test", "http://id.test");
+    let made = async {
+        let issuer = Issuer::open(backup.as_path(), key, config, surroundings).await;
+        issuer.unwrap().close().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(made);
+    let forget = Command::new(python)
+        .args(["-c", FORGET])
+        .arg(&backup)
+        .status();
+    assert!(forget.unwrap().success());
+    backup
+}
+
+#[test]
+fn a_backup_of_before_root_keys_is_restored_after_a_rotation() {
+    let Some(python) = find("python3") else {
+        return;
+    };
+    let folder = Folder::new();
+    let data = folder.data();
+    assert_eq!(folder.start().signal("-TERM"), Some(0));
+    let first = opening(&data).remove(0);
+    let backup = backup_of_before_root_keys(&folder, &python);
+    let backup = backup.to_str().unwrap();
+    done(&data, &["secret", "rotate"]);
+    done(&data, &["secret", "retire", "--old"]);
+    let now = opening(&data);
+
+    folder.rename(folder.kept(&first), "elsewhere");
+    let told = refused(&data, &["restore", backup]);
+    let place = folder.file("master.key.before");
+    for part in [place.to_str().unwrap(), "nothing was changed"] {
+        assert!(told.contains(part), "{told}");
+    }
+    folder.rename("elsewhere", place);
+    let restored = done(&data, &["restore", backup]);
+    assert_eq!(restored["ended"]["master_keys"], json!([first]));
+    assert_eq!(opening(&data), now);
+    drop(folder.start());
 }
 
 #[test]

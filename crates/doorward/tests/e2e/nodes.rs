@@ -302,6 +302,10 @@ fn the_master_key_is_changed_under_two_nodes() {
         twins.begin(n);
     }
     both_work();
+    // Who puts a dump back is told what else opens it.
+    ask(0, &["secret", "rotate", "--json"]);
+    let restored = ask(0, &["restore", "--json"]);
+    assert_eq!(restored["other_master_keys"], json!([now]));
 }
 
 /// Verification goes on, what must be written is 503 with `Retry-After`, and
