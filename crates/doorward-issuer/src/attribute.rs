@@ -12,7 +12,7 @@
 mod claims;
 pub mod linter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -95,7 +95,7 @@ fn is_plain(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AttributeValue {
-    /// 1 to 256 bytes without control characters.
+    /// 1 to 256 bytes without control characters and what else is not seen.
     Text(String),
     /// Between plus and minus [`MAX_NUMBER`].
     Number(i64),
@@ -109,8 +109,11 @@ pub enum AttributeValueError {
     /// An object, a list, null or a fraction.
     #[error("the value of an attribute is a text, a whole number, true or false")]
     Kind,
-    /// An empty or long text, or one with control characters.
-    #[error("the text of an attribute has 1 to {MAX_TEXT} bytes and no control characters")]
+    /// An empty or long text, or one with characters that are not seen.
+    #[error(
+        "the text of an attribute has 1 to {MAX_TEXT} bytes, without control characters and what \
+             else is not seen"
+    )]
     Text,
     /// A number that not everybody reads.
     #[error("the number of an attribute is at most {MAX_NUMBER}, which every JSON parser reads")]
@@ -139,7 +142,7 @@ impl AttributeValue {
             }
             Value::String(text) => {
                 let fits = (1..=MAX_TEXT).contains(&text.len());
-                if !fits || text.contains(char::is_control) {
+                if !fits || text.contains(linter::is_unseen) {
                     return Err(AttributeValueError::Text);
                 }
                 unsuspicious(text)?;
@@ -191,6 +194,9 @@ pub enum AttributeError {
     /// Too many.
     #[error("a user has at most {MAX_ATTRIBUTES} attributes")]
     TooMany,
+    /// Two changes of one attribute.
+    #[error("attribute {0} is given twice")]
+    Twice(AttributeName),
 }
 
 /// The attributes of a user, by name.
@@ -241,7 +247,7 @@ impl Attributes {
     /// # Errors
     ///
     /// [`AttributeError::TooMany`].
-    pub(crate) fn with(&self, changes: &AttributeChanges) -> Result<Self, AttributeError> {
+    pub fn with(&self, changes: &AttributeChanges) -> Result<Self, AttributeError> {
         let mut changed = self.0.clone();
         for (name, value) in &changes.0 {
             match value {
@@ -263,24 +269,27 @@ impl Attributes {
 pub struct AttributeChanges(BTreeMap<AttributeName, Option<AttributeValue>>);
 
 impl AttributeChanges {
-    /// One change; `null` takes the attribute away.
+    /// One change of an attribute that has none yet; `null` takes it away.
     ///
     /// # Errors
     ///
     /// [`AttributeError`].
     pub fn add(&mut self, name: &str, value: &Value) -> Result<(), AttributeError> {
-        if value.is_null() {
-            let name = AttributeName::to_be_removed(name)?;
-            self.0.insert(name, None);
-            return Ok(());
-        }
-        let name = AttributeName::parse(name)?;
-        match AttributeValue::read(value) {
-            Ok(value) => {
-                self.0.insert(name, Some(value));
+        let (name, value) = if value.is_null() {
+            (AttributeName::to_be_removed(name)?, None)
+        } else {
+            let name = AttributeName::parse(name)?;
+            match AttributeValue::read(value) {
+                Ok(value) => (name, Some(value)),
+                Err(error) => return Err(AttributeError::Value { name, error }),
+            }
+        };
+        match self.0.entry(name) {
+            Entry::Occupied(given) => Err(AttributeError::Twice(given.key().clone())),
+            Entry::Vacant(free) => {
+                free.insert(value);
                 Ok(())
             }
-            Err(error) => Err(AttributeError::Value { name, error }),
         }
     }
 
