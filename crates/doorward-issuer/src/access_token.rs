@@ -60,7 +60,7 @@ pub(crate) struct Entitled {
     /// Version of the account.
     pub(crate) version: i64,
     pub(crate) roles: Vec<String>,
-    /// Claims that hold attributes of the user.
+    /// Claims that hold attributes of the user; none outside of the home tenant.
     pub(crate) attributes: Object,
     pub(crate) issued_at: UnixTime,
     /// When the transaction decided; lives are counted from here.
@@ -102,6 +102,12 @@ pub(crate) fn entitlement(
     if roles.is_empty() && state.home_tenant != *tenant {
         return Entitlement::NotAMember;
     }
+    // Who administers the home tenant says what the user is there. In another
+    // tenant the same words may mean much else, and are not theirs to say.
+    let attributes = match state.home_tenant == *tenant {
+        true => attributes,
+        false => Object::new(),
+    };
     Entitlement::Granted(Entitled {
         subject: user.clone(),
         tenant: tenant.clone(),

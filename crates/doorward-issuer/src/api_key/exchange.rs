@@ -159,7 +159,6 @@ impl Issuer {
             decided_at: at.unix(),
             lifetime: life.min(left.max(1)),
         });
-
         let permissions = match &row.permissions {
             Some(limit) => {
                 let limit = limit.iter().filter_map(|text| text.parse().ok());

@@ -5,15 +5,16 @@ use doorward_issuer::{
     admin::{NewApiKey, NewOwner},
     attribute::{AttributeChanges, AttributeName, ClaimName, MAX_ATTRIBUTES, TokenClaims},
     session::FIRST_PARTY_CLIENT,
+    tenant::TenantName,
 };
 use doorward_policy::permit::Subject;
 use doorward_verify::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::harness::{World, audit, audited, check, config, new_user, sign_in};
+use crate::harness::{BY_PASSWORD, World, audit, audited, check, config, new_user, sign_in};
 
 /// An issuer whose tokens say the department as `team`, and the level.
-async fn claiming(world: &World, max_token_bytes: usize) -> Issuer {
+pub(crate) async fn claiming(world: &World, max_token_bytes: usize) -> Issuer {
     let mut claims = TokenClaims::default();
     for (claim, attribute) in [("team", "department"), ("level", "level"), ("note", "note")] {
         let attribute = AttributeName::parse(attribute).unwrap();
@@ -142,6 +143,46 @@ async fn an_api_key_says_what_its_owner_is_only_if_it_is_not_limited() {
         let exchanged = issuer.exchange_api_key(key.text.reveal(), now).await;
         let token = exchanged.ok().unwrap().access_token;
         assert_eq!(claims(&token).get("team"), said.as_ref());
+    }
+}
+
+/// Who administers one tenant does not choose what tokens say in another.
+#[tokio::test]
+async fn auz_011_what_a_user_is_at_home_is_said_nowhere_else() {
+    let (world, issuer) = town().await;
+    let admin = issuer.admin();
+    assert!(admin.grant_role("alice", "globex", "reader").await.unwrap());
+    let values = json!({ "department": "payroll", "level": 3 });
+    set(&issuer, "alice", values).await.unwrap();
+    world.clock.turn(5);
+    let alice = issuer.account("alice").await.unwrap().unwrap();
+    let globex = TenantName::parse("globex").unwrap();
+    for (tenant, team) in [
+        (&alice.home_tenant, Some(&json!("payroll"))),
+        (&globex, None),
+    ] {
+        let begun = issuer.start_session(&alice, tenant, BY_PASSWORD);
+        let begun = begun.await.unwrap();
+        let refreshed = issuer.refresh(&begun.refresh_token, FIRST_PARTY_CLIENT);
+        let refreshed = refreshed.await.ok().unwrap().answer.access_token;
+        let minted = admin.mint_access_token("alice", Some(tenant.as_str()));
+        let minted = minted.await.unwrap().access_token;
+        let new = NewApiKey {
+            owner: NewOwner::User("alice".to_owned(), Some(tenant.to_string())),
+            purpose: "a test".to_owned(),
+            permissions: None,
+            networks: Vec::new(),
+            delay: 0,
+            lifetime: 3600,
+        };
+        let key = admin.add_api_key(new).await.unwrap();
+        let exchanged = issuer.exchange_api_key(key.text.reveal(), world.clock.now());
+        let exchanged = exchanged.await.ok().unwrap().access_token;
+        for token in [begun.access_token, refreshed, minted, exchanged] {
+            let said = claims(&token);
+            assert_eq!(said["tenant"], tenant.as_str());
+            assert_eq!(said.get("team"), team, "{said}");
+        }
     }
 }
 
