@@ -9,6 +9,7 @@ use axum::body::Body;
 use doorward_issuer::{
     Issuer,
     admin::{NewApiKey, NewClient, NewOwner, NewUser},
+    attribute::AttributeChanges,
     http::admin::{Needs, OPERATIONS, Operation, Operator, openapi},
     tenant::TenantName,
 };
@@ -18,6 +19,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::attributes::claiming;
 use crate::harness::{BY_PASSWORD, World, audit, check, new_user, roles, sign_in};
 
 /// A row for each operation: what it is sent, and what the administrator of
@@ -336,6 +338,30 @@ async fn every_operation_works_is_audited_and_answers_as_described() {
     }
 }
 
+#[test]
+fn attributes_are_described_by_the_rules_that_hold() {
+    let described = openapi();
+    let of = |name: &str| {
+        let schema = &described["components"]["schemas"][name];
+        schema["properties"]["attributes"].clone()
+    };
+    let (shown, change) = (of("UserAttributesShown"), of("UserAttributesChange"));
+    for schema in [&shown, &change] {
+        let value = &schema["additionalProperties"];
+        let (text, number) = (
+            (1, 256),
+            (-9_007_199_254_740_991_i64, 9_007_199_254_740_991_i64),
+        );
+        assert_eq!(value["minLength"], json!(text.0));
+        assert_eq!(value["maxLength"], json!(text.1));
+        assert_eq!(value["minimum"], json!(number.0));
+        assert_eq!(value["maximum"], json!(number.1));
+    }
+    assert_eq!(shown["maxProperties"], json!(32));
+    // One that takes some away may name more.
+    assert_eq!(change.get("maxProperties"), None);
+}
+
 /// Whether `value` has the members of schema `name` and no others.
 fn fits(document: &Value, name: &str, value: &Value) {
     let schema = &document["components"]["schemas"][name];
@@ -413,6 +439,74 @@ async fn auz_011_nobody_hands_out_more_than_they_hold() {
         admin.revoke_role("alice", tenant, "editor").await.unwrap();
     }
     assert_eq!(ask("PUT", grant, "operator", "").await.0, 204);
+}
+
+/// What tokens say of a user opens routes as roles do: who takes an account over
+/// gets it, and may only if it is theirs already.
+#[tokio::test]
+async fn auz_011_nobody_becomes_what_they_may_not_say() {
+    let mut town = Town::new().await;
+    town.issuer = claiming(&town.world, 4096).await;
+    let known = |permissions: &[&str]| {
+        let administrator = [permissions, &["orders:read"]].concat();
+        let roles = roles(&[
+            ("reader", &["orders:read"]),
+            ("administrator", &administrator),
+        ]);
+        town.world.roles.store(std::sync::Arc::new(roles));
+    };
+    let helpdesk = ["doorward:users:*", "doorward:api-keys:*"];
+    let set = async |user: &str, department: &str| {
+        let mut changes = AttributeChanges::default();
+        changes.add("department", &json!(department)).unwrap();
+        // In no token, and so nothing to become.
+        changes.add("office", &json!("north")).unwrap();
+        let admin = town.issuer.admin();
+        admin.change_attributes(user, &changes, None).await.unwrap();
+        town.world.clock.turn(5);
+    };
+    let takeovers = async |expected: Option<&str>| {
+        let boss = sign_in(&town.issuer, "boss").await.access_token;
+        let key = format!("/api/api-keys/{}/text", town.api_key);
+        for (method, path, body) in [
+            ("POST", "/api/users/alice/password-reset", ""),
+            ("DELETE", "/api/users/alice/second-factor", ""),
+            (
+                "POST",
+                "/api/api-keys",
+                r#"{"user":"alice","purpose":"more","lifetime_seconds":60}"#,
+            ),
+            ("POST", &*key, r#"{"overlap_seconds":0}"#),
+        ] {
+            let said = town.ask(method, path, &boss, body).await;
+            let refused = (said.status == 403).then_some(said.reason());
+            assert_eq!(refused, expected, "{path}: {} {}", said.status, said.body);
+            assert!(
+                expected.is_some() || said.status < 300,
+                "{path}: {}",
+                said.body
+            );
+            assert!(!said.body.to_string().contains("payroll"), "{}", said.body);
+        }
+        // That opens nothing.
+        let body = r#"{"disabled":false}"#;
+        let said = town.ask("PATCH", "/api/users/alice", &boss, body).await;
+        assert_eq!(said.status, 200, "{}", said.body);
+    };
+    known(&helpdesk);
+    set("alice", "payroll").await;
+    takeovers(Some("beyond_own_rights")).await;
+    set("boss", "sales").await;
+    takeovers(Some("beyond_own_rights")).await;
+    set("boss", "payroll").await;
+    takeovers(None).await;
+    set("boss", "sales").await;
+    known(&[
+        "doorward:users:*",
+        "doorward:api-keys:*",
+        "doorward:attributes:write",
+    ]);
+    takeovers(None).await;
 }
 
 #[tokio::test]
@@ -664,6 +758,13 @@ async fn iss_001_a_body_has_no_member_that_was_not_asked_for() {
     }
 }
 
+/// The tag of the attributes of alice.
+async fn attributes_tag(town: &Town) -> String {
+    let path = "/api/users/alice/attributes";
+    let shown = town.ask("GET", path, "operator", "").await;
+    shown.headers[header::ETAG].to_str().unwrap().to_owned()
+}
+
 async fn patch_attributes(town: &Town, bearer: &str, tag: &str, attributes: &Value) -> Said {
     let request = Request::patch("/api/users/alice/attributes")
         .header(header::CONTENT_TYPE, "application/json")
@@ -694,6 +795,7 @@ async fn lnt_004_attributes_are_refused_with_the_reason_and_without_their_value(
         ),
         (json!({ "office": "" }), "1 to 256 bytes"),
         (json!({ "office": "hunter2\n" }), "control characters"),
+        (json!({ "office": "\u{202e}hunter2" }), "not seen"),
         (json!({ "office": "x".repeat(257) }), "1 to 256 bytes"),
         (json!({ "level": 1.5 }), "a whole number"),
         (
@@ -702,8 +804,9 @@ async fn lnt_004_attributes_are_refused_with_the_reason_and_without_their_value(
         ),
         (json!({ "level": ["hunter2"] }), "a whole number"),
     ];
+    let tag = attributes_tag(&town).await;
     for (attributes, why) in refused {
-        let said = patch_attributes(&town, &town.boss, "\"a0\"", &attributes).await;
+        let said = patch_attributes(&town, &town.boss, &tag, &attributes).await;
         assert_eq!(
             (said.status, said.reason()),
             (400, "bad_body"),
@@ -723,11 +826,21 @@ async fn lnt_004_attributes_are_refused_with_the_reason_and_without_their_value(
 async fn attributes_change_only_for_who_knows_what_they_are_and_may() {
     let town = Town::new().await;
     let sales = json!({ "department": "sales", "level": 3 });
-    let set = patch_attributes(&town, &town.boss, "\"a0\"", &sales).await;
+    let first = attributes_tag(&town).await;
+    let set = patch_attributes(&town, &town.boss, &first, &sales).await;
     assert_eq!((set.status, &set.body["attributes"]), (200, &sales));
     let tag = set.headers[header::ETAG].to_str().unwrap().to_owned();
     let north = json!({ "department": "north", "level": null });
-    for late in ["\"a0\"", "\"v1\"", "\"a-\"", "\"a99999999999999999999\""] {
+    let same_number = [
+        tag.replacen("a1", "a01", 1),
+        tag.replacen("a1", "a+1", 1),
+        "\"a1\"".to_owned(),
+    ];
+    for late in same_number
+        .iter()
+        .map(String::as_str)
+        .chain([&*first, "\"v1\""])
+    {
         let refused = patch_attributes(&town, &town.boss, late, &north).await;
         assert_eq!(
             (refused.status, refused.reason()),
@@ -739,6 +852,16 @@ async fn attributes_change_only_for_who_knows_what_they_are_and_may() {
         changed.body,
         json!({ "attributes": { "department": "north" } })
     );
+    // The version begins anew where the row is lost, and what was read before is
+    // not what is there.
+    let change = town.world.tamper("DELETE FROM account_attributes");
+    change.await;
+    let other = json!({ "department": "south" });
+    let anew = patch_attributes(&town, &town.boss, &attributes_tag(&town).await, &other).await;
+    let anew_tag = anew.headers[header::ETAG].to_str().unwrap();
+    assert!(anew_tag.starts_with("\"a1-"), "{anew_tag}");
+    let late = patch_attributes(&town, &town.boss, &tag, &north).await;
+    assert_eq!(late.status, 412, "{}", late.body);
     // Who may make users may not for that say what they are.
     town.world.roles.store(std::sync::Arc::new(roles(&[
         ("reader", &["orders:read"]),
@@ -746,7 +869,7 @@ async fn attributes_change_only_for_who_knows_what_they_are_and_may() {
     ])));
     town.world.clock.turn(5);
     let boss = sign_in(&town.issuer, "boss").await.access_token;
-    let refused = patch_attributes(&town, &boss, "\"a2\"", &sales).await;
+    let refused = patch_attributes(&town, &boss, &attributes_tag(&town).await, &sales).await;
     assert_eq!(
         (refused.status, refused.reason()),
         (403, "missing_permission")

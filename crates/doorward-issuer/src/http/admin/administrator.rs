@@ -13,6 +13,7 @@
 
 use std::collections::BTreeSet;
 
+use doorward_jose::json::Object;
 use doorward_policy::{
     decision::{Caller, Reason, Step},
     permission::{Permission, PermissionPattern},
@@ -20,6 +21,7 @@ use doorward_policy::{
 };
 use doorward_verify::{bearer, principal::Principal};
 use http::request::Parts;
+use serde_json::Value;
 
 use super::{Needs, Operation};
 use crate::{
@@ -37,6 +39,9 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Operator;
 
+/// What it takes to say what a user is.
+const ATTRIBUTES_WRITE: &str = "doorward:attributes:write";
+
 /// Who asks.
 #[derive(Clone)]
 pub(super) struct Administrator {
@@ -50,6 +55,8 @@ pub(super) struct Administrator {
 struct Bounds {
     tenant: TenantName,
     permissions: BTreeSet<PermissionPattern>,
+    /// What else their token says.
+    claims: Object,
 }
 
 impl Administrator {
@@ -96,6 +103,7 @@ impl Administrator {
                 bounds: Some(Bounds {
                     tenant,
                     permissions: permissions_of(&principal),
+                    claims: principal.claims().others().clone(),
                 }),
                 caller: Some(principal.caller()),
             }),
@@ -149,9 +157,38 @@ impl Administrator {
         }
     }
 
-    /// Whether they may do what would let them act as `user`: all that the user
-    /// may do must be theirs too, and in their tenant.
+    /// Whether they may do what would let them act as `user`: what the user may do
+    /// must be theirs, and what tokens say of the user must be said of them, or be
+    /// theirs to say. Routes and policies go by both.
     pub(super) async fn may_act_as(&self, issuer: &Issuer, user: &User) -> Result<(), Refusal> {
+        self.holds_all_of(issuer, user).await?;
+        let claims = &issuer.config().claims;
+        let Some(bounds) = self.bounds.as_ref().filter(|_| !claims.is_empty()) else {
+            return Ok(());
+        };
+        let say = PermissionPattern::parse(ATTRIBUTES_WRITE);
+        let say = say.expect("INVARIANT: the constant is a permission");
+        if self.may_give([&say]).is_ok() {
+            return Ok(());
+        }
+        let said = claims.of(&issuer.store().attributes(&user.id).await?.attributes);
+        let is_other =
+            |(claim, value): &(&String, &Value)| bounds.claims.get(*claim) != Some(value);
+        match said.iter().find(is_other) {
+            None => Ok(()),
+            Some((claim, _)) => Err(Refusal::request(
+                Reason::BeyondOwnRights,
+                format!(
+                    "tokens of {} say `{claim}`, and yours do not say the same; who may do \
+                     `{ATTRIBUTES_WRITE}` needs not be like them",
+                    user.username
+                ),
+            )),
+        }
+    }
+
+    /// Whether all that `user` may do is theirs too, and in their tenant.
+    pub(super) async fn holds_all_of(&self, issuer: &Issuer, user: &User) -> Result<(), Refusal> {
         if self.bounds.is_none() {
             return Ok(());
         }

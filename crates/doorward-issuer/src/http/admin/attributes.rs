@@ -1,6 +1,7 @@
 //! Attributes of users. A permission of their own: routes and policies ask about
 //! them, so who may make users may not for that say what they are.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use doorward_policy::decision::Reason;
 
 use super::{
@@ -12,6 +13,7 @@ use crate::{
     admin::UserAttributes,
     attribute::{AttributeChanges, Attributes},
     error::AdminError,
+    hexadecimal::hex,
     http::error::Refusal,
 };
 
@@ -28,7 +30,8 @@ pub(super) const CHANGE: Shape = Shape {
     members: &[required(
         "attributes",
         Kind::ValuesOrNull,
-        "Those to be set; null takes one away, and others stay (RFC 7396)",
+        "Those to be set; null takes one away, and others stay (RFC 7396). A user has at \
+         most 32",
     )],
 };
 
@@ -43,11 +46,15 @@ pub(super) async fn update(mut call: Call) -> Result<Said, Refusal> {
     for (name, value) in &call.body.object("attributes")? {
         changes.add(name, value).map_err(AdminError::from)?;
     }
-    let refused = || Refusal::new(Reason::PreconditionFailed);
-    let expected = call.if_match().map(|tag| version(tag).ok_or_else(refused));
-    let expected = expected.transpose()?;
-    call.administrator.may_act_as(&call.issuer, &user).await?;
     let (admin, username) = (call.admin(), user.username.as_str());
+    let present = admin.attributes(username).await?;
+    // The version is compared in the transaction of the change as well.
+    let expected = match call.if_match() {
+        Some(wanted) if wanted == tag(&present) => Some(present.version),
+        Some(_) => return Err(Refusal::new(Reason::PreconditionFailed)),
+        None => None,
+    };
+    call.administrator.may_act_as(&call.issuer, &user).await?;
     shown(
         admin
             .change_attributes(username, &changes, expected)
@@ -56,13 +63,15 @@ pub(super) async fn update(mut call: Call) -> Result<Said, Refusal> {
 }
 
 fn shown(found: UserAttributes) -> Result<Said, Refusal> {
-    let UserAttributes {
-        attributes,
-        version,
-    } = found;
-    Ok(Said::ok(&UserAttributesShown { attributes })?.tagged(format!("\"a{version}\"")))
+    let tag = tag(&found);
+    let UserAttributes { attributes, .. } = found;
+    Ok(Said::ok(&UserAttributesShown { attributes })?.tagged(tag))
 }
 
-fn version(tag: &str) -> Option<i64> {
-    tag.strip_prefix("\"a")?.strip_suffix('"')?.parse().ok()
+/// The version rises with every change, and begins anew where the row was lost or
+/// refused: so the tag is of what there is as well.
+fn tag(found: &UserAttributes) -> String {
+    let text = digest(&SHA256, found.attributes.to_text().as_bytes());
+    let text = hex(&text.as_ref()[..8]);
+    format!("\"a{}-{text}\"", found.version)
 }

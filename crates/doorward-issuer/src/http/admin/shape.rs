@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::attribute::{Attributes, MAX_ATTRIBUTES, MAX_NAME, MAX_TEXT};
+use crate::attribute::{Attributes, MAX_ATTRIBUTES, MAX_NAME, MAX_NUMBER, MAX_TEXT};
 
 /// A JSON object with named members.
 pub(super) struct Shape {
@@ -153,7 +153,11 @@ impl Kind {
             Self::TextsOrNull => {
                 json!({ "type": ["array", "null"], "items": { "type": "string" } })
             }
-            Self::Values => values(&["string", "integer", "boolean"]),
+            Self::Values => {
+                let mut schema = values(&["string", "integer", "boolean"]);
+                schema["maxProperties"] = MAX_ATTRIBUTES.into();
+                schema
+            }
             Self::ValuesOrNull => values(&["string", "integer", "boolean", "null"]),
             Self::ListOf(shape) => {
                 json!({ "type": "array", "items": reference(shape) })
@@ -162,13 +166,16 @@ impl Kind {
     }
 }
 
-/// Attributes by their names.
+/// Attributes by their names. How many they may be is not said here: a change
+/// that takes some away may name more than a user may have.
 fn values(kinds: &[&str]) -> Value {
     json!({
         "type": "object",
-        "additionalProperties": { "type": kinds, "maxLength": MAX_TEXT },
+        "additionalProperties": {
+            "type": kinds, "minLength": 1, "maxLength": MAX_TEXT,
+            "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER,
+        },
         "propertyNames": { "pattern": format!("^[a-z][a-z0-9_]{{0,{}}}$", MAX_NAME - 1) },
-        "maxProperties": MAX_ATTRIBUTES,
     })
 }
 

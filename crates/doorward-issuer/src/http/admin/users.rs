@@ -111,7 +111,7 @@ pub(super) async fn update(mut call: Call) -> Result<Said, Refusal> {
         Some(_) => return Err(Refusal::new(Reason::PreconditionFailed)),
         None => None,
     };
-    call.administrator.may_act_as(&call.issuer, &user).await?;
+    call.administrator.holds_all_of(&call.issuer, &user).await?;
     call.admin()
         .set_disabled(user.username.as_str(), disabled, expected)
         .await?;
