@@ -3,6 +3,7 @@
 //! None of them carries a secret, and none is told to a caller as it stands:
 //! `http` picks status and words.
 
+use doorward_jose::claims::AccessClaims;
 use doorward_policy::permission::PermissionError;
 
 use crate::{
@@ -188,6 +189,12 @@ fn room_for(claim: &str) -> &'static str {
         "permissions" | "permission_set" | "roles" => {
             "give the holder fewer or wider permissions in this tenant"
         }
+        "iss" | "aud" => {
+            "give it a shorter name, or allow larger tokens with `max_bytes` of [tokens]"
+        }
+        _ if AccessClaims::NAMED.contains(&claim) => {
+            "allow larger tokens with `max_bytes` of [tokens]"
+        }
         _ => {
             "give the attribute that it holds a shorter value, or take the claim out of \
              [tokens.claims]"
@@ -271,6 +278,16 @@ pub enum AdminError {
         /// In what.
         difference: Difference,
     },
+    /// The attributes that an import would give to whom it changes.
+    #[error("line {line}: the attributes of {username}: {error}")]
+    UserAttributes {
+        /// Whose line it is.
+        username: Username,
+        /// Which one, from 1.
+        line: u64,
+        /// What is wrong with them.
+        error: AttributeError,
+    },
     /// The tenant name is taken.
     #[error("there is a tenant {0} already")]
     TenantExists(TenantName),
@@ -344,4 +361,21 @@ pub enum AdminError {
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room_for;
+
+    #[test]
+    fn an_attribute_is_blamed_only_for_a_claim_that_can_hold_one() {
+        for (claim, advice) in [
+            ("roles", "fewer or wider permissions"),
+            ("aud", "a shorter name"),
+            ("client_id", "`max_bytes`"),
+            ("team", "give the attribute"),
+        ] {
+            assert!(room_for(claim).contains(advice), "{claim}");
+        }
+    }
 }

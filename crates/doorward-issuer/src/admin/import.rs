@@ -321,7 +321,8 @@ impl Admin {
             .await?;
         let before = change.tx.attributes(&change.user).await?;
         let changes = &imported.attributes;
-        let told = self.set_attributes(&mut change, &before, changes).await?;
+        let told = self.set_attributes(&mut change, &before, changes).await;
+        let told = told.map_err(|error| in_line(error, imported, line))?;
         let stored = account.password_hash.as_ref().map(PasswordHash::to_text);
         let hash = imported.password_hash.as_ref();
         let hash = hash.filter(|hash| stored != Some(hash.to_text()));
@@ -420,6 +421,19 @@ fn attributes_of<'a>(
 fn id_taken(user: &ImportedUser, line: u64) -> AdminError {
     let username = user.username.clone();
     AdminError::UserIdTaken { username, line }
+}
+
+/// Tells the line of attributes that only with those of before are too many.
+fn in_line(error: AdminError, user: &ImportedUser, line: u64) -> AdminError {
+    let username = user.username.clone();
+    match error {
+        AdminError::Attribute(error) => AdminError::UserAttributes {
+            username,
+            line,
+            error,
+        },
+        error => error,
+    }
 }
 
 fn differs(user: &ImportedUser, line: u64, difference: Difference) -> AdminError {

@@ -104,11 +104,13 @@ impl TokenClaims {
 
 #[cfg(test)]
 mod tests {
+    use doorward_jose::claims::AccessClaims;
+
     use super::{ClaimName, ClaimNameError, TAKEN};
 
     #[test]
     fn what_means_something_already_is_not_overwritten() {
-        for taken in TAKEN.split_whitespace() {
+        for taken in TAKEN.split_whitespace().chain(AccessClaims::NAMED) {
             let refused = ClaimName::parse(taken);
             assert!(matches!(refused, Err(ClaimNameError::Taken(_))), "{taken}");
         }

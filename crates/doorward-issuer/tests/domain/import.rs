@@ -405,6 +405,18 @@ async fn attributes_are_imported_exported_and_updated() {
         [Imported::Updated]
     );
     assert_eq!(of("bob").await, json!({ "level": 4, "temporary": true }));
+    // Too many only with those of before: which line it is, and whose.
+    let many: serde_json::Map<_, _> = (0..31).map(|n| (format!("a{n}"), json!(n))).collect();
+    let many = json!({ "username": "bob", "attributes": many });
+    let lines = format!("{{\"username\":\"carol\"}}\n{many}");
+    let (admin, many) = (issuer.admin(), batch(&world, &lines));
+    let mut running = admin.begin_import(true);
+    let refused = admin.import_batch(&mut running, &many).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("line 2: the attributes of bob: a user has at most 32"),
+        "{refused}"
+    );
     let wrong =
         r#"{"username":"a","attributes":{"email":"x","office":"hunter2@example.org","a":[]}}"#;
     let read = ImportedUser::read(wrong.as_bytes(), &world.roles.load(), world.clock.now());

@@ -85,31 +85,31 @@ pub struct AccessClaims {
     others: Object,
 }
 
-/// The names of the claims above: nothing else may be called so, or a token
-/// would have a claim twice.
-const NAMED: [&str; 19] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "client_id",
-    "sid",
-    "scope",
-    "tenant",
-    "roles",
-    "permissions",
-    "permission_set",
-    "auth_time",
-    "acr",
-    "amr",
-    "cnf",
-    "act",
-];
-
 impl AccessClaims {
+    /// The names of the claims that have a method here: nothing else may be
+    /// called so, or a token would have a claim twice.
+    pub const NAMED: [&str; 19] = [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "nbf",
+        "jti",
+        "client_id",
+        "sid",
+        "scope",
+        "tenant",
+        "roles",
+        "permissions",
+        "permission_set",
+        "auth_time",
+        "acr",
+        "amr",
+        "cnf",
+        "act",
+    ];
+
     /// Only what is required; `exp` follows from `iat` and the lifetime.
     pub fn new(required: RequiredClaims) -> Self {
         Self {
@@ -218,7 +218,7 @@ impl AccessClaims {
     /// method here is left out: it is never in a token twice.
     #[must_use]
     pub fn others(mut self, mut others: Object) -> Self {
-        others.retain(|name, _| !NAMED.contains(&name.as_str()));
+        others.retain(|name, _| !Self::NAMED.contains(&name.as_str()));
         self.others = others;
         self
     }
