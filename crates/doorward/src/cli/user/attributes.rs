@@ -3,7 +3,7 @@
 use clap::Args;
 use doorward_issuer::{
     Issuer,
-    attribute::{AttributeChanges, AttributeError, AttributeNameError},
+    attribute::{AttributeChanges, AttributeError, AttributeNameError, Attributes},
 };
 use serde_json::{Value, json};
 
@@ -51,21 +51,29 @@ impl Given {
             let added = changes.add(name, &read(value));
             added.map_err(|error| refused(&error))?;
         }
+        // More than a user may have, whoever it is.
+        let fitting = Attributes::default().with(&changes);
+        fitting.map_err(|error| refused(&error))?;
         Ok(changes)
     }
 }
 
 impl Set {
-    pub(super) async fn run_on(
-        &self,
-        place: &Place,
-        issuer: &Issuer,
-    ) -> Result<Answer, CommandError> {
+    fn changes(&self) -> Result<AttributeChanges, Failure> {
         let mut changes = self.given.changes()?;
         for name in &self.removed {
             let added = changes.add(name, &Value::Null);
             added.map_err(|error| refused(&error))?;
         }
+        Ok(changes)
+    }
+
+    pub(super) async fn run_on(
+        &self,
+        place: &Place,
+        issuer: &Issuer,
+    ) -> Result<Answer, CommandError> {
+        let changes = self.changes()?;
         let admin = issuer.admin();
         let before = admin.attributes(&self.username).await?;
         let after = match changes.is_empty() {
@@ -131,10 +139,34 @@ fn refused(error: &AttributeError) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use doorward_issuer::attribute::AttributeValue;
+    use doorward_issuer::attribute::{AttributeValue, MAX_ATTRIBUTES};
     use serde_json::json;
 
-    use super::read;
+    use super::{Given, Set, read};
+
+    #[test]
+    fn too_many_and_one_twice_are_refused_before_anything_is_made() {
+        let set = |attributes: Vec<String>, removed: &[&str]| Set {
+            username: "alice".to_owned(),
+            given: Given { attributes },
+            removed: removed.iter().map(ToString::to_string).collect(),
+        };
+        let some = |count: usize| (0..count).map(|n| format!("a{n}={n}")).collect::<Vec<_>>();
+        assert!(set(some(MAX_ATTRIBUTES), &["b"]).changes().is_ok());
+        let why = |set: Set| match set.changes() {
+            Ok(_) => panic!("it is accepted"),
+            Err(failure) => failure.message,
+        };
+        assert!(why(set(some(MAX_ATTRIBUTES + 1), &[])).contains("at most 32"));
+        let twice = vec!["office=north".to_owned(), "office=south".to_owned()];
+        for set in [
+            set(twice.clone(), &[]),
+            set(some(2), &["a1"]),
+            set(Vec::new(), &["office", "office"]),
+        ] {
+            assert!(why(set).contains("is given twice"));
+        }
+    }
 
     #[test]
     fn what_is_typed_is_a_number_or_a_truth_value_only_if_it_reads_as_one() {
