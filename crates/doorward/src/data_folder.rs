@@ -46,6 +46,10 @@ pub(crate) struct LastUp {
     /// Attributes of users by the claims of tokens that hold them.
     #[serde(default)]
     pub(crate) claims: BTreeMap<String, String>,
+    /// The same in tokens of earlier runs that may still be out; `None` when that
+    /// is not known, or an older program wrote this.
+    #[serde(default)]
+    pub(crate) earlier_claims: Option<BTreeMap<String, String>>,
     /// Most sessions of one user; the usual if an older program wrote this.
     #[serde(default)]
     pub(crate) sessions_per_user: Option<u32>,

@@ -22,6 +22,7 @@ mod verifiers;
 mod wiring;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -220,10 +221,17 @@ impl Settings {
         }
     }
 
-    /// What commands need to know of this run. The roles are still those of
-    /// the run before; [`Reload::settle`] compares them with the present ones.
+    /// What commands need to know of this run. The roles and the earlier claims
+    /// are still those of the run before; [`Reload::settle`] compares them with the
+    /// present ones.
     fn last_up(&self, gateway: SocketAddr, admin: SocketAddr) -> LastUp {
         let before = self.folder.read_json::<LastUp>(&self.folder.last_up());
+        let (roles, earlier_claims) = match before {
+            // A run of an older program, or that was never settled, said its own.
+            Ok(Some(before)) => (before.roles, before.earlier_claims.or(Some(before.claims))),
+            Ok(None) => (Some(Given::new()), Some(BTreeMap::new())),
+            Err(_) => (None, None),
+        };
         let scheme = if self.tls_files().is_empty() {
             "http"
         } else {
@@ -245,15 +253,12 @@ impl Settings {
             numbered_permissions: self.config.tokens.permissions == PermissionForm::Numbers,
             max_token_bytes: Some(self.config.tokens.max_bytes()),
             claims: self.config.tokens.claims_by_name(),
+            earlier_claims,
             sessions_per_user: self.config.tokens.sessions_per_user,
             issuer_elsewhere: matches!(self.role, Role::Gateway { .. }),
             config: self.config_file.as_deref().map(absolute),
             database: self.database.as_ref().map(ToString::to_string),
-            roles: match before {
-                Ok(Some(before)) => before.roles,
-                Ok(None) => Some(Given::new()),
-                Err(_) => None,
-            },
+            roles,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Edits of the configuration file take effect on save.
 //!
 //! A good file is applied whole; a bad one changes nothing and is told with
-//! every problem. Where roles give less than before, also when that happened
-//! while nothing ran, every access token that is out is refused: it says more
-//! than it should.
+//! every problem. Where roles give less than before, or a claim means something
+//! else, also when that happened while nothing ran, every access token that is
+//! out is refused: it says more than it should.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +33,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// What every role gives, as the data folder remembers it.
 pub(crate) type Given = BTreeMap<String, BTreeSet<String>>;
 
+/// Attributes of users by the claims that hold them.
+type Claims = BTreeMap<String, String>;
+
 /// What `roles` give.
 pub(super) fn given(roles: &Roles) -> Given {
     let texts = |role: &doorward_policy::role::Role| {
@@ -47,6 +50,13 @@ fn is_narrower(now: &Given, before: &Given) -> bool {
     before
         .iter()
         .any(|(role, permissions)| now.get(role).is_none_or(|now| !permissions.is_subset(now)))
+}
+
+/// Whether some claim of `before` holds another attribute in `now`, or is gone.
+fn says_otherwise(now: &Claims, before: &Claims) -> bool {
+    before
+        .iter()
+        .any(|(claim, attribute)| now.get(claim) != Some(attribute))
 }
 
 /// What changes when a file is saved; `None` while it is not there.
@@ -279,25 +289,30 @@ impl Reload {
     }
 
     /// Makes what the data folder remembers and the tokens that are out agree
-    /// with the roles. Tried at every tick until it holds.
+    /// with the roles and the claims. Tried at every tick until it holds.
     async fn settle(&mut self) {
         self.number().await;
         let Some(issuer) = &self.issuer else { return };
         let now = given(&self.followers.roles.load());
-        let before = self.last_up.roles.as_ref();
-        if before == Some(&now) {
+        let LastUp {
+            roles,
+            claims,
+            earlier_claims,
+            ..
+        } = &self.last_up;
+        let (roles, earlier) = (roles.as_ref(), earlier_claims.as_ref());
+        if roles == Some(&now) && earlier == Some(claims) {
             return;
         }
-        if before.is_none_or(|before| is_narrower(&now, before))
-            && let Err(error) = issuer.admin().expire_access_tokens().await
-        {
-            warn(&format!(
-                "{error}; tokens that are out keep what their roles gave"
-            ));
+        let says_more = roles.is_none_or(|before| is_narrower(&now, before))
+            || earlier.is_none_or(|before| says_otherwise(claims, before));
+        if says_more && let Err(error) = issuer.admin().expire_access_tokens().await {
+            warn(&format!("{error}; tokens that are out keep what they say"));
             return;
         }
         let last_up = LastUp {
             roles: Some(now),
+            earlier_claims: Some(claims.clone()),
             ..self.last_up.clone()
         };
         match self.folder.write_json(&self.folder.last_up(), &last_up) {
@@ -309,7 +324,7 @@ impl Reload {
 
 #[cfg(test)]
 mod tests {
-    use super::{Given, is_narrower};
+    use super::{Claims, Given, is_narrower, says_otherwise};
 
     fn given(roles: &[(&str, &[&str])]) -> Given {
         let owned = |(role, permissions): &(&str, &[&str])| {
@@ -333,5 +348,25 @@ mod tests {
             is_narrower(&given(&[]), &before),
             "a role that is gone gives nothing"
         );
+    }
+
+    #[test]
+    fn rev_005_a_claim_that_holds_another_attribute_or_none_says_otherwise() {
+        let claims = |held: &[(&str, &str)]| -> Claims {
+            let owned =
+                |(claim, attribute): &(&str, &str)| ((*claim).to_owned(), (*attribute).to_owned());
+            held.iter().map(owned).collect()
+        };
+        let before = claims(&[("team", "department"), ("level", "level")]);
+        let more = claims(&[
+            ("team", "department"),
+            ("level", "level"),
+            ("site", "office"),
+        ]);
+        assert!(!says_otherwise(&before, &before));
+        assert!(!says_otherwise(&more, &before));
+        assert!(says_otherwise(&before, &more), "one is gone");
+        let other = claims(&[("team", "office"), ("level", "level")]);
+        assert!(says_otherwise(&other, &before));
     }
 }

@@ -67,6 +67,43 @@ fn rev_005_a_role_that_is_narrowed_between_two_starts_counts() {
     assert_ne!(answer.status, 200, "{answer:?}");
 }
 
+/// What a claim meant in tokens of before, it means in none that counts.
+#[test]
+fn rev_005_a_claim_that_holds_another_attribute_after_a_start_counts() {
+    let recorder = Recorder::start();
+    let (place, data) = with_demo_users();
+    let file = place.path().join("doorward.toml");
+    let upstream = format!("http://{}", recorder.address);
+    let arguments = [
+        "--json",
+        "--upstream",
+        &upstream,
+        "--config",
+        file.to_str().unwrap(),
+    ];
+    let start = |claims: &str| {
+        let tokens = format!("[tokens.claims]\n{claims}\n");
+        fs::write(
+            &file,
+            format!("issuer = \"http://one.test\"\n{tokens}{ROUTES}"),
+        )
+        .unwrap();
+        Observed::start(&data, up(&data, &arguments))
+    };
+    let server = start("team = \"department\"");
+    let tokens = server.sign_in("reader");
+    let status = |server: &Observed| {
+        let answer = server.call("GET", "/orders", Some(access_token(&tokens)));
+        answer.status
+    };
+    drop(server);
+    let server = start("team = \"department\"\nsite = \"office\"");
+    assert_eq!(status(&server), 200, "one more is no other");
+    drop(server);
+    let server = start("team = \"office\"\nsite = \"office\"");
+    assert_eq!(status(&server), 401);
+}
+
 /// A change that is saved between reading the file and serving is not lost.
 /// Another process's lock on the store makes that moment two seconds long.
 #[test]
