@@ -121,8 +121,9 @@ pub(crate) fn judge<B>(
     guard(bench, admitted, None, now, decision)
 }
 
-/// Asks the route table, the verifier and the policy. `exchanged` is what the
-/// request's API key was exchanged for, if the first look asked for it.
+/// What is decided from the route on, compared with what a candidate says.
+/// `exchanged` is what the request's API key was exchanged for, if the first look
+/// asked for it.
 fn guard<B>(
     bench: &Bench<'_>,
     admitted: Admitted<B>,
@@ -130,6 +131,25 @@ fn guard<B>(
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
+    let (mut verdict, judged) = decide(bench, admitted, exchanged, now, decision);
+    match &mut verdict {
+        Verdict::Forward(..) | Verdict::Local(_) | Verdict::Refused(_) => judged.compare(decision),
+        // If the refusal stands.
+        Verdict::KeyMissing(missing) => missing.judged = judged,
+        // The look at what the key is exchanged for is compared.
+        Verdict::Exchange(_) => {}
+    }
+    verdict
+}
+
+/// Asks the route table, the verifier and the policy, and a candidate besides.
+fn decide<B>(
+    bench: &Bench<'_>,
+    admitted: Admitted<B>,
+    exchanged: Option<Outcome>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> (Verdict<B>, Judged) {
     let checks = decision.checks.len();
     let Admitted { mut request, path } = admitted;
     let routes = bench.shared.routes.load();
@@ -139,8 +159,7 @@ fn guard<B>(
         Ok(route) => route,
         Err(refusal) => {
             let judged = beside.judge(&request, Met::Unasked, decision);
-            judged.compare(decision);
-            return Verdict::Refused(refusal);
+            return (Verdict::Refused(refusal), judged);
         }
     };
     let credential = Credential {
@@ -152,11 +171,13 @@ fn guard<B>(
     let authenticated = match authenticate(bench, &route, credential, now, decision) {
         Ok(principal) => Ok(principal),
         Err(Stop::Unexchanged(key)) => {
-            return Verdict::Exchange(Box::new(Unexchanged {
+            let unexchanged = Unexchanged {
                 admitted: Admitted { request, path },
                 checks,
                 key,
-            }));
+            };
+            let verdict = Verdict::Exchange(Box::new(unexchanged));
+            return (verdict, Judged::default());
         }
         Err(Stop::Refused(reason)) => Err(reason),
     };
@@ -165,36 +186,28 @@ fn guard<B>(
     let principal = match authenticated {
         Ok(principal) => principal,
         Err(reason) if waits_for_keys(reason) => {
-            let refusal = Refusal::by(&route);
-            return Verdict::KeyMissing(Box::new(KeyMissing {
+            let missing = KeyMissing {
+                refusal: Refusal::by(&route),
                 admitted: Admitted { request, path },
                 checks,
-                refusal,
-                judged,
-            }));
+                judged: Judged::default(),
+            };
+            return (Verdict::KeyMissing(Box::new(missing)), judged);
         }
         Err(_) => {
-            judged.compare(decision);
             let refusal = Refusal::by(&route).asking_for_proof(bench, now, decision);
-            return Verdict::Refused(refusal);
+            return (Verdict::Refused(refusal), judged);
         }
     };
     api_key::remove(request.headers_mut());
-    let permitted = ask_policy(&route, principal.as_ref(), request, decision);
-    let permitted = permitted.map(|permitted| {
-        let vouched = vouched(&route, principal.as_ref(), now, decision);
-        (permitted, vouched)
-    });
-    // All that configurations differ in is decided; what follows may fail.
-    judged.compare(decision);
-    let Some((permitted, vouched)) = permitted else {
-        return Verdict::Refused(Refusal::by(&route));
+    let Some(permitted) = ask_policy(&route, principal.as_ref(), request, decision) else {
+        return (Verdict::Refused(Refusal::by(&route)), judged);
     };
-    let identity = vouched.and_then(|it| identify(bench, (principal.as_ref(), it), now, decision));
-    match identity {
+    let verdict = match identify(bench, &route, principal.as_ref(), now, decision) {
         Ok(identity) => Verdict::Forward(permitted, identity, principal),
         Err(_) => Verdict::Refused(Refusal::default()),
-    }
+    };
+    (verdict, judged)
 }
 
 /// `request` with the proof that `principal` may send it, or nothing.
@@ -233,7 +246,8 @@ fn vouched<'p>(
 /// says so a token for the upstream alone.
 fn identify(
     bench: &Bench<'_>,
-    (principal, vouched): (Option<&Principal>, Option<Vouched<'_>>),
+    route: &RouteMatch<'_, '_>,
+    principal: Option<&Principal>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Result<Option<Identity>, Reason> {
@@ -241,7 +255,7 @@ fn identify(
         return Ok(None);
     };
     let identity = Identity::of(principal);
-    let Some(vouched) = vouched else {
+    let Some(vouched) = vouched(route, Some(principal), now, decision)? else {
         return Ok(Some(identity));
     };
     let audience = vouched.audience;

@@ -36,7 +36,8 @@ pub struct Requests {
     pub other_reason: u64,
     /// Not known: the candidate asks who sent a request of which the served
     /// routes did not ask, and asking would use something up, or there were too
-    /// many of them in this second.
+    /// many of them in this second; or the served routes let it in, and no
+    /// internal token could be made for it.
     pub unknown: u64,
     /// The candidate panicked.
     pub panicked: u64,

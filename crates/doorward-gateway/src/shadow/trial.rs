@@ -126,6 +126,10 @@ impl Trial {
     /// Counts what the candidate `said` of a request on which `served` was decided.
     pub(crate) fn note(&self, said: Said, served: &Decision) {
         let candidate = match said {
+            // Let in by the served routes, and failed after: no rule of either.
+            Said::Decided(_) if served.reason == Reason::InternalTokenUnavailable => {
+                return one_more(&self.unknown);
+            }
             Said::Decided(decision) => decision,
             Said::Unknown => return one_more(&self.unknown),
             Said::Panicked => return one_more(&self.panicked),

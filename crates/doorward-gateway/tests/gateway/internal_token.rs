@@ -313,6 +313,12 @@ fn a_candidate_says_for_whom_there_would_be_no_token() {
     assert_eq!((report.requests.closed, report.requests.same), (1, 1));
     assert_eq!(report.flips[0].after, Reason::ForeignCaller);
     assert_eq!(desk.calls(), 0);
+    // What fails for want of a key changes with no configuration.
+    desk.lifetime.store(0, Ordering::SeqCst);
+    let ann = self::bearer(&house, "ann");
+    assert_eq!(house.raw(request("GET", "/orders", &[&ann])).status, 503);
+    let requests = house.gateway.shadow().unwrap().requests;
+    assert_eq!((requests.opened, requests.unknown), (0, 1));
 }
 
 #[test]
