@@ -1,6 +1,6 @@
 //! Access tokens (RFC 9068): who gets one, and what it says.
 //!
-//! [`Issuer::entitle`] reads, inside the transaction that issues, what the user may
+//! `Issuer::entitle` reads, inside the transaction that issues, what the user may
 //! have now; only its `Entitled` can be minted. So a change of rights and an
 //! issue have an order: either the token shows the change, or the change's
 //! revocation refuses the token.

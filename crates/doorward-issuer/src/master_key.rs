@@ -2,7 +2,7 @@
 //!
 //! It is 32 random bytes in a file of its own (mode 0600), so that a stolen
 //! database or backup opens nothing. It seals one thing, the database's root
-//! key ([`root`]), on which everything else hangs: so it can be changed while
+//! key (`root`), on which everything else hangs: so it can be changed while
 //! servers run, by sealing the root key once more under another one. How a
 //! database is opened with it is in `issuer::unlock`, the file in `file` and
 //! `change`.

@@ -50,7 +50,7 @@ pub fn value(text: &str) -> Option<Look> {
 
 /// Whether it is a control character, or one that is not seen and changes how
 /// others are: Unicode's classes Cc, Cf, Zl and Zp.
-pub(in crate::attribute) fn is_unseen(letter: char) -> bool {
+pub(in super::super) fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
