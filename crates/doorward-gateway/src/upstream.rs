@@ -9,43 +9,40 @@
 //! and then hangs up may be the request's doing. RFC 9110 section 9.2.2, RFC 9112
 //! section 9.3.1.
 
+mod address;
 mod body;
 mod connection;
 mod line;
 mod member;
+mod outcome;
 mod overheard;
 mod pool;
+mod sending;
+mod trip;
 
-use std::{
-    cell::Cell,
-    net::{IpAddr, SocketAddr},
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use doorward_policy::{decision::Reason, permit::Permitted};
 use doorward_verify::principal::Principal;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE},
-    response,
-    uri::{PathAndQuery, Scheme},
+    HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, HOST, UPGRADE},
+    uri::PathAndQuery,
 };
-use hyper::{
-    body::{Body as _, Incoming},
-    client::conn::TrySendError,
-};
+use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub(crate) use address::{is_at, is_origin, is_tls};
 pub(crate) use body::Relayed;
 use body::{Outgoing, Upload};
 use connection::Connection;
 pub(crate) use connection::Switched;
 pub use line::{NoRoots, UpstreamRoots};
 pub(crate) use member::Member;
+use outcome::{Failed, judged, may_trail};
 use pool::Pool;
+use sending::Sending;
+use trip::{Fields, Trip, is_idempotent};
 
 use crate::{
     arrival::Caller,
@@ -57,7 +54,7 @@ use crate::{
     tally::Counting,
     trace::Trace,
     tunnel::Tunnel,
-    wire::{Fault, exchange::Exchange, stall::Stall},
+    wire::exchange::Exchange,
 };
 
 /// The API behind the gateway, as one worker reaches it.
@@ -418,39 +415,6 @@ impl Upstream {
     }
 }
 
-/// Whether what came back is an answer.
-fn judged(
-    answer: Option<Result<Response<Incoming>, TrySendError<Request<Outgoing>>>>,
-    connection: &Connection,
-    trip: &Trip,
-) -> Result<Response<Incoming>, Box<Failed>> {
-    let Some(answer) = answer else {
-        let seen = "no answer in time";
-        return Err(Failed::finally(Reason::UpstreamTimeout, seen));
-    };
-    match answer {
-        // Where no upgrade was asked for, nobody may change the protocol.
-        Ok(answer) if answer.status().is_informational() && !trip.may_switch => {
-            let seen = "a change of protocol that nobody asked for";
-            Err(Failed::finally(Reason::UpstreamBroken, seen))
-        }
-        Ok(answer) if !has_one_length(&answer) => {
-            let seen = "more than one reading of the answer's length";
-            Err(Failed::finally(Reason::UpstreamBroken, seen))
-        }
-        Ok(answer) => Ok(answer),
-        Err(_) if trip.sending.upload_failed() => {
-            let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
-            Err(Failed::finally(fault.reason(), fault.seen()))
-        }
-        Err(mut error) => Err(Box::new(Failed {
-            unsent: error.take_message(),
-            was_silent: !connection.has_spoken(),
-            failure: Failure::new(Reason::UpstreamBroken, describe(error.error())),
-        })),
-    }
-}
-
 /// Which connection is wanted.
 #[derive(Clone, Copy)]
 enum Checkout {
@@ -466,275 +430,3 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// An interval may not be zero.
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
-
-/// One request on its way: what a second try needs again, and how far the
-/// first has come.
-struct Trip {
-    method: Method,
-    target: Uri,
-    /// The fields, if the request may be sent twice.
-    repeat: Option<Fields>,
-    /// Whether a change of protocol was asked for.
-    may_switch: bool,
-    sending: Sending,
-    exchange: Rc<Exchange>,
-}
-
-impl Trip {
-    fn request(&self, headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.target.clone();
-        *request.headers_mut() = headers;
-        request
-    }
-}
-
-/// Header fields that are kept for a second try: cheaper to copy than a map,
-/// and hardly ever made one again.
-struct Fields(Vec<(HeaderName, HeaderValue)>);
-
-impl Fields {
-    fn of(headers: &HeaderMap) -> Self {
-        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
-        Self(headers.iter().map(field).collect())
-    }
-
-    fn to_headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.0.len());
-        for (name, value) in &self.0 {
-            headers.append(name, value.clone());
-        }
-        headers
-    }
-}
-
-struct Failed {
-    failure: Failure,
-    /// The request, if no byte of it went out.
-    unsent: Option<Request<Outgoing>>,
-    /// No byte of an answer came in.
-    was_silent: bool,
-}
-
-impl Failed {
-    /// A second try would not help, or could do harm.
-    fn finally(reason: Reason, seen: &'static str) -> Box<Self> {
-        Box::new(Self {
-            failure: Failure::new(reason, seen),
-            unsent: None,
-            was_silent: false,
-        })
-    }
-}
-
-/// RFC 9110 section 9.2.2, of the methods that need no body.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    )
-}
-
-/// Whether the end of the answer's body can be found in one way only (RFC 9112
-/// section 6.3). hyper would take the first of two ways, and callers another.
-fn has_one_length(answer: &Response<Incoming>) -> bool {
-    let mut lengths = answer.headers().get_all(CONTENT_LENGTH).iter();
-    let mut codings = answer.headers().get_all(TRANSFER_ENCODING).iter();
-    match (lengths.next(), codings.next()) {
-        (None, None) => true,
-        (Some(length), None) => {
-            lengths.next().is_none() && length.as_bytes().iter().all(u8::is_ascii_digit)
-        }
-        (None, Some(coding)) => {
-            codings.next().is_none()
-                && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-                && answer.version() == Version::HTTP_11
-        }
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// Whether a body may follow that must not be there: an answer without one
-/// announces one, and there are servers that then send it. On a connection
-/// that is used again it would be read as the answer to the next caller.
-fn may_trail(method: &Method, head: &response::Parts) -> bool {
-    let is_bodiless = *method == Method::HEAD
-        || matches!(
-            head.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
-    let announces = |length: &HeaderValue| length.as_bytes() != b"0";
-    is_bodiless
-        && (head.headers.contains_key(TRANSFER_ENCODING)
-            || head.headers.get(CONTENT_LENGTH).is_some_and(announces))
-}
-
-fn describe(error: &hyper::Error) -> &'static str {
-    if error.is_parse_too_large() {
-        "an answer with a head above the limit"
-    } else if error.is_parse() {
-        "an answer that is not HTTP"
-    } else if error.is_incomplete_message() {
-        "the connection ended before the answer"
-    } else {
-        "the connection broke"
-    }
-}
-
-/// How far the request has gone out.
-#[derive(Clone, Debug)]
-pub(crate) struct Sending {
-    /// When it was sent, as far as it was all there.
-    since: Cell<Instant>,
-    /// Of the body, if there is one.
-    upload: Option<Rc<Progress>>,
-}
-
-#[derive(Debug)]
-struct Progress {
-    moved: Cell<Instant>,
-    state: Cell<UploadState>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UploadState {
-    /// All of it is out.
-    Done,
-    Running,
-    /// Nothing to send at present: the caller has to go on.
-    Waiting,
-    Failed,
-}
-
-impl Sending {
-    /// A request without a body, sent at `now`.
-    fn nothing(now: Instant) -> Self {
-        Self {
-            since: Cell::new(now),
-            upload: None,
-        }
-    }
-
-    /// A request with a body, whose head is sent at `now`.
-    fn upload(now: Instant) -> Self {
-        let (moved, state) = (Cell::new(now), Cell::new(UploadState::Running));
-        Self {
-            upload: Some(Rc::new(Progress { moved, state })),
-            ..Self::nothing(now)
-        }
-    }
-
-    fn state(&self) -> UploadState {
-        let upload = self.upload.as_ref();
-        upload.map_or(UploadState::Done, |upload| upload.state.get())
-    }
-
-    fn upload_failed(&self) -> bool {
-        self.state() == UploadState::Failed
-    }
-
-    /// Whether nothing is left to send, so that the connection can be reused.
-    pub(crate) fn is_done(&self) -> bool {
-        self.state() == UploadState::Done
-    }
-
-    fn set(&self, state: UploadState) {
-        if let Some(upload) = &self.upload {
-            upload.state.set(state);
-            upload.moved.set(Instant::now());
-        }
-    }
-
-    fn touch(&self) {
-        self.since.set(Instant::now());
-    }
-
-    /// Whether it was sent less than `time` ago.
-    fn is_recent(&self, time: Duration) -> bool {
-        self.since.get().elapsed() < time
-    }
-
-    /// Ready when the upstream has been silent for `limit` although it had
-    /// everything that there was: a slow upload is not a slow upstream.
-    fn poll_silent(&self, limit: Duration, stall: &mut Stall, cx: &mut Context<'_>) -> Poll<()> {
-        let since = match &self.upload {
-            None => self.since.get(),
-            Some(upload) if upload.state.get() == UploadState::Waiting => Instant::now(),
-            Some(upload) => self.since.get().max(upload.moved.get()),
-        };
-        stall.poll(cx, since + limit)
-    }
-}
-
-/// Whether `origin` is written as one of the addresses that a listener on
-/// `address` answers at.
-pub(crate) fn is_at(origin: &Uri, address: SocketAddr) -> bool {
-    let host = origin.host().unwrap_or_default();
-    let named = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
-    let is_ours = match named {
-        Ok(named) if address.ip().is_unspecified() => named.is_loopback() || named.is_unspecified(),
-        // To connect to no address is to connect to this machine.
-        Ok(named) if named.is_unspecified() => address.ip().is_loopback(),
-        Ok(named) => named == address.ip(),
-        Err(_) => {
-            host.eq_ignore_ascii_case("localhost")
-                && (address.ip().is_loopback() || address.ip().is_unspecified())
-        }
-    };
-    is_ours && port(origin) == address.port()
-}
-
-/// Whether `origin` is one that can stand behind the gateway.
-pub(crate) fn is_origin(origin: &Uri) -> bool {
-    let bare = origin.path() == "/" && origin.query().is_none();
-    let host = origin
-        .authority()
-        .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
-    let is_spoken = origin.scheme() == Some(&Scheme::HTTP) || is_tls(origin);
-    is_spoken && bare && host
-}
-
-/// Whether `origin` is reached by TLS.
-pub(crate) fn is_tls(origin: &Uri) -> bool {
-    origin.scheme() == Some(&Scheme::HTTPS)
-}
-
-fn port(origin: &Uri) -> u16 {
-    let default = if is_tls(origin) { 443 } else { 80 };
-    origin.port_u16().unwrap_or(default)
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
-
-    use super::is_at;
-
-    #[test]
-    fn the_gateway_is_not_its_own_upstream() {
-        let at =
-            |origin: &str, address: &str| is_at(&origin.parse().unwrap(), address.parse().unwrap());
-        for (origin, address) in [
-            ("http://127.0.0.1:4180", "127.0.0.1:4180"),
-            ("http://localhost:4180", "127.0.0.1:4180"),
-            ("http://LOCALHOST:4180", "[::1]:4180"),
-            ("http://[::1]:4180", "[::1]:4180"),
-            ("http://0.0.0.0:4180", "127.0.0.1:4180"),
-            ("http://127.0.0.1", "0.0.0.0:80"),
-            ("http://localhost:80", "[::]:80"),
-        ] {
-            assert!(at(origin, address), "{origin} {address}");
-        }
-        for (origin, address) in [
-            ("http://127.0.0.1:4181", "127.0.0.1:4180"),
-            ("http://10.0.0.1:4180", "127.0.0.1:4180"),
-            ("http://api.test:4180", "127.0.0.1:4180"),
-        ] {
-            assert!(!at(origin, address), "{origin} {address}");
-        }
-    }
-}

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::{Sending, UploadState, pool::Lease};
+use super::{
+    pool::Lease,
+    sending::{Sending, UploadState},
+};
 use crate::{
     config::Limits,
     identity::Names,

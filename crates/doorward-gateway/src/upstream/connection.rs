@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Sending, body::Outgoing, member::Load, overheard::Overheard};
+use super::{body::Outgoing, member::Load, overheard::Overheard, sending::Sending};
 use crate::{config::Limits, http2::Here, server::USUAL_FIELDS, wire::stall::Stall};
 
 /// Largest head of an answer, and the largest piece of one that is read at

@@ -20,12 +20,13 @@ use tokio::{
 };
 
 use super::{
-    Failure, Sending,
+    Failure,
+    address::{is_tls, port},
     body::Outgoing,
     connection::{Connection, Shared},
-    line::Line,
-    line::UpstreamRoots,
+    line::{Line, UpstreamRoots},
     overheard::Overheard,
+    sending::Sending,
 };
 use crate::config::{Limits, UpstreamProtocol};
 
@@ -67,12 +68,12 @@ impl Pool {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let port = super::port(origin);
+        let port = port(origin);
         let authority = origin.authority().map(ToString::to_string);
         Rc::new(Self {
             home,
             most_idle,
-            roots: roots.filter(|_| super::is_tls(origin)),
+            roots: roots.filter(|_| is_tls(origin)),
             authority: authority.unwrap_or_default(),
             host,
             port,
