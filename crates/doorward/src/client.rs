@@ -1,21 +1,21 @@
-//! A small HTTP/1.1 client for the command line's own requests.
-//!
-//! One connection, one request, bounded in time; `http://` only. It follows no
-//! redirect, so a token never travels further than the address it was meant
-//! for.
+//! The command line's own requests: `http://` only, and faults in words that say
+//! what to do.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use http::{HeaderValue, Request, Response, Uri, header};
 
-use crate::exit::Failure;
+use crate::{
+    exit::Failure,
+    one_request::{self, Destination, Fault, Patience},
+};
 
-const CONNECT: Duration = Duration::from_secs(3);
-const ANSWER: Duration = Duration::from_secs(60);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    answer: Duration::from_secs(60),
+};
+
 /// Answers of the admin listener and of token endpoints are small; this only
 /// bounds what `doorward curl` prints.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -23,23 +23,22 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// Sends `request`, whose URI is absolute, and reads the whole answer.
 pub(crate) async fn send(request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
     let uri = request.uri().clone();
-    let authority = authority_of(&uri)?;
-    let stream = connect(&authority).await?;
-    let exchange = exchange(stream, &authority, request);
-    match timeout(ANSWER, exchange).await {
-        Ok(answer) => answer.map_err(|error| {
-            Failure::unreachable(format!("{authority} broke the exchange: {error}"))
-                .hint("look at the server's own output")
-        }),
-        Err(_) => Err(Failure::unreachable(format!(
-            "{authority} did not answer in {} s",
-            ANSWER.as_secs()
-        ))
-        .hint("look at the server's own output")),
-    }
+    let (host, port) = host_of(&uri)?;
+    let authority = format!("{host}:{port}");
+    let destination = Destination {
+        host: host.trim_start_matches('[').trim_end_matches(']'),
+        port,
+        tls: None,
+    };
+    let failure = |fault| failure(&authority, fault);
+    let request = in_origin_form(request, &authority)?;
+    let answer = one_request::send(destination, request, PATIENCE).await;
+    let (head, body) = answer.map_err(failure)?.into_parts();
+    let body = body.read(LARGEST_ANSWER).await.map_err(failure)?;
+    Ok(Response::from_parts(head, body))
 }
 
-fn authority_of(uri: &Uri) -> Result<String, Failure> {
+fn host_of(uri: &Uri) -> Result<(&str, u16), Failure> {
     if uri.scheme_str() != Some("http") {
         return Err(
             Failure::usage(format!("`{uri}` is not an http:// address")).hint(
@@ -50,48 +49,40 @@ fn authority_of(uri: &Uri) -> Result<String, Failure> {
     let host = uri
         .host()
         .ok_or_else(|| Failure::usage(format!("`{uri}` has no host")))?;
-    Ok(format!("{host}:{}", uri.port_u16().unwrap_or(80)))
+    Ok((host, uri.port_u16().unwrap_or(80)))
 }
 
-async fn connect(authority: &str) -> Result<TcpStream, Failure> {
-    let refused = |why: String| {
-        Failure::unreachable(format!("cannot connect to {authority}: {why}"))
-            .hint("is the server running, and the address right? `doorward up` starts one")
-    };
-    match timeout(CONNECT, TcpStream::connect(authority)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(refused(error.to_string())),
-        Err(_) => Err(refused(format!("no answer in {} s", CONNECT.as_secs()))),
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one HTTP client of the command line"
-)]
-async fn exchange(
-    stream: TcpStream,
-    authority: &str,
-    request: Request<Bytes>,
-) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
+/// As it is written on a connection to the origin itself (RFC 9112 section 3.2.1).
+fn in_origin_form(request: Request<Bytes>, authority: &str) -> Result<Request<Bytes>, Failure> {
     let (mut parts, body) = request.into_parts();
     if let Some(target) = parts.uri.path_and_query() {
         parts.uri = Uri::from(target.clone());
     }
     if !parts.headers.contains_key(header::HOST) {
-        parts.headers.insert(header::HOST, authority.parse()?);
+        let host = HeaderValue::try_from(authority)
+            .map_err(|_| Failure::usage(format!("`{authority}` is no host")))?;
+        parts.headers.insert(header::HOST, host);
     }
-    let answer = sender
-        .send_request(Request::from_parts(parts, Full::new(body)))
-        .await?;
-    let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER)
-        .collect()
-        .await?
-        .to_bytes();
-    driver.abort();
-    Ok(Response::from_parts(parts, body))
+    Ok(Request::from_parts(parts, body))
+}
+
+fn failure(authority: &str, fault: Fault) -> Failure {
+    let (what, hint) = match fault {
+        Fault::Unconnected(why) => (
+            format!("cannot connect to {authority}: {why}"),
+            "is the server running, and the address right? `doorward up` starts one",
+        ),
+        Fault::Broken(why) => (
+            format!("{authority} broke the exchange: {why}"),
+            "look at the server's own output",
+        ),
+        Fault::Late => (
+            format!(
+                "{authority} did not answer in {} s",
+                PATIENCE.answer.as_secs()
+            ),
+            "look at the server's own output",
+        ),
+    };
+    Failure::unreachable(what).hint(hint)
 }

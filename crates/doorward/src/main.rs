@@ -15,6 +15,7 @@ mod exit;
 mod invocation;
 mod journal;
 mod metrics;
+mod one_request;
 mod openapi;
 mod output;
 mod paint;

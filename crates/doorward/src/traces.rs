@@ -12,7 +12,7 @@
 //! was refused. Strangers can claim to sample everything, so there is a bound for
 //! each second over all, of which callers' traces have no more than half.
 
-mod connection;
+mod collector;
 mod exporter;
 mod otlp;
 mod span;
@@ -33,7 +33,7 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use connection::{Collector, fields};
+pub(crate) use collector::{Collector, fields};
 use exporter::Exporter;
 pub(crate) use otlp::Origin;
 use span::Span;

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Counts, Lost,
-    connection::{Answer, Collector},
+    collector::{Answer, Collector},
     otlp::{self, Origin},
     span::Span,
 };

@@ -1,41 +1,25 @@
-//! One request to a collector, on a connection of its own: a batch comes every
-//! few seconds at most.
+//! Where spans are sent: what a collector is shown, and what its answer means.
 //!
-//! The address is the operator's, who may well mean one of an inner network, so
-//! it is not judged as those are that come with a token. No redirect is
-//! followed, and an answer is bounded in bytes and time. Its status decides: what
-//! may follow a good one says how many spans it has not, and one that cannot be
-//! read says nothing.
+//! Its status decides: what may follow a good one says how many spans it has not,
+//! and one that cannot be read says nothing.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use doorward_verify::{clock::Clock, jwks::trust_anchors::TrustAnchors};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Collected, Full, Limited};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    task::JoinSet,
-    time::{Instant, timeout_at},
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::{
+    config::CollectorUrl,
+    one_request::{self, Body, Destination, Fault, Patience},
 };
 
-use crate::config::CollectorUrl;
-
-/// For everything from the name's resolution to the last byte.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Largest head of an answer, and the size of what is read at a time.
-const MAX_HEAD: usize = 16 * 1024;
+/// Ten seconds in all.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    answer: Duration::from_secs(7),
+};
 
 /// Far more than a collector has to say.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -81,78 +65,48 @@ impl Collector {
 
     /// Sends one batch.
     pub(super) async fn post(&self, body: Bytes) -> Answer {
-        let until = Instant::now() + TIMEOUT;
-        let (_connection, answer) = match timeout_at(until, self.exchange(body)).await {
-            Ok(Ok(exchanged)) => exchanged,
-            Ok(Err(error)) => return Answer::Later(told(&*error), None),
-            Err(_) => return Answer::Later("no answer in time".to_owned(), None),
+        let (head, body) = match self.exchange(body).await {
+            Ok(answer) => answer.into_parts(),
+            Err(why) => return Answer::Later(why, None),
         };
-        let (head, body) = answer.into_parts();
         let body = match head.status.is_success() {
-            true => timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await,
-            false => return judged(&Response::from_parts(head, Bytes::new())),
+            true => body.read(MAX_ANSWER).await.unwrap_or_default(),
+            false => Bytes::new(),
         };
-        let body = body.map(|body| body.map_or_else(|_| Bytes::new(), Collected::to_bytes));
-        judged(&Response::from_parts(head, body.unwrap_or_default()))
+        judged(&Response::from_parts(head, body))
     }
 
     /// Sends `body`, and waits for the head of the answer.
-    async fn exchange(&self, body: Bytes) -> Result<Exchanged, Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect((self.url.host.as_str(), self.url.port)).await?;
-        let mut connection = match self.url.is_https {
-            false => speak(stream).await?,
-            true => {
-                let config = self.tls.as_ref().ok_or("no root certificates for https")?;
-                let name = ServerName::try_from(self.url.host.clone())?;
-                let connector = TlsConnector::from(Arc::clone(config));
-                speak(connector.connect(name, stream).await?).await?
-            }
+    async fn exchange(&self, body: Bytes) -> Result<Response<Body>, String> {
+        let tls = match (self.url.is_https, &self.tls) {
+            (true, None) => return Err("no root certificates for https".to_owned()),
+            (is_https, tls) => tls.as_ref().filter(|_| is_https),
         };
-        let answer = connection.0.send_request(self.request(body)?).await?;
-        Ok((connection, answer))
+        let destination = Destination {
+            host: &self.url.host,
+            port: self.url.port,
+            tls,
+        };
+        let request = self.request(body).map_err(|error| told(&error))?;
+        let answer = one_request::send(destination, request, PATIENCE).await;
+        answer.map_err(|fault| match fault {
+            Fault::Unconnected(error) => told(&error),
+            Fault::Broken(error) => told(&*error),
+            Fault::Late => "no answer in time".to_owned(),
+        })
     }
 
-    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, http::Error> {
+    fn request(&self, body: Bytes) -> Result<Request<Bytes>, http::Error> {
         let agent = concat!("doorward/", env!("CARGO_PKG_VERSION"));
         let mut request = Request::post(&self.url.path)
             .header(header::HOST, &self.url.authority)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, agent)
             .header(header::CONNECTION, "close")
-            .body(Full::new(body))?;
+            .body(body)?;
         request.headers_mut().extend(self.headers.clone());
         Ok(request)
     }
-}
-
-/// An answer whose body is still to come, and the connection that it comes by.
-type Exchanged = (Connection, Response<Incoming>);
-
-/// A connection and what moves its bytes, dropped with it.
-struct Connection(
-    SendRequest<Full<Bytes>>,
-    #[expect(
-        dead_code,
-        reason = "it ends when it is dropped, which is what it is for"
-    )]
-    JoinSet<Result<(), hyper::Error>>,
-);
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "not sent by a request: one connection for each batch of spans, bounded in time"
-)]
-async fn speak<S>(stream: S) -> Result<Connection, hyper::Error>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    Ok(Connection(sender, driver))
 }
 
 /// By the OTLP specification: 2xx is an answer, four of the others are worth
