@@ -10,10 +10,13 @@ use super::{Settings, certificates::is_kept_secret, verifiers::anchors};
 use crate::{
     config::Tracing,
     exit::Failure,
-    root_certificates::system_roots,
+    root_certificates::{bounded, system_roots},
     system::SystemClock,
     traces::{self, Collector, Counts, Exporting, Origin, Sampling, Spans},
 };
+
+/// Largest file of fields that is read: as much as servers take for a head.
+const LARGEST_FIELDS: u64 = 16 * 1024;
 
 /// Spans, their way out, and their numbers.
 pub(super) struct Traces {
@@ -74,8 +77,14 @@ fn headers(file: &Path) -> Result<HeaderMap, Failure> {
             .hint("`headers_file` of [tracing] holds a field in each line: `Authorization: …`")
     };
     is_kept_secret("the fields for the collector,", file)?;
-    let text = std::fs::read_to_string(file).map_err(|error| failure(error.to_string()))?;
-    traces::fields(&Zeroizing::new(text)).map_err(failure)
+    let bytes = bounded(file, LARGEST_FIELDS + 1).map_err(|error| failure(error.to_string()))?;
+    let bytes = Zeroizing::new(bytes);
+    if bytes.len() as u64 > LARGEST_FIELDS {
+        let most = LARGEST_FIELDS / 1024;
+        return Err(failure(format!("larger than {most} KiB")));
+    }
+    let text = str::from_utf8(&bytes).map_err(|_| failure("not UTF-8".to_owned()))?;
+    traces::fields(text).map_err(failure)
 }
 
 /// What every span says of the gateway.
@@ -86,5 +95,39 @@ fn spoken_of(service: &str, origin: &str) -> Origin {
         scheme: uri.scheme_str().unwrap_or("http").to_owned(),
         host: uri.host().unwrap_or_default().to_owned(),
         port: uri.port_u16(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+    use super::{LARGEST_FIELDS, headers};
+
+    #[test]
+    fn a_file_of_fields_is_read_to_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("headers");
+        let written = |bytes: &[u8]| {
+            fs::write(&file, bytes).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            headers(&file).map_err(|failure| failure.message)
+        };
+        let most = usize::try_from(LARGEST_FIELDS).unwrap();
+        let field = "Authorization: Basic YTpi\n";
+        let largest = format!("{field}{}", "#".repeat(most - field.len()));
+        assert_eq!(written(largest.as_bytes()).unwrap().len(), 1);
+        for (bytes, why) in [
+            (format!("{largest}#").into_bytes(), "larger than 16 KiB"),
+            (b"X: \xff".to_vec(), "not UTF-8"),
+        ] {
+            let told = written(&bytes).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+        // It never ends.
+        let told = headers(Path::new("/dev/zero")).unwrap_err().message;
+        assert!(told.contains("/dev/zero"), "{told}");
     }
 }
