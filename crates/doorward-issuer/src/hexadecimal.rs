@@ -1,4 +1,7 @@
-//! Bytes as texts of digits.
+//! Bytes as texts of digits: entity tags, digests, ids.
+//!
+//! Public, because the binary writes its own with it (the operator's token, the
+//! digest of an imported file, ids of spans); no crate is there for such things.
 
 /// Two lower-case digits for each byte.
 pub fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! Spans as an `ExportTraceServiceRequest` in JSON: the mapping of protocol
 //! buffers to JSON, but for ids, which OTLP writes in hexadecimal.
 
+use doorward_issuer::hexadecimal::hex;
 use doorward_policy::decision::TraceId;
 use serde::Serialize;
 
@@ -64,8 +65,8 @@ fn written<'s>(origin: &'s Origin, span: &'s Span) -> SpanJson<'s> {
     let remote = span.parent.map_or(0, |_| PARENT_IS_REMOTE);
     SpanJson {
         trace_id: span.trace,
-        span_id: hex(span.id),
-        parent_span_id: span.parent.map(hex),
+        span_id: hex(&span.id),
+        parent_span_id: span.parent.as_ref().map(|id| hex(id)),
         flags: SAMPLED | remote,
         name: span.name(),
         kind: SERVER,
@@ -113,10 +114,6 @@ fn text<'s>(key: &'static str, value: &'s str) -> Attribute<'s> {
 fn number(key: &'static str, value: u16) -> Attribute<'static> {
     let value = Value::Number(value.to_string());
     Attribute { key, value }
-}
-
-fn hex(id: [u8; 8]) -> String {
-    format!("{:016x}", u64::from_be_bytes(id))
 }
 
 #[derive(Serialize)]
