@@ -516,8 +516,8 @@ fn by_api_key<B>(
             Ok(principal)
         }
         Err(reason) if is_fresh => Err(reason.into()),
-        // The next one would be for the same audience.
-        Err(reason @ Reason::WrongAudience) if is_lent => Err(reason.into()),
+        // The next one would be for the same audience: that of the issuer.
+        Err(reason @ Reason::WrongAudience) => Err(reason.into()),
         // The owner's rights changed, a key of the issuer was withdrawn, the
         // token has expired: the next one shows it.
         Err(_) => {

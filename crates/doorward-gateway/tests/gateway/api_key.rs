@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use doorward_gateway::api_key::{ExchangedKey, KeyExchange, RefusedKey};
-use doorward_policy::decision::Reason;
+use doorward_policy::{decision::Reason, route::Requirement};
 use doorward_verify::{
     clock::Timestamp,
     credential::{Kind, compose},
@@ -16,7 +16,7 @@ use doorward_verify::{
 };
 use serde_json::json;
 
-use crate::harness::{House, Plan, Tokens, request, tokens::NOW};
+use crate::harness::{House, Plan, Tokens, request, route, tokens::NOW, usual_routes};
 
 /// A token and the networks, or the refusal.
 type Said = Result<(String, Vec<&'static str>), RefusedKey>;
@@ -43,7 +43,12 @@ impl Desk {
                 })
             })
         };
+        let mut routes = usual_routes();
+        let mut reports = route("GET /reports", Requirement::Authenticated);
+        reports.demands.audience = Some("reports".to_owned());
+        routes.push(reports);
         House::start(Plan {
+            routes,
             api_keys: Some(KeyExchange {
                 // The issuer's MAC: here every secret that ends in a 0.
                 recognises: Arc::new(|text| text[..text.len() - 6].ends_with('0')),
@@ -197,6 +202,37 @@ fn a_change_of_the_owners_rights_is_answered_with_a_new_token() {
     assert_eq!(get(&house, "/orders", &[&field]), 401);
     assert_eq!(house.decision().reason, Reason::UserChanged);
     assert_eq!(desk.calls(), 3);
+}
+
+/// A key's token is for the issuer's audience, whichever route it is brought to:
+/// another exchange would bring no other.
+#[test]
+fn a_route_with_an_audience_of_its_own_costs_a_key_one_exchange() {
+    let desk = Arc::new(Desk::default());
+    let mut house = desk.house();
+    desk.says(Ok((token_of(&house, &["orders:read"]), vec![])));
+    let field = format!("X-API-Key: {}", key(1));
+    for (target, status) in [
+        ("/reports", 401),
+        ("/reports", 401),
+        ("/orders", 200),
+        ("/reports", 401),
+        ("/orders", 200),
+    ] {
+        assert_eq!(get(&house, target, &[&field]), status, "{target}");
+        let reason = house.decision().reason;
+        assert_eq!(reason == Reason::WrongAudience, status == 401, "{reason:?}");
+    }
+    assert_eq!(desk.calls(), 1);
+
+    let mut claims = Tokens::claims("ann", &["orders:read"]);
+    claims["aud"] = json!(["orders", "reports"]);
+    desk.says(Ok((house.tokens.sign(&claims), vec![])));
+    let field = format!("X-API-Key: {}", key(2));
+    for target in ["/reports", "/orders", "/reports"] {
+        assert_eq!(get(&house, target, &[&field]), 200, "{target}");
+    }
+    assert_eq!(desk.calls(), 2);
 }
 
 #[test]
