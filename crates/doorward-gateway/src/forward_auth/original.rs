@@ -59,6 +59,7 @@ pub(super) fn original<B>(
     decision.path = told.target.path().to_owned();
     nothing_disagrees(&told, question.headers(), decision)?;
     nobody_says_who((settings.proxy, names), question.headers(), decision)?;
+    nothing_is_misspelt(names, question.headers(), decision)?;
     is_canonical(told.target.path(), decision)?;
     let trusted: Vec<Network> = settings.from.iter().chain(before).copied().collect();
     let caller = caller(&trusted, asking, question.headers(), decision)?;
@@ -204,6 +205,25 @@ fn nobody_says_who(
     Err(refuse(decision, seen, wanted))
 }
 
+/// `X_Forwarded_For` is no proxy's: the caller wrote it, the proxy does not know it
+/// for its own and forwards it, and the API's server may take it for the other.
+fn nothing_is_misspelt(
+    names: &Names,
+    headers: &HeaderMap,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_misspelt = |name: &str| !name.bytes().all(is_plain) && names.is_reserved(name);
+    match headers.keys().find(|name| is_misspelt(name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let seen = format!("a field {name}, which is another's in another spelling");
+            let wanted = format!("no {name}: proxies write dashes");
+            Err(refuse(decision, seen, wanted))
+        }
+    }
+}
+
 /// The proxy forwards the bytes that it has, so only those that are read in one
 /// way as they stand are let through.
 fn is_canonical(path: &str, decision: &mut Decision) -> Result<(), Reason> {
@@ -262,7 +282,7 @@ mod tests {
     use doorward_policy::decision::{Decision, TraceId};
     use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
-    use super::{METHODS, TARGETS, Told, nobody_says_who, nothing_disagrees};
+    use super::{METHODS, TARGETS, Told, nobody_says_who, nothing_disagrees, nothing_is_misspelt};
     use crate::{forward_auth::Proxy, identity::Names};
 
     fn with(name: &str, value: &str) -> (HeaderMap, Decision) {
@@ -343,5 +363,30 @@ mod tests {
                 assert!(goes_on(proxy, name), "{proxy:?} {name}");
             }
         }
+    }
+
+    #[test]
+    fn gwy_012_what_proxies_write_has_one_spelling() {
+        let names = Names::new(&[]);
+        let goes_on = |name: &str| {
+            let (headers, mut decision) = with(name, "192.0.2.7");
+            nothing_is_misspelt(&names, &headers, &mut decision).is_ok()
+        };
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+            "true-client-ip",
+            "x-original-uri",
+            "x-http-method-override",
+        ] {
+            let [ours, others @ ..] = spellings(name);
+            assert!(goes_on(&ours), "{ours}");
+            for name in others {
+                assert!(!goes_on(&name), "{name}");
+            }
+        }
+        // An API's own may be spelled as it likes.
+        assert!(goes_on("api_version") && goes_on("x_order.number"));
     }
 }

@@ -1,7 +1,14 @@
-//! nginx, HAProxy, Caddy and Envoy in front of an API, asking Doorward: with the very
+//! nginx, HAProxy, Caddy, Envoy and Traefik in front of an API, asking Doorward: with the very
 //! configuration that `docs/beside-other-proxies.md` has to paste.
 
-use std::{fs, net::SocketAddr, path::Path, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -231,6 +238,9 @@ impl House {
             "X_HTTP_Method_Override",
             "X-HTTP-Method",
             "X-Method-Override",
+            "X-Original-Method",
+            "X-Forwarded-Method",
+            "X_Forwarded_Method",
         ] {
             self.never_arrives(reader, (name, "DELETE"));
         }
@@ -240,8 +250,21 @@ impl House {
             "X-Rewrite-URL",
             "X_Rewrite-URL",
             "X-HTTP-Path-Override",
+            "X-Original-URI",
+            "X-Forwarded-Uri",
+            "X-Forwarded_Uri",
         ] {
             self.never_arrives(reader, (name, "/admin"));
+        }
+        // The address as well, where the server takes both for one.
+        for name in [
+            "X_Forwarded_For",
+            "X-Forwarded_For",
+            "X_Forwarded-For",
+            "X.Forwarded.For",
+            "X_Real_IP",
+        ] {
+            self.never_arrives(reader, (name, "192.0.2.66"));
         }
     }
 
@@ -486,4 +509,35 @@ fn gwy_015_envoy_asks_with_the_page_of_the_docs() {
     });
     house.is_sound(404);
     house.ends_with_doorward(403);
+}
+
+#[test]
+fn gwy_015_traefik_asks_with_the_page_of_the_docs() {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return skipped("Traefik, which is packed for another kind of machine,");
+    }
+    let Some(traefik) = find_at(clients().join("traefik/bin/traefik")) else {
+        return;
+    };
+    let house = House::before("traefik", |folder, address, mended| {
+        let file = folder.join("doorward.yml");
+        fs::write(&file, mended("yml")).unwrap();
+        let mut command = Command::new(traefik);
+        command.args(["--global.checkNewVersion=false", "--log.level=ERROR"]);
+        command.args([
+            "--global.sendAnonymousUsage=false",
+            "--providers.file.watch=false",
+        ]);
+        command.arg(format!("--entryPoints.web.address={address}"));
+        command.arg(format!("--providers.file.filename={}", file.display()));
+        command
+    });
+    // It listens before it has read the file.
+    let patience = Instant::now() + Duration::from_secs(20);
+    while house.call("GET", "/orders/7", None, &[]).status == 404 {
+        assert!(Instant::now() < patience, "it has no routes");
+        thread::yield_now();
+    }
+    house.is_sound(404);
+    house.ends_with_doorward(500);
 }
