@@ -31,7 +31,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Makes the caller's fields those of the upstream's request: what belongs to
-/// the caller's connection goes, the token goes, who asked is written anew.
+/// the caller's connection goes, and the token goes.
 pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Names) {
     let seen = Seen::of(headers);
     let is_chunked = seen.has(&TRANSFER_ENCODING)
@@ -54,8 +54,16 @@ pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Nam
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    headers.append(VIA, HeaderValue::from_static(via(inbound.version)));
-    if let Some(introduction) = inbound.introduction {
+}
+
+/// Says through whom a request of this `version` came, and who asked.
+pub(crate) fn introduce(
+    headers: &mut HeaderMap,
+    version: Version,
+    introduction: Option<&Introduction>,
+) {
+    headers.append(VIA, HeaderValue::from_static(via(version)));
+    if let Some(introduction) = introduction {
         introduction.set(headers);
     }
 }
@@ -79,9 +87,6 @@ pub(crate) fn to_caller(headers: &mut HeaderMap) {
 
 /// How a request came.
 pub(crate) struct Inbound {
-    /// Whom it comes from; a request without a host comes from nobody.
-    pub(crate) introduction: Option<Introduction>,
-    pub(crate) version: Version,
     /// A body comes whose length only HTTP/2 would tell.
     pub(crate) is_streamed: bool,
     /// The protocol that it may change to.
@@ -196,7 +201,7 @@ fn remove_named(headers: &mut HeaderMap) {
 
 /// Who asked, as the upstream hears it: from the socket, never from the caller,
 /// whose own words `identity` removed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Introduction {
     caller: Caller,
     host: HeaderValue,
@@ -231,12 +236,12 @@ impl Introduction {
         self.caller == caller && self.host == host
     }
 
-    fn set(self, headers: &mut HeaderMap) {
+    fn set(&self, headers: &mut HeaderMap) {
         let scheme = HeaderValue::from_static(scheme(self.caller));
-        headers.insert(X_FORWARDED_FOR, self.address);
-        headers.insert(FORWARDED, self.forwarded);
+        headers.insert(X_FORWARDED_FOR, self.address.clone());
+        headers.insert(FORWARDED, self.forwarded.clone());
         headers.insert(X_FORWARDED_PROTO, scheme);
-        headers.insert(X_FORWARDED_HOST, self.host);
+        headers.insert(X_FORWARDED_HOST, self.host.clone());
     }
 }
 
@@ -253,7 +258,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-    use super::{Inbound, Introduction, to_caller, to_upstream};
+    use super::{Inbound, Introduction, introduce, to_caller, to_upstream};
     use crate::{arrival::Caller, gateway::Peer, identity::Names};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
@@ -267,13 +272,13 @@ mod tests {
             is_secure: false,
         };
         let host = headers.get("host");
+        let introduction = host.and_then(|host| Introduction::new(caller, host));
         let inbound = Inbound {
-            introduction: host.and_then(|host| Introduction::new(caller, host)),
-            version: Version::HTTP_11,
             is_streamed: false,
             protocol: None,
         };
         to_upstream(&mut headers, inbound, &Names::new(&[]));
+        introduce(&mut headers, Version::HTTP_11, introduction.as_ref());
         headers
     }
 

@@ -62,9 +62,7 @@ pub(crate) async fn converse(worker: Rc<Worker>, arrived: Arrived) {
     let streams = Rc::new(Streams::default());
     let caller = arrived.caller;
     let opened = Rc::clone(&streams);
-    let service = service_fn(move |request| {
-        Box::pin(serve(Rc::clone(&worker), opened.open(), caller, request))
-    });
+    let service = service_fn(move |request| serve(&worker, &opened.open(), caller, request));
     let framed = Framed::new(arrived.transport, Arc::clone(&limits));
     let connection = builder(&limits).serve_connection(TokioIo::new(framed), service);
     let mut connection = pin!(connection);

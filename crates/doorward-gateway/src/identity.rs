@@ -320,12 +320,12 @@ impl Identity {
     }
 
     /// Sets them, in place of whatever may be there.
-    pub(crate) fn set(self, headers: &mut HeaderMap) {
+    pub(crate) fn set(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.principal.keep(Kept::of).fields {
             headers.insert(name, value.clone());
         }
-        if let Some(authorization) = self.authorization {
-            headers.insert(AUTHORIZATION, authorization);
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{
     convert::Infallible,
-    future::pending,
+    future::{pending, ready},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use doorward_policy::decision::{self, Decision, Outcome, Reason, Step, TraceId};
@@ -31,68 +33,152 @@ use crate::{
     server::Worker,
     tally::micros,
     trace::Trace,
-    upstream::{Failure, Origin, Relayed},
+    upstream::{Failure, Forwarding, Origin, Relayed},
     wire::{Fault, exchange::Exchange},
 };
 
 /// Answers `request`, and sends the decision on its way.
+pub(crate) fn serve(
+    worker: &Rc<Worker>,
+    exchange: &Rc<Exchange>,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Serving {
+    let (worker, exchange) = (Rc::clone(worker), Rc::clone(exchange));
+    if let Some(settings) = worker.questions().cloned() {
+        return Serving::rare(async move {
+            forward_auth::answer((&worker, &settings), exchange, caller, request).await
+        });
+    }
+    let inner = Arc::clone(&worker.inner);
+    let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
+    let now = inner.shared.clock.now();
+    let is_alone = request.version() != Version::HTTP_2;
+    let mut asked = Asked {
+        caller,
+        record: Record::open(&worker, &request, now, caller.peer),
+        told: Told::default(),
+        is_alone,
+        // With part of the body still to come, a refusal ends the connection.
+        closes: is_alone && !request.body().is_end_stream(),
+        worker,
+        exchange,
+    };
+    if let Err(fault) = compare(&asked.exchange, &request) {
+        let response = refuse_fault(fault, &asked.exchange, &mut asked.record.decision);
+        return Serving::rare(ready(asked.give(response)));
+    }
+    let arrived = (now, caller.peer);
+    let decision = &mut asked.record.decision;
+    let verdict = look(&inner, request, arrived, &mut asked.told, decision);
+    if is_open(&verdict) {
+        return Serving::rare(async move {
+            let decision = &mut asked.record.decision;
+            let verdict = look_again(&inner, verdict, now, decision).await;
+            match asked.follow(verdict).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        });
+    }
+    asked.follow(verdict)
+}
+
+/// A request on its way to its answer.
 ///
-/// Its state is made and moved once for each request, so what is rare has its
-/// own on the heap.
-pub(crate) async fn serve(
+/// Written out and not `async`, as [`Forwarding`] is and for its reasons.
+pub(crate) enum Serving {
+    Forwarding(Box<Underway>),
+    Rare(Pin<Box<dyn Future<Output = Response<Answer>>>>),
+}
+
+/// A request that the upstream has.
+pub(crate) struct Underway {
+    asked: Option<Asked>,
+    forwarding: Forwarding,
+}
+
+impl Serving {
+    fn rare(answering: impl Future<Output = Response<Answer>> + 'static) -> Self {
+        Self::Rare(Box::pin(answering))
+    }
+}
+
+impl Future for Serving {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(match self.get_mut() {
+            Self::Forwarding(underway) => {
+                let answer = ready!(Pin::new(&mut underway.forwarding).poll(cx));
+                let asked = underway.asked.take();
+                let mut asked = asked.expect("nobody asks a future that has ended");
+                let response = relay(answer, &mut asked.record, asked.closes);
+                asked.give(response)
+            }
+            Self::Rare(answering) => ready!(answering.as_mut().poll(cx)),
+        }))
+    }
+}
+
+/// What the answer to a request needs of it.
+struct Asked {
     worker: Rc<Worker>,
     exchange: Rc<Exchange>,
     caller: Caller,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
-    if let Some(settings) = worker.questions() {
-        let answering = forward_auth::answer((&worker, settings), exchange, caller, request);
-        return Ok(Box::pin(answering).await);
+    record: Record,
+    told: Told,
+    /// The connection has no other requests meanwhile.
+    is_alone: bool,
+    /// A refusal ends the connection.
+    closes: bool,
+}
+
+impl Asked {
+    /// Does what `verdict` says.
+    fn follow(mut self, verdict: Verdict<Incoming>) -> Serving {
+        let inner = &self.worker.inner;
+        let decision = &mut self.record.decision;
+        let verdict = charge(inner, verdict, self.caller.peer, &mut self.told, decision);
+        self.record.judged();
+        let response = match verdict {
+            Verdict::Local(request) => {
+                let inner = Arc::clone(inner);
+                let (peer, exchange) = (self.caller.peer, self.exchange);
+                let answering = answer_locally(inner, request, peer, self.record);
+                return Serving::rare(async move {
+                    let response = answering.await;
+                    response.map(|content| Answer::new(content, exchange))
+                });
+            }
+            Verdict::Forward(permitted, identity, principal) if inner.config.forwards => {
+                let origin = Origin {
+                    caller: self.caller,
+                    exchange: Rc::clone(&self.exchange),
+                    trace: self.record.trace.clone(),
+                    principal,
+                    since: self.record.latest,
+                };
+                let forwarding = self.worker.upstream.forward(permitted, identity, origin);
+                return Serving::Forwarding(Box::new(Underway {
+                    asked: Some(self),
+                    forwarding,
+                }));
+            }
+            verdict => {
+                let ending = (self.is_alone, self.closes);
+                turn_away(verdict, &mut self.record.decision, ending)
+            }
+        };
+        Serving::rare(ready(self.give(response)))
     }
-    let inner = &worker.inner;
-    let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
-    let peer = caller.peer;
-    let mut told = Told::default();
-    let now = inner.shared.clock.now();
-    let mut record = Record::open(&worker, &request, now, peer);
-    // With part of the body still to come, a refusal ends the connection.
-    let is_alone = request.version() != Version::HTTP_2;
-    let closes = is_alone && !request.body().is_end_stream();
-    let mut response = match compare(&exchange, &request) {
-        Err(fault) => refuse_fault(fault, &exchange, &mut record.decision),
-        Ok(()) => {
-            let decision = &mut record.decision;
-            let mut verdict = look(inner, request, (now, peer), &mut told, decision);
-            if is_open(&verdict) {
-                verdict = Box::pin(look_again(inner, verdict, now, decision)).await;
-            }
-            let verdict = charge(inner, verdict, peer, &mut told, decision);
-            record.judged();
-            match verdict {
-                Verdict::Local(request) => {
-                    let answering = answer_locally(Arc::clone(inner), request, peer, record);
-                    let response = Box::pin(answering).await;
-                    return Ok(response.map(|content| Answer::new(content, exchange)));
-                }
-                Verdict::Forward(permitted, identity, principal) if inner.config.forwards => {
-                    let origin = Origin {
-                        caller,
-                        exchange: Rc::clone(&exchange),
-                        trace: &record.trace,
-                        principal,
-                        since: record.latest,
-                    };
-                    let forwarding = worker.upstream.forward(permitted, identity, &origin);
-                    let answer = forwarding.await;
-                    relay(answer, &mut record, closes)
-                }
-                verdict => turn_away(verdict, &mut record.decision, (is_alone, closes)),
-            }
-        }
-    };
-    told.write(response.headers_mut());
-    record.close(response.status().as_u16());
-    Ok(response.map(|content| Answer::new(content, exchange)))
+
+    /// The answer, of which the decision is told.
+    fn give(mut self, mut response: Response<Content>) -> Response<Answer> {
+        self.told.write(response.headers_mut());
+        self.record.close(response.status().as_u16());
+        response.map(|content| Answer::new(content, self.exchange))
+    }
 }
 
 /// The upstream's answer, or ours about its absence.

@@ -189,7 +189,7 @@ impl Drop for Farewell {
 pub(crate) struct Worker {
     door: Door,
     pub(crate) inner: Arc<Inner>,
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: Rc<Upstream>,
     pub(crate) counting: Rc<Counting>,
     limits: Arc<Limits>,
     stopped: watch::Receiver<bool>,
@@ -206,6 +206,7 @@ async fn work(
     let limits = Arc::new(inner.config.limits.clone());
     let counting = Rc::new(inner.ledgers.open());
     let upstream = Upstream::new(&inner, Arc::clone(&limits), Rc::clone(&counting));
+    let upstream = Rc::new(upstream);
     let worker = Rc::new(Worker {
         door,
         inner,
@@ -328,15 +329,7 @@ impl Worker {
         let (mut stopped, stop) = (self.stopped.clone(), self.stopped.clone());
         let limits = Arc::clone(&self.limits);
         let inner = Arc::clone(&self.inner);
-        let service = service_fn(move |request| {
-            // On the heap, or every idle connection would keep room for it.
-            Box::pin(serve(
-                Rc::clone(&self),
-                Rc::clone(&exchange),
-                caller,
-                request,
-            ))
-        });
+        let service = service_fn(move |request| serve(&self, &exchange, caller, request));
         let mut builder = http1::Builder::new();
         if limits.fields != USUAL_FIELDS {
             builder.max_headers(limits.fields);

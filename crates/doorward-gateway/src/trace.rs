@@ -45,7 +45,7 @@ pub(crate) struct Trace {
     /// `traceparent` for the upstream.
     context: HeaderValue,
     /// The caller's trace, if it came with one.
-    caller: Option<CallerTrace>,
+    caller: Option<Box<CallerTrace>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +65,18 @@ impl Trace {
             (Some(parent), None) => traceparent(parent.as_bytes()),
             _ => None,
         };
-        let caller = parent.map(|(id, span, flags)| CallerTrace {
-            id,
-            span,
-            flags,
-            state: tracestate(headers),
+        // On the heap, or each request that has none would keep room for it.
+        let caller = parent.map(|(id, span, flags)| {
+            let state = tracestate(headers);
+            Box::new(CallerTrace {
+                id,
+                span,
+                flags,
+                state,
+            })
         });
         let own_flags = u8::from(sampled.takes(request));
-        let (name, context) = written(request, caller.as_ref(), own_flags);
+        let (name, context) = written(request, caller.as_deref(), own_flags);
         Self {
             name,
             context,

@@ -12,6 +12,7 @@
 mod address;
 mod body;
 mod connection;
+mod forwarding;
 mod line;
 mod member;
 mod outcome;
@@ -35,14 +36,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub(crate) use address::{is_at, is_origin, is_tls};
 pub(crate) use body::Relayed;
 use body::{Outgoing, Upload};
-use connection::Connection;
 pub(crate) use connection::Switched;
+use connection::{Connection, Heard};
+pub(crate) use forwarding::Forwarding;
 pub use line::{NoRoots, UpstreamRoots};
 pub(crate) use member::Member;
 use outcome::{Failed, judged, may_trail};
 use pool::Pool;
 use sending::Sending;
-use trip::{Fields, Trip, is_idempotent};
+use trip::{Fields, Ours, Trip, is_idempotent};
 
 use crate::{
     arrival::Caller,
@@ -72,7 +74,7 @@ pub(crate) struct Upstream {
 }
 
 /// Where a request comes from.
-pub(crate) struct Origin<'r> {
+pub(crate) struct Origin {
     /// Whose it is.
     pub(crate) caller: Caller,
     /// The caller's connection.
@@ -80,7 +82,7 @@ pub(crate) struct Origin<'r> {
     /// Who was proven to ask.
     pub(crate) principal: Option<Principal>,
     /// The trace that it belongs to.
-    pub(crate) trace: &'r Trace,
+    pub(crate) trace: Trace,
     /// When it was found to be permitted: just now.
     pub(crate) since: Instant,
 }
@@ -198,39 +200,42 @@ impl Upstream {
         Some(connection.bearing(load))
     }
 
-    /// Sends the request, and returns the answer's head with its body
+    /// Sends the request; what comes is the answer's head with its body
     /// streaming behind it.
-    ///
-    /// What is rare has its state on the heap: see [`crate::serve`].
-    pub(crate) async fn forward(
-        &self,
+    pub(crate) fn forward(
+        self: &Rc<Self>,
         permitted: Permitted<Request<Incoming>>,
         identity: Option<Identity>,
-        origin: &Origin<'_>,
-    ) -> Result<Response<Relayed>, Failure> {
+        origin: Origin,
+    ) -> Forwarding {
+        let upstream = Rc::clone(self);
+        let since = origin.since;
+        let principal = origin.principal.clone();
         let (request, trip) = self.prepare(permitted, identity, origin);
         if trip.may_switch {
-            return Box::pin(self.change(request, trip, origin)).await;
+            return Forwarding::rare(
+                async move { upstream.change(request, trip, principal).await },
+            );
         }
-        let mut connection = match self.at_hand(origin.since) {
-            Some(connection) => connection,
-            None => {
-                let mut tried = Vec::new();
-                let connection = Box::pin(self.checkout(Checkout::Any, &mut tried)).await?;
-                trip.sending.touch();
-                connection
-            }
-        };
-        let answer = match self.send(&mut connection, request, &trip).await {
-            Ok(answer) => answer,
-            Err(failed) => {
-                let again = Box::pin(self.again(connection, failed, &trip));
-                let answered = again.await?;
-                connection = answered.0;
-                answered.1
-            }
-        };
-        Ok(self.relay(connection, answer, trip))
+        match self.at_hand(since) {
+            Some(connection) => Forwarding::usual(upstream, connection, request, trip),
+            None => Forwarding::rare(async move { upstream.connect(request, trip).await }),
+        }
+    }
+
+    /// Where no connection waits.
+    async fn connect(
+        &self,
+        request: Request<Outgoing>,
+        trip: Trip,
+    ) -> Result<Response<Relayed>, Failure> {
+        let mut tried = Vec::new();
+        let mut connection = self.checkout(Checkout::Any, &mut tried).await?;
+        trip.sending.touch();
+        match self.send(&mut connection, request, &trip).await {
+            Ok(answer) => Ok(self.relay(connection, answer, trip)),
+            Err(failed) => self.again(connection, failed, trip).await,
+        }
     }
 
     /// The request as the upstream gets it.
@@ -238,49 +243,53 @@ impl Upstream {
         &self,
         permitted: Permitted<Request<Incoming>>,
         identity: Option<Identity>,
-        origin: &Origin<'_>,
+        origin: Origin,
     ) -> (Request<Outgoing>, Trip) {
         let (mut head, incoming) = permitted.into_inner().into_parts();
         let protocol = upgrade::protocol(&head.headers, &self.upgrades);
-        let changes = protocol.is_some();
+        let may_switch = protocol.is_some();
         let host = head.headers.get(HOST);
-        let inbound = Inbound {
-            introduction: host.and_then(|host| origin.exchange.introduce(origin.caller, host)),
+        let ours = Ours {
             version: head.version,
-            is_streamed: head.version == Version::HTTP_2 && !incoming.is_end_stream(),
+            introduction: host.and_then(|host| origin.exchange.introduce(origin.caller, host)),
+            trace: origin.trace,
+            identity,
+        };
+        let is_bodiless = incoming.is_end_stream();
+        let inbound = Inbound {
+            is_streamed: head.version == Version::HTTP_2 && !is_bodiless,
             protocol,
         };
         hop::to_upstream(&mut head.headers, inbound, &self.names);
-        origin.trace.set(&mut head.headers);
-        if let Some(identity) = identity {
-            identity.set(&mut head.headers);
-        }
-        let mut sending = Sending::nothing(origin.since);
-        let body = if incoming.is_end_stream() {
-            Outgoing::Empty
-        } else {
-            sending = Sending::upload(origin.since);
-            let exchange = Rc::clone(&origin.exchange);
-            let upload = Upload::new(incoming, sending.clone(), exchange, Arc::clone(&self.names));
-            Outgoing::Upload(Box::new(match head.version {
-                // The wire watches the only body of an HTTP/1.1 connection.
-                Version::HTTP_2 => upload.watched(Arc::clone(&self.limits)),
-                _ => upload,
-            }))
+        let sending = match is_bodiless {
+            true => Sending::nothing(origin.since),
+            false => Sending::upload(origin.since),
         };
-        let (method, target) = (head.method, head.uri);
-        let may_repeat = body.is_empty() && is_idempotent(&method) && !changes;
-        let repeat = may_repeat.then(|| Fields::of(&head.headers));
+        let may_repeat = is_bodiless && is_idempotent(&head.method) && !may_switch;
         let trip = Trip {
-            method,
-            target,
-            repeat,
-            may_switch: changes,
+            method: head.method,
+            target: head.uri,
+            repeat: may_repeat.then(|| Fields::of(&head.headers)),
+            ours,
+            may_switch,
             sending,
-            exchange: Rc::clone(&origin.exchange),
+            exchange: origin.exchange,
         };
-        let request = trip.request(head.headers, body);
-        (request, trip)
+        let body = match is_bodiless {
+            true => Outgoing::Empty,
+            false => self.upload(incoming, &trip),
+        };
+        (trip.request(head.headers, body), trip)
+    }
+
+    fn upload(&self, incoming: Incoming, trip: &Trip) -> Outgoing {
+        let (sending, exchange) = (trip.sending.clone(), Rc::clone(&trip.exchange));
+        let upload = Upload::new(incoming, sending, exchange, Arc::clone(&self.names));
+        Outgoing::Upload(Box::new(match trip.ours.version {
+            // The wire watches the only body of an HTTP/1.1 connection.
+            Version::HTTP_2 => upload.watched(Arc::clone(&self.limits)),
+            _ => upload,
+        }))
     }
 
     /// Asks for a change of protocol, on a connection of its own. The upstream
@@ -289,7 +298,7 @@ impl Upstream {
         &self,
         request: Request<Outgoing>,
         trip: Trip,
-        origin: &Origin<'_>,
+        principal: Option<Principal>,
     ) -> Result<Response<Relayed>, Failure> {
         let asked = request.headers().get(UPGRADE).cloned();
         let mut connection = self.checkout(Checkout::Changing, &mut Vec::new()).await?;
@@ -313,9 +322,9 @@ impl Upstream {
         hop::to_caller(headers);
         headers.extend(asked.map(|asked| (UPGRADE, asked)));
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        origin.exchange.open(Tunnel {
+        trip.exchange.open(Tunnel {
             upstream: handed_over,
-            principal: origin.principal.clone(),
+            principal,
         });
         let stall = self.limits.answer_stall_timeout;
         Ok(answer.map(|body| Relayed::new(body, None, stall, trip.exchange)))
@@ -326,8 +335,8 @@ impl Upstream {
         &self,
         connection: Connection,
         failed: Box<Failed>,
-        trip: &Trip,
-    ) -> Result<(Connection, Response<Incoming>), Failure> {
+        trip: Trip,
+    ) -> Result<Response<Relayed>, Failure> {
         let (was_reused, home) = (connection.is_reused(), connection.home());
         let ended_at_once = connection.is_exclusive() && trip.sending.is_recent(AT_ONCE);
         drop(connection);
@@ -337,12 +346,10 @@ impl Upstream {
             unsent,
             was_silent,
         } = *failed;
-        let again = match (unsent, &trip.repeat) {
-            (Some(unsent), _) => Some(unsent),
-            (None, Some(fields)) if was_silent && may_repeat => {
-                Some(trip.request(fields.to_headers(), Outgoing::Empty))
-            }
-            _ => None,
+        let again = match unsent {
+            Some(unsent) => Some(unsent),
+            None if was_silent && may_repeat => trip.repeated(),
+            None => None,
         };
         let Some(request) = again else {
             return Err(failure);
@@ -356,8 +363,8 @@ impl Upstream {
         // What went wrong first says more than that nobody else could be asked.
         let mut fresh = fresh.map_err(|_| failure)?;
         trip.sending.touch();
-        match self.send(&mut fresh, request, trip).await {
-            Ok(answer) => Ok((fresh, answer)),
+        match self.send(&mut fresh, request, &trip).await {
+            Ok(answer) => Ok(self.relay(fresh, answer, trip)),
             Err(failed) => Err(failed.failure),
         }
     }
@@ -383,6 +390,16 @@ impl Upstream {
         self.counting.sent(connection.is_reused());
         let limit = self.limits.answer_timeout;
         let answer = connection.answer(request, &trip.sending, limit).await;
+        self.credit(answer, connection, trip)
+    }
+
+    /// What came back, which the server is remembered for.
+    fn credit(
+        &self,
+        answer: Option<Heard>,
+        connection: &Connection,
+        trip: &Trip,
+    ) -> Result<Response<Incoming>, Box<Failed>> {
         let member = &self.members[connection.home()];
         let sent = judged(answer, connection, trip);
         match &sent {

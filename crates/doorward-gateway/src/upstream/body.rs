@@ -33,12 +33,6 @@ pub(crate) enum Outgoing {
     Upload(Box<Upload>),
 }
 
-impl Outgoing {
-    pub(super) const fn is_empty(&self) -> bool {
-        matches!(self, Self::Empty)
-    }
-}
-
 impl Body for Outgoing {
     type Data = Bytes;
     type Error = UploadCut;

@@ -4,9 +4,9 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
-    pin::pin,
+    pin::Pin,
     rc::Rc,
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -238,46 +238,52 @@ impl Connection {
         self.has_spoken.get()
     }
 
-    /// The answer to `request`, or `None` where the upstream has been silent
-    /// for `limit`.
+    /// Sends `request`.
+    pub(super) fn ask(&mut self, request: Request<Outgoing>) -> Answering {
+        self.has_spoken.set(false);
+        match &mut self.sender {
+            Sender::Http1(sender) => Box::pin(sender.try_send_request(request)),
+            Sender::Http2(sender, scheme, _) => {
+                Box::pin(sender.try_send_request(in_http2(request, scheme)))
+            }
+        }
+    }
+
+    /// What comes back, or `None` where the upstream has been silent for the
+    /// limit.
+    pub(super) fn poll_answer(
+        &mut self,
+        answering: &mut Answering,
+        (sending, limit): (&Sending, Duration),
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Heard>> {
+        if let Poll::Ready(heard) = answering.as_mut().poll(cx) {
+            return Poll::Ready(Some(heard));
+        }
+        ready!(sending.poll_silent(limit, &mut self.stall, cx));
+        if let Sender::Http2(.., stream) = &self.sender {
+            stream.is_doubtful.set(true);
+        }
+        Poll::Ready(None)
+    }
+
+    /// The answer to `request`, as [`Self::poll_answer`] has it.
     pub(super) async fn answer(
         &mut self,
         request: Request<Outgoing>,
         sending: &Sending,
         limit: Duration,
-    ) -> Option<Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> {
-        self.has_spoken.set(false);
-        let stall = &mut self.stall;
-        match &mut self.sender {
-            Sender::Http1(sender) => {
-                heard(sender.try_send_request(request), (sending, limit), stall).await
-            }
-            Sender::Http2(sender, scheme, stream) => {
-                let request = in_http2(request, scheme);
-                let answering = sender.try_send_request(request);
-                // On the heap, or every other request would keep room for it.
-                let answer = Box::pin(heard(answering, (sending, limit), stall)).await;
-                stream
-                    .is_doubtful
-                    .set(stream.is_doubtful.get() || answer.is_none());
-                answer
-            }
-        }
+    ) -> Option<Heard> {
+        let mut answering = self.ask(request);
+        poll_fn(|cx| self.poll_answer(&mut answering, (sending, limit), cx)).await
     }
 }
 
-async fn heard<F: Future>(
-    answering: F,
-    (sending, limit): (&Sending, Duration),
-    stall: &mut Stall,
-) -> Option<F::Output> {
-    let mut answering = pin!(answering);
-    poll_fn(|cx| match answering.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Some(answer)),
-        Poll::Pending => sending.poll_silent(limit, stall, cx).map(|()| None),
-    })
-    .await
-}
+/// What comes back from an upstream.
+pub(super) type Heard = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
+
+/// It is on its way.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Heard>>>;
 
 /// What Host says becomes `:authority`, and what only HTTP/1.1 needs goes
 /// (RFC 9113 sections 8.2.2 and 8.3.1).

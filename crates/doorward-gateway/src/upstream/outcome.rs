@@ -6,14 +6,19 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     response,
 };
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::body::Incoming;
 
-use super::{Failure, body::Outgoing, connection::Connection, trip::Trip};
+use super::{
+    Failure,
+    body::Outgoing,
+    connection::{Connection, Heard},
+    trip::Trip,
+};
 use crate::wire::Fault;
 
 /// Whether what came back is an answer.
 pub(super) fn judged(
-    answer: Option<Result<Response<Incoming>, TrySendError<Request<Outgoing>>>>,
+    answer: Option<Heard>,
     connection: &Connection,
     trip: &Trip,
 ) -> Result<Response<Incoming>, Box<Failed>> {

@@ -2,18 +2,23 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::{body::Outgoing, sending::Sending};
-use crate::wire::exchange::Exchange;
+use crate::{
+    hop::{self, Introduction},
+    identity::Identity,
+    trace::Trace,
+    wire::exchange::Exchange,
+};
 
-/// One request on its way: what a second try needs again, and how far the
-/// first has come.
+/// One request on its way.
 pub(super) struct Trip {
     pub(super) method: Method,
     pub(super) target: Uri,
-    /// The fields, if the request may be sent twice.
+    /// The caller's fields, if the request may be sent twice.
     pub(super) repeat: Option<Fields>,
+    pub(super) ours: Ours,
     /// Whether a change of protocol was asked for.
     pub(super) may_switch: bool,
     pub(super) sending: Sending,
@@ -21,12 +26,42 @@ pub(super) struct Trip {
 }
 
 impl Trip {
-    pub(super) fn request(&self, headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
+    /// The request with the caller's fields that may pass, and with ours.
+    pub(super) fn request(&self, mut headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
+        self.ours.set(&mut headers);
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = headers;
         request
+    }
+
+    /// The request once more, if it may be sent twice.
+    pub(super) fn repeated(&self) -> Option<Request<Outgoing>> {
+        let fields = self.repeat.as_ref()?;
+        Some(self.request(fields.to_headers(), Outgoing::Empty))
+    }
+}
+
+/// What the gateway says itself. Written anew for a second try, because that is
+/// rare, and copies of the fields would be made for each request.
+pub(super) struct Ours {
+    /// How the request came.
+    pub(super) version: Version,
+    /// Whom it comes from; a request without a host comes from nobody.
+    pub(super) introduction: Option<Rc<Introduction>>,
+    pub(super) trace: Trace,
+    pub(super) identity: Option<Identity>,
+}
+
+impl Ours {
+    fn set(&self, headers: &mut HeaderMap) {
+        hop::introduce(headers, self.version, self.introduction.as_deref());
+        self.trace.set(headers);
+        // Last, so that nothing else can take its place.
+        if let Some(identity) = &self.identity {
+            identity.set(headers);
+        }
     }
 }
 
@@ -40,7 +75,7 @@ impl Fields {
         Self(headers.iter().map(field).collect())
     }
 
-    pub(super) fn to_headers(&self) -> HeaderMap {
+    fn to_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(self.0.len());
         for (name, value) in &self.0 {
             headers.append(name, value.clone());

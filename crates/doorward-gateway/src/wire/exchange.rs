@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     task::Waker,
 };
 
@@ -35,7 +36,7 @@ pub(crate) struct Exchange {
     /// Whether several answers share the connection.
     is_shared: bool,
     /// Who asked last, as upstreams hear it: mostly the next one is the same.
-    introduction: RefCell<Option<Introduction>>,
+    introduction: RefCell<Option<Rc<Introduction>>>,
     /// What the connection becomes when its last answer is out.
     tunnel: RefCell<Option<Tunnel>>,
 }
@@ -69,10 +70,10 @@ impl Exchange {
     }
 
     /// `caller`, who asks for `host`, as upstreams hear it.
-    pub(crate) fn introduce(&self, caller: Caller, host: &HeaderValue) -> Option<Introduction> {
+    pub(crate) fn introduce(&self, caller: Caller, host: &HeaderValue) -> Option<Rc<Introduction>> {
         let mut latest = self.introduction.borrow_mut();
         if !matches!(&*latest, Some(latest) if latest.is_of(caller, host)) {
-            *latest = Introduction::new(caller, host);
+            *latest = Introduction::new(caller, host).map(Rc::new);
         }
         latest.clone()
     }
