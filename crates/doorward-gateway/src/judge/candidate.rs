@@ -31,7 +31,11 @@ use doorward_policy::{
 use doorward_verify::{bearer, clock::Timestamp, principal::Principal, proof::DPOP};
 use http::Request;
 
-use super::{Bench, Credential, Stop, authenticate, find, vouched, waits_for_keys};
+use super::{
+    Bench,
+    authenticate::{Credential, Stop, authenticate},
+    find, vouched, waits_for_keys,
+};
 use crate::{
     api_key, policy_fields,
     shadow::{Said, Trial},
