@@ -11,7 +11,7 @@ pub(crate) mod upgrade;
 
 use std::net::Ipv6Addr;
 
-use doorward_policy::decision::{Decision, Reason, Step};
+use doorward_policy::decision::{Decision, Reason, Step, Text};
 use doorward_verify::proof::DPOP;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
@@ -64,17 +64,13 @@ pub(crate) fn admit<B>(
         *request.uri_mut() = canonical_target(&path, request.uri().query(), decision)?;
     }
     if decision.path != path.as_str() {
-        decision.path = path.as_str().to_owned();
+        decision.path = Text::copied(path.as_str());
     }
-    decision.pass(Step::Path, path.as_str().to_owned());
+    decision.pass(Step::Path, Text::copied(path.as_str()));
     Ok(Admitted { request, path })
 }
 
-fn refuse(
-    decision: &mut Decision,
-    seen: impl Into<std::borrow::Cow<'static, str>>,
-    wanted: &'static str,
-) -> Reason {
+fn refuse(decision: &mut Decision, seen: impl Into<Text>, wanted: &'static str) -> Reason {
     decision.fail(Step::Request, Reason::BadRequest, seen, wanted)
 }
 

@@ -7,7 +7,7 @@ mod authenticate;
 mod candidate;
 
 use doorward_policy::{
-    decision::{Decision, Reason, Step},
+    decision::{Decision, Reason, Step, Text},
     permit::{Asking, Permitted, Subject, permit},
     route::{Match, RouteMatch, demands::StepUp},
 };
@@ -370,7 +370,7 @@ fn find<'t, 'p>(
     match found {
         Match::Found(route) => {
             let reference = route.route().reference();
-            decision.pass(Step::Route, reference.pattern.to_string());
+            decision.pass(Step::Route, Text::copied(&reference.pattern));
             decision.route = Some(reference);
             Ok(route)
         }

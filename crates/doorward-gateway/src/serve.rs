@@ -355,8 +355,8 @@ pub(crate) fn refuse_fault(
     decision: &mut Decision,
 ) -> Response<Content> {
     if let Some((method, path)) = exchange.refused_line() {
-        decision.method = method;
-        decision.path = path;
+        decision.method = method.into();
+        decision.path = path.into();
     }
     decision.fail(Step::Request, fault.reason(), fault.seen(), fault.wanted());
     responses::refusal(decision, &Refusal::default(), true)

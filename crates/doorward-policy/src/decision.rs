@@ -10,17 +10,16 @@
 //! place that prints it.
 
 mod reason;
+mod text;
 mod trace_id;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use reason::{Audience, Reason, Spoken};
+pub use text::Text;
 pub use trace_id::{ParseTraceIdError, TraceId};
-
-/// Text of a check: a literal on the hot path, owned where a value is shown.
-pub type Text = Cow<'static, str>;
 
 /// Whether the request went through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,9 +193,9 @@ pub struct Decision {
     #[serde(skip)]
     pub caller_span: Option<CallerSpan>,
     /// Request method.
-    pub method: String,
+    pub method: Text,
     /// Path without the query: queries carry secrets.
-    pub path: String,
+    pub path: Text,
     /// Network address of the peer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<std::net::IpAddr>,
@@ -246,8 +245,8 @@ impl Decision {
             at_ms,
             caller_trace: None,
             caller_span: None,
-            method: method.to_owned(),
-            path: path.to_owned(),
+            method: Text::copied(method),
+            path: Text::copied(path),
             peer: None,
             route: None,
             proven: false,
@@ -275,7 +274,7 @@ impl Decision {
             step,
             passed: true,
             seen: seen.into(),
-            wanted: Text::Borrowed(""),
+            wanted: Text::default(),
         });
     }
 

@@ -59,7 +59,7 @@ pub trait Subject {
 
     /// What the caller holds, for the record of a refusal only.
     fn held(&self) -> Text {
-        Text::Borrowed("")
+        Text::default()
     }
 
     /// Whose token it is.
@@ -303,7 +303,7 @@ fn record_permission(
             permission.to_string(),
         ));
     }
-    decision.pass(Step::Permission, permission.as_str().to_owned());
+    decision.pass(Step::Permission, Text::copied(permission.as_str()));
     Ok(Reason::PermissionGranted)
 }
 

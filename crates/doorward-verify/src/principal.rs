@@ -223,7 +223,7 @@ impl Subject for Principal {
 
     fn held(&self) -> Text {
         let held = self.0.permissions.iter().map(PermissionPattern::as_str);
-        Text::Owned(held.collect::<Vec<_>>().join(", "))
+        Text::from(held.collect::<Vec<_>>().join(", "))
     }
 
     fn kind(&self) -> Kind {

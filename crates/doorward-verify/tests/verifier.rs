@@ -370,7 +370,7 @@ fn a_refusal_shows_what_was_seen_and_a_success_what_is_left() {
             .iter()
             .rev()
             .find(|check| check.step == step);
-        check.unwrap().seen.clone().into_owned()
+        check.unwrap().seen.to_string()
     };
     let good = sign(&bench.key, &claims(ISSUER, NOW));
     let kid = bench.key.key_id();

@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn sec_003_a_hostile_path_stays_on_its_line() {
         let mut decision = denied();
-        decision.path = "/\u{1b}[2J\nfake".to_owned();
+        decision.path = "/\u{1b}[2J\nfake".into();
         let shown = plain(&line(&decision, None));
         assert!(
             !shown.contains('\n') && shown.contains("\\u{1b}"),

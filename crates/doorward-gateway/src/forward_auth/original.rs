@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use doorward_policy::decision::{Decision, Reason, Step};
+use doorward_policy::decision::{Decision, Reason, Step, Text};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
@@ -55,8 +55,8 @@ pub(super) fn original<B>(
         Some(fields) => told_by_fields(&fields, &question, decision)?,
         None => told_by_path(&question, decision)?,
     };
-    decision.method = told.method.as_str().to_owned();
-    decision.path = told.target.path().to_owned();
+    decision.method = Text::copied(told.method.as_str());
+    decision.path = Text::copied(told.target.path());
     nothing_disagrees(&told, question.headers(), decision)?;
     nobody_says_who((settings.proxy, names), question.headers(), decision)?;
     nothing_is_misspelt(names, question.headers(), decision)?;

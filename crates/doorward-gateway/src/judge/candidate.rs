@@ -263,7 +263,7 @@ impl Subject for Regranted<'_> {
         match &self.permissions {
             Some(held) => {
                 let held = held.iter().map(PermissionPattern::as_str);
-                Text::Owned(held.collect::<Vec<_>>().join(", "))
+                Text::from(held.collect::<Vec<_>>().join(", "))
             }
             None => self.principal.held(),
         }

@@ -134,7 +134,7 @@ impl Flip {
 
 impl Example {
     fn of(candidate: &Decision) -> Self {
-        let short = |text: &Text| Text::Owned(cut(text));
+        let short = |text: &Text| Text::from(cut(text));
         Self {
             trace_id: candidate.trace_id,
             method: cut(&candidate.method),

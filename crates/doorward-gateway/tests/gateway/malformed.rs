@@ -189,7 +189,7 @@ fn check(
         .decisions_before(&probe)
         .into_iter()
         .filter(|decision| decision.status == Some(200))
-        .map(|decision| (decision.method, decision.path))
+        .map(|decision| (decision.method.into(), decision.path.into()))
         .collect();
     let served: Vec<_> = seen
         .iter()

@@ -152,8 +152,8 @@ impl Facts {
         let mut read = |name, fact: &dyn Fn() -> Option<Fact>| {
             self.read(reads, Whose::Context, name, fact);
         };
-        read("method", &|| Some(Fact::Text(decision.method.clone())));
-        read("path", &|| Some(Fact::Text(decision.path.clone())));
+        read("method", &|| Some(Fact::Text(decision.method.to_string())));
+        read("path", &|| Some(Fact::Text(decision.path.to_string())));
         read("route", &|| {
             Some(Fact::Text(question.route.route().pattern().to_owned()))
         });

@@ -115,11 +115,11 @@ impl Slice for Sliced {
     fn rule(&self, question: &Question<'_>) -> Ruling {
         let facts = match Facts::of(question, &self.reads, &self.vocabulary) {
             Ok(facts) => facts,
-            Err(problem) => return Ruling::Fault(Text::Owned(problem)),
+            Err(problem) => return Ruling::Fault(Text::from(problem)),
         };
         match self.respond(question, &facts) {
             Some(response) => self.ruling(&response, &facts),
-            None => Ruling::Fault(Text::Borrowed("the request cannot be put to the policies")),
+            None => Ruling::Fault(Text::from("the request cannot be put to the policies")),
         }
     }
 }
@@ -185,13 +185,13 @@ impl Sliced {
             format!("{} cannot be evaluated: {error}", place.unwrap_or_default())
         };
         if let Some(error) = errors.iter().find(|(id, _)| is_forbid(id)) {
-            return Ruling::Fault(Text::Owned(format!("forbid {}", cannot(error))));
+            return Ruling::Fault(Text::from(format!("forbid {}", cannot(error))));
         }
         if response.decision() == Decision::Allow {
             return Ruling::Permit(decided("permit"));
         }
         let count = self.policies.len();
-        Ruling::Silent(Text::Owned(match errors.first() {
+        Ruling::Silent(Text::from(match errors.first() {
             Some(error) => format!("permit {}", cannot(error)),
             None if count == 1 => "the one policy for it does not apply".to_owned(),
             None => format!("none of the {count} policies for it applies"),
@@ -216,7 +216,7 @@ impl Sliced {
         });
         let seen: Vec<_> = seen.collect();
         let places = places.join(", ");
-        Text::Owned(match seen.is_empty() {
+        Text::from(match seen.is_empty() {
             true => format!("{effect} {places}"),
             false => format!("{effect} {places}: {}", seen.join(", ")),
         })

@@ -10,7 +10,7 @@ use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
 use super::{Asking, Kind, Subject, permit, require_claim, require_permission};
 use crate::catalogue::{Catalogue, PermissionSet};
-use crate::decision::{Decision, Outcome, Reason, Step, TraceId};
+use crate::decision::{Decision, Outcome, Reason, Step, Text, TraceId};
 use crate::overlay::{Question, Ruling, Slice};
 use crate::permission::{Permission, PermissionPattern};
 use crate::route::demands::{Demands, StepUp};
@@ -361,7 +361,7 @@ impl Slice for Says {
     }
 }
 
-fn under(ruling: fn(Cow<'static, str>) -> Ruling) -> RouteTable {
+fn under(ruling: fn(Text) -> Ruling) -> RouteTable {
     table().governed(|_| Some(Arc::new(Says(ruling("a policy".into())))))
 }
 

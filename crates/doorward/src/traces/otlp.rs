@@ -322,8 +322,8 @@ mod tests {
     #[test]
     fn what_a_caller_chooses_is_bounded() {
         let mut odd = decision();
-        odd.method = "BREW".to_owned();
-        odd.path = format!("/{}", "é".repeat(5_000));
+        odd.method = "BREW".into();
+        odd.path = format!("/{}", "é".repeat(5_000)).into();
         odd.route = None;
         let span = written(&odd, false);
         assert_eq!(span["name"], "HTTP");

@@ -53,8 +53,8 @@ fn case(source: String, decision: &Decision) -> Case {
     Case {
         name: format!("{} {}", decision.method, decision.path),
         source,
-        method: decision.method.clone(),
-        target: decision.path.clone(),
+        method: decision.method.to_string(),
+        target: decision.path.to_string(),
         caller: caller.map(|caller| Claims::recorded(caller, decision.at_ms)),
         peer: decision.peer,
         at: Some(Timestamp::from_millis(decision.at_ms)),
