@@ -17,6 +17,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use doorward_policy::{decision::Reason, network::Network};
 use doorward_verify::{
+    bearer,
     clock::Timestamp,
     credential::{PREFIX, UnverifiedCredential},
 };
@@ -93,19 +94,17 @@ pub(crate) fn refused(reason: Reason) -> Outcome {
 ///
 /// [`Reason::AmbiguousCredential`] if it has another credential besides.
 pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<&str>, Reason> {
-    let mut keys = headers
-        .get_all(X_API_KEY)
-        .iter()
-        .filter_map(|field| field.to_str().ok())
-        .filter(|text| text.starts_with(PREFIX));
+    // Most are none by their first bytes: only others are read to the end.
+    let is_key = |bytes: &[u8]| bytes.starts_with(PREFIX.as_bytes());
+    let own_fields = headers.get_all(X_API_KEY).iter();
+    let own_fields = own_fields.filter(|field| is_key(field.as_bytes()));
+    let mut keys = own_fields.filter_map(|field| field.to_str().ok());
     let own_field = keys.next();
     let bearer = headers
         .get(AUTHORIZATION)
-        .and_then(|field| field.to_str().ok())
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
-        .map(|(_, token)| token)
-        .filter(|token| token.starts_with(PREFIX));
+        .filter(|field| bearer::behind_bearer(field).is_some_and(is_key))
+        .and_then(|field| field.to_str().ok()?.split_once(' '))
+        .map(|(_, key)| key);
     match (own_field, bearer) {
         (None, bearer) => Ok(bearer),
         (Some(text), None)

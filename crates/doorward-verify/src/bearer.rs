@@ -5,7 +5,7 @@
 //! alphabet. Tokens in queries, bodies or cookies are never read.
 
 use doorward_policy::decision::Reason;
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 /// The token in `headers`.
 ///
@@ -15,20 +15,32 @@ use http::{HeaderMap, header::AUTHORIZATION};
 /// with more than one, [`Reason::MalformedCredential`] for anything that is
 /// not `Bearer`, one space and one token.
 pub fn from_headers(headers: &HeaderMap) -> Result<&str, Reason> {
+    let token = behind_bearer(only(headers)?).and_then(|token| std::str::from_utf8(token).ok());
+    token
+        .filter(|token| is_b64token(token))
+        .ok_or(Reason::MalformedCredential)
+}
+
+/// What stands in the place of the token, if there is one `Authorization` field
+/// and it begins with `Bearer` and one space. Nobody has looked at these bytes:
+/// they are for [`Aimed::recall`](crate::verifier::Aimed::recall) alone.
+pub fn unread(headers: &HeaderMap) -> Option<&[u8]> {
+    behind_bearer(only(headers).ok()?)
+}
+
+/// What stands behind `Bearer`, in any letter case, and one space.
+pub fn behind_bearer(field: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = field.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}
+
+fn only(headers: &HeaderMap) -> Result<&HeaderValue, Reason> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
-    let Some(field) = fields.next() else {
-        return Err(Reason::NoToken);
-    };
-    if fields.next().is_some() {
-        return Err(Reason::AmbiguousCredential);
+    match (fields.next(), fields.next()) {
+        (None, _) => Err(Reason::NoToken),
+        (Some(field), None) => Ok(field),
+        _ => Err(Reason::AmbiguousCredential),
     }
-    // Scheme and token are ASCII, or are refused below.
-    let text = std::str::from_utf8(field.as_bytes()).map_err(|_| Reason::MalformedCredential)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Reason::MalformedCredential)?;
-    if !scheme.eq_ignore_ascii_case("Bearer") || !is_b64token(token) {
-        return Err(Reason::MalformedCredential);
-    }
-    Ok(token)
 }
 
 /// RFC 6750 `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -52,7 +64,7 @@ mod tests {
     use doorward_policy::decision::Reason;
     use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-    use super::{from_headers, is_b64token};
+    use super::{from_headers, is_b64token, unread};
 
     fn headers(values: &[&[u8]]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -90,6 +102,26 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn par_014_what_is_not_read_stands_alone_behind_one_spelling_of_bearer() {
+        assert_eq!(
+            unread(&headers(&[b"bEARER a b\xff="])),
+            Some(&b"a b\xff="[..])
+        );
+        for none in [
+            "Bearer",
+            "Bearer\ta.b.c",
+            "DPoP a.b.c",
+            "Bearerx a",
+            "a.b.c",
+            "",
+        ] {
+            assert_eq!(unread(&headers(&[none.as_bytes()])), None, "{none:?}");
+        }
+        assert_eq!(unread(&headers(&[b"Bearer a", b"Bearer a"])), None);
+        assert_eq!(unread(&HeaderMap::new()), None);
     }
 
     #[test]

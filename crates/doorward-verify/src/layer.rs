@@ -151,10 +151,15 @@ impl AuthenticationLayer {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let token = bearer::from_headers(request.headers())
-            .map_err(|reason| unreadable(reason, decision))?;
+        let (headers, now) = (request.headers(), now.unix());
+        let verifier = self.verifier.aimed_at(None);
+        if let Some(recalled) = bearer::unread(headers).and_then(|it| verifier.recall(it, now)) {
+            decision.pass(Step::Credential, "one bearer token");
+            return recalled.admit(now, decision);
+        }
+        let token = bearer::from_headers(headers).map_err(|reason| unreadable(reason, decision))?;
         decision.pass(Step::Credential, "one bearer token");
-        self.verifier.verify(token, now.unix(), decision)
+        verifier.verify(token, now, decision)
     }
 
     fn verify_presented<B>(

@@ -326,13 +326,17 @@ impl<'c> Binding<'c> {
     }
 }
 
-/// Whether a token says that it is bound to something, known or not.
-pub(crate) fn is_bound(claims: &Claims) -> bool {
-    claims.confirmation().is_some()
+/// The possession of a token that is sent alone. One that says that it is bound to
+/// something, known or not, is worth nothing so.
+pub(crate) fn sent_alone(claims: &Claims, decision: &mut Decision) -> Result<(), Reason> {
+    match claims.confirmation() {
+        Some(_) => Err(proof_missing(decision)),
+        None => Ok(()),
+    }
 }
 
 /// A bound token without its proof: refused rather than downgraded.
-pub(crate) fn proof_missing(decision: &mut Decision) -> Reason {
+fn proof_missing(decision: &mut Decision) -> Reason {
     decision.fail(
         Step::Credential,
         Reason::ProofMissing,

@@ -156,16 +156,17 @@ impl TokenCache {
     }
 
     /// What `read` makes of what is remembered of exactly this token.
-    pub(crate) fn find<R>(&self, token: &str, read: impl FnOnce(&Remembered) -> R) -> Option<R> {
+    pub(crate) fn find<R>(&self, token: &[u8], read: impl FnOnce(&Remembered) -> R) -> Option<R> {
         self.slots.find(self.hash(token), token, read)
     }
 
     pub(crate) fn remember(&self, token: &str, mut entry: Remembered) {
         entry.bytes += self.beside as u64 * one_beside(&entry);
+        let token = token.as_bytes();
         self.slots.put(self.hash(token), token, entry);
     }
 
-    pub(crate) fn forget(&self, token: &str) {
+    pub(crate) fn forget(&self, token: &[u8]) {
         self.slots.forget(self.hash(token), token);
     }
 
@@ -177,17 +178,16 @@ impl TokenCache {
     /// Of the last 32 characters, 24 bytes of the signature: as good as all of
     /// them for telling tokens apart, and ten times as fast. Only tokens that
     /// were good are stored, so nobody can fill a set with others' endings.
-    fn hash(&self, token: &str) -> u64 {
-        let bytes = token.as_bytes();
+    fn hash(&self, token: &[u8]) -> u64 {
         let mut hasher = self.key.build_hasher();
-        hasher.write(&bytes[bytes.len().saturating_sub(32)..]);
+        hasher.write(&token[token.len().saturating_sub(32)..]);
         hasher.finish() & self.mask
     }
 }
 
 impl Stored for Remembered {
-    fn is_of(&self, text: &str) -> bool {
-        *self.text == *text
+    fn is_of(&self, text: &[u8]) -> bool {
+        self.text.as_bytes() == text
     }
 
     fn bytes(&self) -> u64 {

@@ -5,6 +5,7 @@
 //! never vouch for another (RFC 8725 section 3.8).
 
 mod aimed;
+mod recalled;
 #[cfg(feature = "fetch")]
 mod refresh;
 mod working_memory;
@@ -19,12 +20,10 @@ use doorward_jose::{
     token::{UnverifiedToken, VerifiedToken},
     validation::Validation,
 };
-use doorward_policy::{
-    decision::{Decision, Reason, Step},
-    permit::Subject as _,
-};
+use doorward_policy::decision::{Decision, Reason, Step};
 
 pub use aimed::Aimed;
+pub use recalled::{Recalled, was_verified_before};
 
 use crate::{
     claim_mapping::ClaimMapping,
@@ -139,26 +138,6 @@ impl TrustedIssuer {
         let issued = principal.claims().issued_at();
         Some((feed.view.admit(feed.policy, issued, now), feed))
     }
-}
-
-/// What a decision records of a token that was seen before.
-const VERIFIED_BEFORE: [(Step, &str); 4] = [
-    (Step::Token, "JWS, verified before"),
-    (
-        Step::Signature,
-        "good, verified before, key still published",
-    ),
-    (Step::Audience, "issuer and audience match"),
-    (Step::Time, "inside its lifetime"),
-];
-
-/// Whether the token of `decision` had been verified before, so that its
-/// signature was not checked again; none if no signature held.
-pub fn was_verified_before(decision: &Decision) -> Option<bool> {
-    let [_, (_, before), ..] = VERIFIED_BEFORE;
-    let mut checks = decision.checks.iter();
-    let signature = checks.find(|check| check.step == Step::Signature && check.passed)?;
-    Some(signature.seen == before)
 }
 
 /// Checks tokens of the trusted issuers.
@@ -277,15 +256,8 @@ impl Verifier {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        if let Some((principal, issuer)) = self.recall_for(audience, bearer, now) {
-            for (step, seen) in VERIFIED_BEFORE {
-                decision.pass(step, seen);
-            }
-            decision.prove(principal.shared_caller());
-            possession(principal.claims(), decision)?;
-            issuer.admit(&principal, now, decision)?;
-            decision.pass(Step::Revocation, "alive, not revoked");
-            return Ok(principal);
+        if let Some(recalled) = self.recall_for(audience, bearer.as_bytes(), now) {
+            return recalled.admit_with(possession, now, decision);
         }
         let (verified, issuer, before) = working_memory::lent(|scratch| {
             let token = UnverifiedToken::parse_in(bearer, scratch)
@@ -331,36 +303,6 @@ impl Verifier {
         decision.pass(Step::Revocation, "alive, not revoked");
         self.remember(bearer, &principal, issuer, before);
         Ok(principal)
-    }
-
-    /// As [`Self::recall`], if the token is for `audience`: what was remembered
-    /// may have been verified for another one.
-    fn recall_for(
-        &self,
-        audience: Option<&str>,
-        bearer: &str,
-        now: UnixTime,
-    ) -> Option<(Principal, &TrustedIssuer)> {
-        let is_meant = |(principal, issuer): &(Principal, &TrustedIssuer)| {
-            principal.is_for(audience.unwrap_or(issuer.validation.wanted_audience()))
-        };
-        self.recall(bearer, now).filter(is_meant)
-    }
-
-    /// The caller of a token that was verified before and is still good. What
-    /// is remembered and no longer good is forgotten: the full check says why.
-    fn recall(&self, bearer: &str, now: UnixTime) -> Option<(Principal, &TrustedIssuer)> {
-        let cache = self.cache.as_ref()?;
-        let recalled = cache.find(bearer, |token| {
-            let issuer = self.issuers.get(token.issuer)?;
-            let keys = issuer.keys.generation(now);
-            let principal = token.recall(keys, self.revocations_of(issuer), now)?;
-            Some((principal, issuer))
-        })?;
-        if recalled.is_none() {
-            cache.forget(bearer);
-        }
-        recalled
     }
 
     /// Only what passed every check comes here.

@@ -101,7 +101,16 @@ impl House {
 
 fn verify(verifier: &Verifier, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
     let mut decision = Decision::new(TraceId::from_bytes([1; 16]), now * 1000, "GET", "/");
-    let verdict = verifier.verify(token, UnixTime::from_secs(now), &mut decision);
+    let (mut recalling, now) = (decision.clone(), UnixTime::from_secs(now));
+    let recalled = verifier.aimed_at(None).recall(token.as_bytes(), now);
+    let recalled = recalled.map(|token| token.admit(now, &mut recalling));
+    let verdict = verifier.verify(token, now, &mut decision);
+    // What is recalled by its bytes is what is remembered, in the same words.
+    assert_eq!(recalled.is_some(), is_hit(&decision));
+    if let Some(recalled) = recalled {
+        assert_eq!(recalled.err(), verdict.as_ref().err().copied());
+        assert_eq!(recalling, decision);
+    }
     (verdict, decision)
 }
 

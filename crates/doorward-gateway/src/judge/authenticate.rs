@@ -169,9 +169,16 @@ fn by_token<B>(
     let verifier = credential.aim(&verifier);
     let request = credential.request;
     let headers = request.headers();
+    let is_alone = !headers.contains_key(DPOP);
+    // By far the most have been here before.
+    let unread = bearer::unread(headers).filter(|_| is_alone);
+    if let Some(recalled) = unread.and_then(|bearer| verifier.recall(bearer, now.unix())) {
+        decision.pass(Step::Credential, "one bearer token");
+        return recalled.admit(now.unix(), decision).map(Some);
+    }
     match bearer::from_headers(headers) {
-        // By far the most: no address to compare with.
-        Ok(bearer) if !headers.contains_key(DPOP) => {
+        // No address to compare with.
+        Ok(bearer) if is_alone => {
             decision.pass(Step::Credential, "one bearer token");
             verifier.verify(bearer, now.unix(), decision).map(Some)
         }

@@ -16,7 +16,7 @@ const WAYS: usize = 4;
 /// What is stored: immutable but for what it synchronises itself.
 pub(crate) trait Stored {
     /// Whether it was made from exactly this text.
-    fn is_of(&self, text: &str) -> bool;
+    fn is_of(&self, text: &[u8]) -> bool;
     /// Bytes it occupies.
     fn bytes(&self) -> u64;
     /// When it is of no more use; the first to end makes room.
@@ -45,7 +45,7 @@ impl<E: Stored> Slots<E> {
     }
 
     /// What `read` makes of the entry of exactly this text.
-    pub(crate) fn find<R>(&self, hash: u64, text: &str, read: impl FnOnce(&E) -> R) -> Option<R> {
+    pub(crate) fn find<R>(&self, hash: u64, text: &[u8], read: impl FnOnce(&E) -> R) -> Option<R> {
         let at = self
             .set_of(hash)
             .find(|&at| self.hashes[at].load(Ordering::Relaxed) == hash)?;
@@ -59,7 +59,7 @@ impl<E: Stored> Slots<E> {
     /// Stores `entry`, in place of an older one of the same text, in an empty
     /// slot, or in place of the one of its set that ends first. One that is
     /// larger than a sixteenth of everything is not stored.
-    pub(crate) fn put(&self, hash: u64, text: &str, entry: E) {
+    pub(crate) fn put(&self, hash: u64, text: &[u8], entry: E) {
         let bytes = entry.bytes();
         if bytes > self.max_bytes / 16 || !self.reserve(bytes) {
             return;
@@ -71,7 +71,7 @@ impl<E: Stored> Slots<E> {
     }
 
     /// Empties the slot of this text.
-    pub(crate) fn forget(&self, hash: u64, text: &str) {
+    pub(crate) fn forget(&self, hash: u64, text: &[u8]) {
         for at in self.set_of(hash) {
             if self.hashes[at].load(Ordering::Relaxed) == hash && self.holds(at, text) {
                 self.release(self.slots[at].swap(None));
@@ -109,7 +109,7 @@ impl<E: Stored> Slots<E> {
         }
     }
 
-    fn victim(&self, hash: u64, text: &str) -> usize {
+    fn victim(&self, hash: u64, text: &[u8]) -> usize {
         let worth = |at: usize| {
             let slot = self.slots[at].load();
             match slot.as_ref() {
@@ -121,7 +121,7 @@ impl<E: Stored> Slots<E> {
         self.set_of(hash).min_by_key(|&at| worth(at)).unwrap_or(0)
     }
 
-    fn holds(&self, at: usize, text: &str) -> bool {
+    fn holds(&self, at: usize, text: &[u8]) -> bool {
         let slot = self.slots[at].load();
         slot.as_ref().is_some_and(|entry| entry.is_of(text))
     }

@@ -8,7 +8,7 @@
 use doorward_jose::{claims::Claims, time::UnixTime};
 use doorward_policy::decision::{Decision, Reason};
 
-use super::Verifier;
+use super::{Recalled, Verifier};
 use crate::{
     principal::Principal,
     proof::{self, Presented},
@@ -23,7 +23,7 @@ pub struct Aimed<'v> {
     pub(super) asks_for_keys: bool,
 }
 
-impl Aimed<'_> {
+impl<'v> Aimed<'v> {
     /// Asks for no newer keys and no newer list of permissions where the token
     /// names those that are not there. For a look on which nobody's request
     /// depends: strangers must not be able to have anything fetched by it.
@@ -38,9 +38,16 @@ impl Aimed<'_> {
     /// Whether `bearer` was verified before and is still good at `now`, so that
     /// verifying it checks no signature.
     pub fn remembers(self, bearer: &str, now: UnixTime) -> bool {
-        self.verifier
-            .recall_for(self.audience, bearer, now)
-            .is_some()
+        self.recall(bearer.as_bytes(), now).is_some()
+    }
+
+    /// The token of exactly these bytes, if it was verified before and is still
+    /// good at `now`. Not for those that come with a proof of possession.
+    ///
+    /// The bytes may be any: what equals a token that was verified needs no
+    /// other look at its form, and the rest is left to [`Self::verify`].
+    pub fn recall(self, bearer: &[u8], now: UnixTime) -> Option<Recalled<'v>> {
+        self.verifier.recall_for(self.audience, bearer, now)
     }
 
     /// As [`Verifier::verify`].
@@ -54,13 +61,9 @@ impl Aimed<'_> {
         now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let possession = |claims: &Claims, decision: &mut Decision| match proof::is_bound(claims) {
-            // Worth nothing without its proof: refuse rather than downgrade.
-            true => Err(proof::proof_missing(decision)),
-            false => Ok(()),
-        };
         let bearer = (bearer, self.audience, self.asks_for_keys);
-        self.verifier.verify_with(bearer, possession, now, decision)
+        self.verifier
+            .verify_with(bearer, proof::sent_alone, now, decision)
     }
 
     /// As [`Verifier::verify_presented`].

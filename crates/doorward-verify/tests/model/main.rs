@@ -65,8 +65,8 @@ struct House {
 struct Entry(Freshness);
 
 impl Stored for Entry {
-    fn is_of(&self, text: &str) -> bool {
-        text == "token"
+    fn is_of(&self, text: &[u8]) -> bool {
+        text == b"token"
     }
 
     fn bytes(&self) -> u64 {
@@ -98,7 +98,7 @@ impl House {
 
     /// Whether the token is accepted.
     fn verify(&self) -> bool {
-        let recalled = self.cache.find(1, "token", |entry| {
+        let recalled = self.cache.find(1, b"token", |entry| {
             let keys = Some(self.keys.load().generation);
             let epoch = || self.live.epoch();
             entry.0.holds(keys, epoch, || self.is_unrevoked())
@@ -113,7 +113,7 @@ impl House {
         let good = self.keys.load().has_key && self.is_unrevoked();
         if good {
             let entry = Entry(Freshness::new(before).unwrap());
-            self.cache.put(1, "token", entry);
+            self.cache.put(1, b"token", entry);
         }
         good
     }
