@@ -47,6 +47,8 @@ fn messages(problems: &ConfigProblems) -> Vec<(usize, &str)> {
 fn each_kind_of_problem_is_shown_with_its_place_and_what_to_do() {
     let wrong: Vec<String> = BROKEN
         .iter()
+        .copied()
+        .flatten()
         .filter_map(|case| {
             let shown = format!("\n{}\n", shown(case.text));
             (shown != case.shown).then(|| format!("{}:{shown}", case.name))
