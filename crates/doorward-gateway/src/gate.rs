@@ -290,7 +290,7 @@ fn check_expectations(headers: &HeaderMap, decision: &mut Decision) -> Result<()
 }
 
 fn canonical_path(uri: &Uri, decision: &mut Decision) -> Result<CanonicalPath, Reason> {
-    CanonicalPath::parse(uri.path().as_bytes()).map_err(|problem| {
+    CanonicalPath::of(uri).map_err(|problem| {
         decision.fail(
             Step::Path,
             problem.reason(),

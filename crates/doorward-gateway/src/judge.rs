@@ -147,7 +147,7 @@ fn decide<B>(
     let checks = decision.checks.len();
     let Admitted { mut request, path } = admitted;
     let routes = bench.shared.routes.load();
-    let segments: Vec<&str> = path.segments().collect();
+    let segments = path.split();
     let beside = Beside::of(bench, &routes, &segments, now);
     let route = match find(routes.find(request.method().as_str(), &segments), decision) {
         Ok(route) => route,

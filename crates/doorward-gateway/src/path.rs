@@ -13,9 +13,14 @@
 //!
 //! This is not the query: the query never takes part in a decision.
 
+mod segments;
+
 use std::{borrow::Cow, fmt};
 
 use doorward_policy::{decision::Reason, route::pattern::is_look_alike};
+use http::{Uri, uri::PathAndQuery};
+
+pub(crate) use segments::Segments;
 
 /// Longest path in bytes.
 const MAX_BYTES: usize = 8 * 1024;
@@ -24,13 +29,20 @@ const MAX_BYTES: usize = 8 * 1024;
 const MAX_SEGMENTS: usize = 256;
 
 /// A path with exactly one reading.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CanonicalPath {
-    text: String,
-    /// Decoded path; `None` where nothing is escaped in `text`, which is its own
-    /// reading then. INVARIANT: no segment holds a slash, so slashes still
-    /// separate.
-    decoded: Option<String>,
+#[derive(Clone, Debug)]
+pub struct CanonicalPath(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// It came in its canonical form, and nothing in it is escaped.
+    Received(PathAndQuery),
+    Written {
+        text: String,
+        /// Decoded path; `None` where nothing is escaped in `text`, which is its
+        /// own reading then. INVARIANT: no segment holds a slash, so slashes
+        /// still separate.
+        decoded: Option<String>,
+    },
 }
 
 impl CanonicalPath {
@@ -57,14 +69,28 @@ impl CanonicalPath {
             return Err(PathProblem::NotAbsolute);
         }
         let path = decode_once(raw)?;
-        refuse_double_encoding(&path.text)?;
+        refuse_double_encoding(path.as_str())?;
         refuse_ambiguous_segments(path.decoded())?;
         Ok(path)
     }
 
+    /// As [`Self::parse`], of `uri`'s path. Of one that has its canonical form
+    /// already, as nearly all have, nothing is copied.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, PathProblem> {
+        match uri.path_and_query() {
+            Some(received) if is_plain(received.path().as_bytes()) => {
+                Ok(Self(Form::Received(received.clone())))
+            }
+            _ => Self::parse(uri.path().as_bytes()),
+        }
+    }
+
     /// The canonical text: exactly the bytes that are forwarded.
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.0 {
+            Form::Received(received) => received.path(),
+            Form::Written { text, .. } => text,
+        }
     }
 
     /// What stands between the slashes after the first one, decoded: one empty
@@ -73,14 +99,33 @@ impl CanonicalPath {
         self.decoded()[1..].split('/')
     }
 
+    /// As [`Self::segments`], side by side.
+    pub(crate) fn split(&self) -> Segments<'_> {
+        Segments::of(&self.decoded()[1..])
+    }
+
     fn decoded(&self) -> &str {
-        self.decoded.as_deref().unwrap_or(&self.text)
+        match &self.0 {
+            Form::Written {
+                decoded: Some(decoded),
+                ..
+            } => decoded,
+            _ => self.as_str(),
+        }
     }
 }
 
+impl PartialEq for CanonicalPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for CanonicalPath {}
+
 impl fmt::Display for CanonicalPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
@@ -147,6 +192,26 @@ impl PathProblem {
     }
 }
 
+/// Whether nothing can be said against `raw` at a glance: bytes that stand for
+/// themselves, no segment that is empty or ends in a dot, not too many of them.
+/// What is not so plain is read by [`CanonicalPath::parse`], which says why if it
+/// refuses.
+fn is_plain(raw: &[u8]) -> bool {
+    let [b'/', rest @ ..] = raw else {
+        return false;
+    };
+    let (mut before, mut segments) = (b'/', 1);
+    for byte in rest {
+        let is_edge = *byte == b'/';
+        if !PLAIN[usize::from(*byte)] || is_edge && matches!(before, b'/' | b'.') {
+            return false;
+        }
+        segments += usize::from(is_edge);
+        before = *byte;
+    }
+    before != b'.' && segments <= MAX_SEGMENTS && raw.len() <= MAX_BYTES
+}
+
 /// Decodes unreserved octets and refuses every byte that is syntax elsewhere.
 fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
     if !raw.contains(&b'%') {
@@ -155,10 +220,10 @@ fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
         }
         // What stands for itself is ASCII.
         let text = str::from_utf8(raw).map_err(|_| PathProblem::NotUtf8)?;
-        return Ok(CanonicalPath {
+        return Ok(CanonicalPath(Form::Written {
             text: text.to_owned(),
             decoded: None,
-        });
+        }));
     }
     let mut text = String::with_capacity(raw.len());
     let mut decoded = Vec::with_capacity(raw.len());
@@ -185,17 +250,32 @@ fn decode_once(raw: &[u8]) -> Result<CanonicalPath, PathProblem> {
     let decoded = String::from_utf8(decoded).map_err(|_| PathProblem::NotUtf8)?;
     // Nothing stayed escaped: equal to the path that came without escapes.
     let decoded = (decoded != text).then_some(decoded);
-    Ok(CanonicalPath { text, decoded })
+    Ok(CanonicalPath(Form::Written { text, decoded }))
 }
 
 /// A byte that stands for itself: RFC 3986 `pchar` and the slash, without the
 /// semicolon, whose parameters some servers cut off.
 fn plain(byte: u8) -> Result<char, PathProblem> {
-    let allowed = is_unreserved(byte) || b"/!$&'()*+,=:@".contains(&byte);
-    allowed
+    PLAIN[usize::from(byte)]
         .then(|| char::from(byte))
         .ok_or(PathProblem::IllegalByte(byte))
 }
+
+/// Which bytes stand for themselves.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        plain[byte as usize] = is_unreserved(byte);
+        byte -= 1;
+    }
+    let mut others = b"/!$&'()*+,=:@".as_slice();
+    while let [other, rest @ ..] = others {
+        plain[*other as usize] = true;
+        others = rest;
+    }
+    plain
+};
 
 /// The byte that the two digits at the front of `text` stand for.
 fn escape(text: &[u8]) -> Result<(u8, &[u8]), PathProblem> {
@@ -267,9 +347,10 @@ fn refuse_ambiguous_segments(decoded: &str) -> Result<(), PathProblem> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
+    use http::Uri;
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{CanonicalPath, PathProblem};
+    use super::{CanonicalPath, PathProblem, is_plain};
 
     fn problem(raw: &str) -> PathProblem {
         match CanonicalPath::parse(raw.as_bytes()) {
@@ -395,13 +476,33 @@ mod tests {
             PathProblem::TooLong
         );
         assert_eq!(segments(&"/a".repeat(256)).len(), 256);
+        assert!(is_plain("/a".repeat(256).as_bytes()) && !is_plain("/a".repeat(257).as_bytes()));
+        let long = |length: usize| format!("/{}", "a".repeat(length - 1));
+        assert!(is_plain(long(8192).as_bytes()) && !is_plain(long(8193).as_bytes()));
     }
 
     proptest! {
         #[test]
+        fn a_glance_sees_nothing_that_the_whole_reading_does_not(raw in "/?([a-c./%;~é -]|%2[0-9e]|/[.]{1,2}|[a-z]{3}/){0,8}") {
+            if let Ok(uri) = Uri::try_from(format!("http://a{raw}")) {
+                let whole = CanonicalPath::parse(uri.path().as_bytes());
+                match (CanonicalPath::of(&uri), whole) {
+                    (Ok(seen), Ok(read)) => {
+                        prop_assert_eq!(seen.as_str(), read.as_str());
+                        prop_assert!(seen.split().iter().copied().eq(read.segments()));
+                    }
+                    (seen, read) => prop_assert_eq!(seen.err(), read.err()),
+                }
+            }
+            let whole = CanonicalPath::parse(raw.as_bytes());
+            prop_assert!(!is_plain(raw.as_bytes()) || whole.unwrap().as_str() == raw);
+        }
+
+        #[test]
         fn canonical_text_is_canonical(raw in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(path) = CanonicalPath::parse(&raw) {
-                prop_assert_eq!(&CanonicalPath::parse(path.as_str().as_bytes()).unwrap().text, &path.text);
+                let again = CanonicalPath::parse(path.as_str().as_bytes()).unwrap();
+                prop_assert_eq!(again.as_str(), path.as_str());
             }
         }
 
