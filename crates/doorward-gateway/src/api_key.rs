@@ -25,10 +25,13 @@ use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 pub(crate) use exchanges::{Exchanges, Key};
 
-use crate::identity::is_alias;
+use crate::{
+    fields::{Field, Fields},
+    identity::is_alias,
+};
 
 /// The other place of a key.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What a key was exchanged for. Holds a secret, so it cannot be printed.
 pub struct ExchangedKey {
@@ -93,10 +96,13 @@ pub(crate) fn refused(reason: Reason) -> Outcome {
 /// # Errors
 ///
 /// [`Reason::AmbiguousCredential`] if it has another credential besides.
-pub(crate) fn presented(headers: &HeaderMap) -> Result<Option<&str>, Reason> {
+pub(crate) fn presented(headers: &HeaderMap, fields: Fields) -> Result<Option<&str>, Reason> {
     // Most are none by their first bytes: only others are read to the end.
     let is_key = |bytes: &[u8]| bytes.starts_with(PREFIX.as_bytes());
-    let own_fields = headers.get_all(X_API_KEY).iter();
+    let own_fields = fields
+        .have(Field::ApiKey)
+        .then(|| headers.get_all(X_API_KEY));
+    let own_fields = own_fields.into_iter().flatten();
     let own_fields = own_fields.filter(|field| is_key(field.as_bytes()));
     let mut keys = own_fields.filter_map(|field| field.to_str().ok());
     let own_field = keys.next();
@@ -146,7 +152,8 @@ mod tests {
     use doorward_policy::decision::Reason;
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{presented, remove};
+    use super::{Fields, presented, remove};
+    use crate::identity::Names;
 
     fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -185,7 +192,9 @@ mod tests {
                 Err(Reason::AmbiguousCredential),
             ),
         ] {
-            assert_eq!(presented(&headers(fields)), found, "{fields:?}");
+            let headers = headers(fields);
+            let fields = Fields::of(&headers, &Names::new(&[]));
+            assert_eq!(presented(&headers, fields), found, "{headers:?}");
         }
     }
 

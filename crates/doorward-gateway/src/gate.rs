@@ -19,7 +19,12 @@ use http::{
     uri::Scheme,
 };
 
-use crate::{config::Limits, identity, path::CanonicalPath};
+use crate::{
+    config::Limits,
+    fields::{Field, Fields},
+    identity,
+    path::{CanonicalPath, UNRESERVED},
+};
 
 /// A request that passed, its target replaced by the canonical one.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Admitted<B> {
     pub(crate) request: Request<B>,
     /// The same path.
     pub(crate) path: CanonicalPath,
+    /// What fields it came with.
+    pub(crate) fields: Fields,
 }
 
 /// What a request must keep to.
@@ -52,11 +59,18 @@ pub(crate) fn admit<B>(
     check_sizes(&request, limits, decision)?;
     check_target_form(&request, decision)?;
     check_host(&request, decision)?;
-    check_framing(&request, decision)?;
-    check_credentials(request.headers(), decision)?;
-    check_connection(request.headers(), names, decision)?;
-    check_expectations(request.headers(), decision)?;
-    upgrade::check(&request, rules.upgrades, decision)?;
+    let fields = Fields::of(request.headers(), names);
+    check_framing(&request, fields, decision)?;
+    check_credentials(request.headers(), fields, decision)?;
+    if fields.have(Field::Connection) {
+        check_connection(request.headers(), names, decision)?;
+    }
+    if fields.have(Field::Expect) {
+        check_expectations(request.headers(), decision)?;
+    }
+    if fields.have(Field::Upgrade) {
+        upgrade::check(&request, rules.upgrades, decision)?;
+    }
     decision.pass(Step::Request, "well-formed");
     let path = canonical_path(request.uri(), decision)?;
     let is_canonical = request.uri().authority().is_none() && request.uri().path() == path.as_str();
@@ -67,7 +81,11 @@ pub(crate) fn admit<B>(
         decision.path = Text::copied(path.as_str());
     }
     decision.pass(Step::Path, Text::copied(path.as_str()));
-    Ok(Admitted { request, path })
+    Ok(Admitted {
+        request,
+        path,
+        fields,
+    })
 }
 
 fn refuse(decision: &mut Decision, seen: impl Into<Text>, wanted: &'static str) -> Reason {
@@ -176,9 +194,10 @@ fn is_host(text: &str) -> bool {
         };
         (address.parse::<Ipv6Addr>().is_ok(), port)
     } else {
-        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        (!name.is_empty() && name.bytes().all(allowed), port)
+        let is_of_name = |byte: u8| UNRESERVED[usize::from(byte)];
+        let end = text.bytes().position(|byte| !is_of_name(byte));
+        let (name, port) = text.split_at(end.unwrap_or(text.len()));
+        (!name.is_empty(), port)
     };
     let is_port =
         |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
@@ -186,7 +205,14 @@ fn is_host(text: &str) -> bool {
 }
 
 /// One way to find the end of the body (RFC 9112 section 6.3).
-fn check_framing<B>(request: &Request<B>, decision: &mut Decision) -> Result<(), Reason> {
+fn check_framing<B>(
+    request: &Request<B>,
+    fields: Fields,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    if !fields.have(Field::Framing) && !fields.have(Field::FramingAlias) {
+        return Ok(());
+    }
     let headers = request.headers();
     let alias = headers.keys().find(|name| {
         identity::is_alias(name, &TRANSFER_ENCODING) || identity::is_alias(name, &CONTENT_LENGTH)
@@ -223,8 +249,12 @@ fn check_framing<B>(request: &Request<B>, decision: &mut Decision) -> Result<(),
     ))
 }
 
-fn check_credentials(headers: &HeaderMap, decision: &mut Decision) -> Result<(), Reason> {
-    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+fn check_credentials(
+    headers: &HeaderMap,
+    fields: Fields,
+    decision: &mut Decision,
+) -> Result<(), Reason> {
+    if fields.have(Field::Repeated) && headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(decision.fail(
             Step::Credential,
             Reason::AmbiguousCredential,

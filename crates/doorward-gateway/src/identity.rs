@@ -144,8 +144,17 @@ pub(crate) struct Names {
     names: HashSet<Box<[u8]>>,
     /// Those among them that say who the caller is.
     identity: HashSet<Box<[u8]>>,
-    /// The first bytes of all of them: most fields are none by that alone.
-    first: [bool; 256],
+    /// What begins with each byte.
+    initials: [Initial; 256],
+}
+
+/// Reserved names that begin with the same byte: by that and their length most
+/// fields are none of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Initial {
+    /// A bit for each length; [`MAX_NAME`] is the last.
+    lengths: u128,
+    has_prefixes: bool,
 }
 
 impl Names {
@@ -155,33 +164,40 @@ impl Names {
         let identity: HashSet<Box<[u8]>> = built_in(IDENTITY_NAMES).chain(more).collect();
         let names = built_in(RESERVED_NAMES).chain(identity.iter().cloned());
         let names: HashSet<Box<[u8]>> = names.collect();
-        let mut first = [false; 256];
-        let prefixes = RESERVED_PREFIXES.iter().chain(IDENTITY_PREFIXES);
-        let prefixes = prefixes.map(|prefix| prefix.as_bytes());
-        for name in names.iter().map(|name| &**name).chain(prefixes) {
-            // An empty name is no field's.
+        // An empty name is no field's.
+        let mut initials = [Initial::default(); 256];
+        for prefix in RESERVED_PREFIXES.iter().chain(IDENTITY_PREFIXES) {
+            if let Some(byte) = prefix.bytes().next() {
+                initials[usize::from(byte)].has_prefixes = true;
+            }
+        }
+        for name in &names {
             if let Some(byte) = name.first() {
-                first[usize::from(*byte)] = true;
+                initials[usize::from(*byte)].lengths |= 1 << name.len();
             }
         }
         Self {
             names,
             identity,
-            first,
+            initials,
         }
     }
 
     /// Whether only the gateway may set `name`.
     pub(crate) fn is_reserved(&self, name: &str) -> bool {
-        let first = name.bytes().next().map(fold);
-        if first.is_some_and(|first| !self.first[usize::from(first)]) {
+        let Some(first) = name.bytes().next().map(fold) else {
+            return false;
+        };
+        let initial = self.initials[usize::from(first)];
+        let may_be_one = initial.lengths >> name.len().min(MAX_NAME) & 1 != 0;
+        if !may_be_one && !initial.has_prefixes {
             return false;
         }
         let folded = Folded::of(name);
         let folded = folded.bytes();
         starts_with_one(folded, RESERVED_PREFIXES)
             || starts_with_one(folded, IDENTITY_PREFIXES)
-            || self.names.contains(folded)
+            || may_be_one && self.names.contains(folded)
     }
 
     /// Whether `name`, in any spelling, says who the caller is.
@@ -249,13 +265,12 @@ const fn fold(byte: u8) -> u8 {
 
 /// Whether `name` is `canonical` in another spelling.
 pub(crate) fn is_alias(name: &HeaderName, canonical: &HeaderName) -> bool {
-    let spelled_alike = || {
-        name.as_str()
-            .bytes()
-            .map(fold)
-            .eq(canonical.as_str().bytes())
-    };
-    name != canonical && name.as_str().len() == canonical.as_str().len() && spelled_alike()
+    name != canonical && is_spelling(name.as_str(), canonical.as_str())
+}
+
+/// Whether `name` is a spelling of `canonical`, which may be its own.
+pub(crate) fn is_spelling(name: &str, canonical: &str) -> bool {
+    name.len() == canonical.len() && name.bytes().map(fold).eq(canonical.bytes())
 }
 
 /// The proven caller's headers, ready to set.

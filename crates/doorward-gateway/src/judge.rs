@@ -16,6 +16,7 @@ use http::{HeaderValue, Request, header::AUTHORIZATION};
 
 use crate::{
     api_key::{self, Exchanges, Key as ApiKey, Outcome},
+    fields::Field,
     gate::{self, Admitted, Rules},
     gateway::Shared,
     identity::{Identity, Kept},
@@ -105,8 +106,10 @@ pub(crate) fn judge<B>(
     let Ok(mut admitted) = gate::admit(request, &bench.rules, decision) else {
         return Verdict::Refused(Refusal::default());
     };
-    let headers = admitted.request.headers_mut();
-    bench.rules.names.strip(headers, decision);
+    if admitted.fields.have(Field::Reserved) {
+        let headers = admitted.request.headers_mut();
+        bench.rules.names.strip(headers, decision);
+    }
     if (bench.shared.local.matches)(admitted.path.as_str()) {
         decision.pass(Step::Route, "answered by Doorward itself");
         decision.allow(Reason::Served);
@@ -145,10 +148,14 @@ fn decide<B>(
     decision: &mut Decision,
 ) -> (Verdict<B>, Judged) {
     let checks = decision.checks.len();
-    let Admitted { mut request, path } = admitted;
+    let Admitted {
+        mut request,
+        path,
+        fields,
+    } = admitted;
     let routes = bench.shared.routes.load();
     let segments = path.split();
-    let beside = Beside::of(bench, &routes, &segments, now);
+    let beside = Beside::of(bench, &routes, (&segments, fields), now);
     let route = match find(routes.find(request.method().as_str(), &segments), decision) {
         Ok(route) => route,
         Err(refusal) => {
@@ -158,6 +165,7 @@ fn decide<B>(
     };
     let credential = Credential {
         request: &request,
+        fields,
         exchanged,
         is_lent: false,
         audience: route.route().demands().audience.as_deref(),
@@ -166,7 +174,11 @@ fn decide<B>(
         Ok(principal) => Ok(principal),
         Err(Stop::Unexchanged(key)) => {
             let unexchanged = Unexchanged {
-                admitted: Admitted { request, path },
+                admitted: Admitted {
+                    request,
+                    path,
+                    fields,
+                },
                 checks,
                 key,
             };
@@ -182,7 +194,11 @@ fn decide<B>(
         Err(reason) if waits_for_keys(reason) => {
             let missing = KeyMissing {
                 refusal: Refusal::by(&route),
-                admitted: Admitted { request, path },
+                admitted: Admitted {
+                    request,
+                    path,
+                    fields,
+                },
                 checks,
                 judged: Judged::default(),
             };
@@ -193,7 +209,9 @@ fn decide<B>(
             return (Verdict::Refused(refusal), judged);
         }
     };
-    api_key::remove(request.headers_mut());
+    if fields.have(Field::ApiKey) {
+        api_key::remove(request.headers_mut());
+    }
     let Some(permitted) = ask_policy(&route, principal.as_ref(), request, decision) else {
         return (Verdict::Refused(Refusal::by(&route)), judged);
     };

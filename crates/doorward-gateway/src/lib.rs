@@ -19,6 +19,7 @@ mod answer;
 pub mod api_key;
 mod arrival;
 pub mod config;
+mod fields;
 pub mod forward_auth;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

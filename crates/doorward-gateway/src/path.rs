@@ -263,18 +263,24 @@ fn plain(byte: u8) -> Result<char, PathProblem> {
 
 /// Which bytes stand for themselves.
 const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = u8::MAX;
-    while byte > 0 {
-        plain[byte as usize] = is_unreserved(byte);
-        byte -= 1;
-    }
+    let mut plain = UNRESERVED;
     let mut others = b"/!$&'()*+,=:@".as_slice();
     while let [other, rest @ ..] = others {
         plain[*other as usize] = true;
         others = rest;
     }
     plain
+};
+
+/// RFC 3986 `unreserved`, byte by byte.
+pub(crate) const UNRESERVED: [bool; 256] = {
+    let mut unreserved = [false; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        unreserved[byte as usize] = is_unreserved(byte);
+        byte -= 1;
+    }
+    unreserved
 };
 
 /// The byte that the two digits at the front of `text` stand for.

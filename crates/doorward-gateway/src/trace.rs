@@ -60,7 +60,10 @@ impl Trace {
     /// The trace of a request called `request`, as its fields have it; of those
     /// that begin here `sampled` are.
     pub(crate) fn of(request: TraceId, headers: &HeaderMap, sampled: Ratio) -> Self {
-        let mut parents = headers.get_all(TRACEPARENT).iter();
+        // Mostly there is none, and less to do than to look it up.
+        let is_there = headers.keys().any(|name| *name == TRACEPARENT);
+        let parents = is_there.then(|| headers.get_all(TRACEPARENT));
+        let mut parents = parents.into_iter().flatten();
         let parent = match (parents.next(), parents.next()) {
             (Some(parent), None) => traceparent(parent.as_bytes()),
             _ => None,

@@ -12,13 +12,16 @@ use doorward_verify::{
     clock::Timestamp,
     credential::find_api_key,
     principal::Principal,
-    proof::{DPOP, Presented, Scheme, target::TargetUri},
+    proof::{Presented, Scheme, target::TargetUri},
     verifier::{Aimed, Verifier},
 };
 use http::Request;
 
 use super::Bench;
-use crate::api_key::{self, ExchangedKey, Key as ApiKey, Outcome};
+use crate::{
+    api_key::{self, ExchangedKey, Key as ApiKey, Outcome},
+    fields::{Field, Fields},
+};
 
 /// The caller, where the route asks for one. On a public route nobody is
 /// asked, and nobody is vouched for.
@@ -32,7 +35,8 @@ pub(super) fn authenticate<B>(
     if *route.route().requirement() == Requirement::Public {
         return Ok(None);
     }
-    let presented = api_key::presented(credential.request.headers()).map_err(|reason| {
+    let headers = credential.request.headers();
+    let presented = api_key::presented(headers, credential.fields).map_err(|reason| {
         let (seen, wanted) = ("an API key beside another credential", "one credential");
         decision.fail(Step::Credential, reason, seen, wanted)
     })?;
@@ -45,6 +49,8 @@ pub(super) fn authenticate<B>(
 /// What a request brings to prove itself.
 pub(super) struct Credential<'r, B> {
     pub(super) request: &'r Request<B>,
+    /// What fields the request came with.
+    pub(super) fields: Fields,
     /// What its API key was exchanged for.
     pub(super) exchanged: Option<Outcome>,
     /// Whether a candidate looks at it: then nothing is forgotten, because what
@@ -169,7 +175,7 @@ fn by_token<B>(
     let verifier = credential.aim(&verifier);
     let request = credential.request;
     let headers = request.headers();
-    let is_alone = !headers.contains_key(DPOP);
+    let is_alone = !credential.fields.have(Field::Dpop);
     // By far the most have been here before.
     let unread = bearer::unread(headers).filter(|_| is_alone);
     if let Some(recalled) = unread.and_then(|bearer| verifier.recall(bearer, now.unix())) {

@@ -28,7 +28,7 @@ use doorward_policy::{
     permit::{Asking, ClaimValue, Kind, Subject, permit},
     route::{Requirement, RouteMatch, RouteTable},
 };
-use doorward_verify::{bearer, clock::Timestamp, principal::Principal, proof::DPOP};
+use doorward_verify::{bearer, clock::Timestamp, principal::Principal};
 use http::Request;
 
 use super::{
@@ -37,7 +37,9 @@ use super::{
     find, vouched, waits_for_keys,
 };
 use crate::{
-    api_key, policy_fields,
+    api_key,
+    fields::{Field, Fields},
+    policy_fields,
     shadow::{Said, Trial},
 };
 
@@ -47,6 +49,7 @@ pub(super) struct Beside<'b> {
     trial: Option<Arc<Trial>>,
     bench: &'b Bench<'b>,
     segments: &'b [&'b str],
+    fields: Fields,
     now: Timestamp,
 }
 
@@ -97,13 +100,14 @@ impl<'b> Beside<'b> {
     pub(super) fn of(
         bench: &'b Bench<'b>,
         served: &Arc<RouteTable>,
-        segments: &'b [&'b str],
+        (segments, fields): (&'b [&'b str], Fields),
         now: Timestamp,
     ) -> Self {
         Self {
             trial: bench.shadow.and_then(|shadow| shadow.beside(served)),
             bench,
             segments,
+            fields,
             now,
         }
     }
@@ -191,7 +195,10 @@ impl<'b> Beside<'b> {
     /// that was verified before.
     fn is_free<B>(&self, audience: Option<&str>, request: &Request<B>) -> bool {
         let headers = request.headers();
-        match (api_key::presented(headers), bearer::from_headers(headers)) {
+        match (
+            api_key::presented(headers, self.fields),
+            bearer::from_headers(headers),
+        ) {
             (Ok(None), Err(Reason::NoToken)) => true,
             (Ok(None), Ok(bearer)) => {
                 let verifier = self.bench.shared.verifier.load();
@@ -209,11 +216,12 @@ impl<'b> Beside<'b> {
         request: &Request<B>,
         decision: &mut Decision,
     ) -> Caller {
-        if request.headers().contains_key(DPOP) {
+        if self.fields.have(Field::Dpop) {
             return Caller::Unknown;
         }
         let credential = Credential {
             request,
+            fields: self.fields,
             exchanged: None,
             is_lent: true,
             audience: route.route().demands().audience.as_deref(),
