@@ -22,12 +22,13 @@ mod reads;
 mod schema;
 mod slice;
 mod source;
+mod validation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, PolicySet, Validator};
+use cedar_policy::ActionConstraint;
 use miette::Diagnostic;
 
 use crate::overlay::Slice;
@@ -165,7 +166,7 @@ impl Policies {
                 help: None,
             }]
         })?;
-        let mut faults = self.faults(&shapes);
+        let mut faults = validation::faults(&self.0, &shapes);
         faults.extend(self.too_many_unscoped());
         if !faults.is_empty() {
             return Err(faults);
@@ -182,40 +183,6 @@ impl Policies {
             slice.clone()
         };
         Ok(table.governed(slice))
-    }
-
-    /// What strict validation says.
-    fn faults(&self, shapes: &Shapes) -> Vec<Fault> {
-        let known = |id: &cedar_policy::PolicyId| {
-            let by_id = |it: &&Arc<Policy>| it.policy.id() == id;
-            self.0.iter().find(by_id).expect("its own policy")
-        };
-        let all = PolicySet::from_policies(self.0.iter().map(|it| it.policy.clone()));
-        let all = all.expect("ids are given one by one");
-        let validator = Validator::new(shapes.schema.clone());
-        let result = validator.validate(&all, cedar_policy::ValidationMode::Strict);
-        let errors = result.validation_errors().map(|error| {
-            let place = &known(error.policy_id()).place;
-            source::fault(place, error, schema::help(error))
-        });
-        // What is misspelled also never applies, which would be said beside it.
-        let is_faulty = |id| {
-            result
-                .validation_errors()
-                .any(|error| error.policy_id() == id)
-        };
-        let warnings = result.validation_warnings();
-        let warnings = warnings.filter(|warning| !is_faulty(warning.policy_id()));
-        let warnings = warnings.map(|warning| {
-            let place = &known(warning.policy_id()).place;
-            source::fault(place, warning, None)
-        });
-        let mut faults: Vec<Fault> = errors.chain(warnings).collect();
-        // One fault is found again for each action and each kind of caller, in
-        // another order each time; the same one of them is told.
-        faults.sort_by(|a, b| (a.key(), &a.message).cmp(&(b.key(), &b.message)));
-        faults.dedup_by_key(|fault| fault.key());
-        faults
     }
 
     fn too_many_unscoped(&self) -> Option<Fault> {

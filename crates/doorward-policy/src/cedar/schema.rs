@@ -38,6 +38,8 @@ pub(super) struct Shapes {
     pub(super) schema: Schema,
     /// The resource type of each action.
     pub(super) resources: BTreeMap<String, EntityTypeName>,
+    shapes: BTreeMap<String, Shape>,
+    vocabulary: Vocabulary,
 }
 
 /// Names of entities.
@@ -78,12 +80,14 @@ pub(super) fn groups(action: &str) -> Vec<String> {
 }
 
 /// What the routes of an action have in common.
-#[derive(Default)]
-struct Shape<'t> {
+#[derive(Debug, Default)]
+struct Shape {
+    /// What the action is done to.
+    resource: String,
     routes: usize,
     is_public: bool,
     /// How many of the routes have the parameter.
-    parameters: BTreeMap<&'t str, usize>,
+    parameters: BTreeMap<String, usize>,
 }
 
 impl Shapes {
@@ -91,27 +95,55 @@ impl Shapes {
     ///
     /// When a name in it is none that Cedar takes.
     pub(super) fn of(table: &RouteTable, vocabulary: &Vocabulary) -> Result<Self, String> {
-        let mut shapes: BTreeMap<String, Shape<'_>> = BTreeMap::new();
+        let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
         for route in table.routes() {
             let shape = shapes.entry(action(route)).or_default();
             shape.routes += 1;
             shape.is_public = *route.requirement() == Requirement::Public;
             for name in route.parameter_names() {
-                *shape.parameters.entry(name).or_default() += 1;
+                *shape.parameters.entry(name.to_owned()).or_default() += 1;
             }
         }
         let names = resource_names(shapes.keys());
-        let text = written(&shapes, &names, vocabulary);
-        let (schema, _) = Schema::from_cedarschema_str(&text)
-            .map_err(|error| format!("routes, roles and claims make no schema: {error}"))?;
-        let resources = shapes.into_keys().zip(names);
+        for (shape, name) in shapes.values_mut().zip(names) {
+            shape.resource = name;
+        }
+        let schema = schema(&shapes.iter().collect(), vocabulary)?;
+        let resource = |(action, shape): (&String, &Shape)| {
+            let name = type_name(&format!("Resource::{}", shape.resource));
+            (action.clone(), name)
+        };
         Ok(Self {
             schema,
-            resources: resources
-                .map(|(action, name)| (action, type_name(&format!("Resource::{name}"))))
-                .collect(),
+            resources: shapes.iter().map(resource).collect(),
+            shapes,
+            vocabulary: vocabulary.clone(),
         })
     }
+
+    /// The actions that a policy can speak of.
+    pub(super) fn actions(&self) -> impl Iterator<Item = &str> {
+        self.shapes.keys().map(String::as_str)
+    }
+
+    /// The action of this name, if there is one.
+    pub(super) fn known(&self, name: &str) -> Option<&str> {
+        let (action, _) = self.shapes.get_key_value(name)?;
+        Some(action)
+    }
+
+    /// The schema of `actions` alone.
+    pub(super) fn of_only(&self, actions: &BTreeSet<&str>) -> Option<Schema> {
+        let part = self.shapes.iter();
+        let part = part.filter(|(action, _)| actions.contains(action.as_str()));
+        schema(&part.collect(), &self.vocabulary).ok()
+    }
+}
+
+fn schema(shapes: &BTreeMap<&String, &Shape>, vocabulary: &Vocabulary) -> Result<Schema, String> {
+    Schema::from_cedarschema_str(&written(shapes, vocabulary))
+        .map(|(schema, _)| schema)
+        .map_err(|error| format!("routes, roles and claims make no schema: {error}"))
 }
 
 /// A name for what each action is done to, read off the action: `orders_read`.
@@ -134,18 +166,15 @@ fn resource_names<'a>(actions: impl Iterator<Item = &'a String>) -> Vec<String> 
     actions.map(&mut name).collect()
 }
 
-fn written(
-    shapes: &BTreeMap<String, Shape<'_>>,
-    names: &[String],
-    vocabulary: &Vocabulary,
-) -> String {
+fn written(shapes: &BTreeMap<&String, &Shape>, vocabulary: &Vocabulary) -> String {
     let mut text = String::new();
     roles(&mut text, &vocabulary.roles);
     principals(&mut text, vocabulary);
     context(&mut text, &vocabulary.fields);
     text.push_str("namespace Resource {\n");
-    for (shape, name) in shapes.values().zip(names) {
-        let attribute = |(parameter, count): (&&str, &usize)| {
+    for shape in shapes.values() {
+        let name = &shape.resource;
+        let attribute = |(parameter, count): (&String, &usize)| {
             let optional = if *count < shape.routes { "?" } else { "" };
             format!("{parameter:?}{optional}: String")
         };
@@ -162,7 +191,8 @@ fn written(
         true => "User, Client, Foreign",
         false => "User, Client",
     };
-    for ((action, shape), name) in shapes.iter().zip(names) {
+    for (action, shape) in shapes {
+        let name = &shape.resource;
         let groups = groups(action);
         let groups = match groups.is_empty() {
             true => String::new(),

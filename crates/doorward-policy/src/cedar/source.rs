@@ -71,22 +71,26 @@ pub(super) fn policies(
         }]);
     }
     found.sort_by_key(|(number, _)| *number);
-    let mut from = 0;
+    let (mut from, mut line) = (0, 1);
     let placed = found.into_iter().enumerate().map(|(count, (_, policy))| {
         // A policy shows as it is written; one after the other, so that of two
         // that are the same each has its place.
         let written = policy.to_string();
         let at = source.text.get(from..).and_then(|rest| rest.find(&written));
         let at = from + at.unwrap_or(0);
+        let lines = |part: Range<usize>| {
+            let part = source.text.get(part).unwrap_or_default();
+            part.bytes().filter(|byte| *byte == b'\n').count()
+        };
+        let begins = line + lines(from..at);
         from = at + written.len();
-        let line = source.text.get(..at).unwrap_or_default();
-        let line = line.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        line = begins + lines(at..from);
         let place = Place {
             source: index,
             head: first_line(&source.text, at),
             line: SourceLine {
                 file: source.file.clone(),
-                line: u32::try_from(line).unwrap_or(u32::MAX),
+                line: u32::try_from(begins).unwrap_or(u32::MAX),
             },
             name: policy.annotation(NAME).map(str::to_owned),
         };

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
 
 mod monotony;
+mod parts;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
