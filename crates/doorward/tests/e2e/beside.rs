@@ -11,10 +11,9 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
-    harness::{Answer, Part, Recorder, Server, find, find_at, request, send_raw, skipped},
+    harness::{Answer, Part, Place, Recorder, Server, find, find_at, request, send_raw, skipped},
     services::clients,
 };
 
@@ -60,7 +59,7 @@ struct House {
     api: Recorder,
     doorward: Server,
     proxy: Part,
-    place: TempDir,
+    place: Place,
 }
 
 impl House {
@@ -79,16 +78,12 @@ impl House {
         start: impl FnOnce(&Path, SocketAddr, &dyn Fn(&str) -> String) -> Command,
     ) -> Self {
         let api = Recorder::start();
-        let place = tempfile::tempdir().unwrap();
-        let data = place.path().join("data");
-        // A first start makes the demo's users.
-        drop(Server::start(&data, &["--demo"]));
         let section = block("toml")
             .replace("127.0.0.1:4182", "127.0.0.1:0")
             .replace("proxy = \"nginx\"", &format!("proxy = \"{proxy}\""));
-        let config = place.path().join("doorward.toml");
-        fs::write(&config, format!("{section}\n{routes}")).unwrap();
-        let doorward = Server::start(&data, &["--config", config.to_str().unwrap()]);
+        let place = Place::with_demo_users().configured(&format!("{section}\n{routes}"));
+        let config = place.config();
+        let doorward = Server::start(&place.data(), &["--config", config.to_str().unwrap()]);
         let asked_at = doorward.ready["forward_auth"].as_str().unwrap();
         let asked_at = asked_at.trim_start_matches("http://");
         let asked_at = asked_at.trim_end_matches("/forward-auth");

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     faults::observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, guarded, until},
-    harness::{Answer, Part, Recorder, doorward, find, request},
+    harness::{Answer, Part, Place, Recorder, doorward, find, request},
 };
 
 const ISSUER: &str = "https://id.example/realms/one";
@@ -103,7 +103,7 @@ struct House {
     server: Observed,
     recorder: Recorder,
     issuer: Issuer,
-    place: TempDir,
+    place: Place,
     _keys: TempDir,
 }
 
@@ -248,7 +248,7 @@ fn clm_009_a_users_path_is_not_open_to_their_namesake_over_there() {
 #[test]
 fn keys_and_issuers_follow_their_files_and_bad_ones_change_nothing() {
     let mut house = house("");
-    let config = house.place.path().join("doorward.toml");
+    let config = house.place.config();
     let whole = fs::read_to_string(&config).unwrap();
     let keys = whole
         .lines()

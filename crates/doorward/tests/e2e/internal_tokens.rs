@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     faults::observed::{PATIENCE, until},
-    harness::{Answer, Recorder, Server, doorward, find_at, request},
+    harness::{Answer, Place, Recorder, Server, doorward, find_at, request},
     services::{clients, with_input},
 };
 
@@ -205,22 +205,18 @@ fn the_key_is_there_when_it_is_asked_for_and_stays() {
 
 #[test]
 fn a_file_without_a_key_is_refused() {
-    let place = tempfile::tempdir().unwrap();
-    let config = place.path().join("doorward.toml");
-    let other = place.path().join("other.pem");
-    fs::write(&other, "-----BEGIN CERTIFICATE-----\n").unwrap();
     let section = "[internal_tokens]\nkey = \"other.pem\"\n";
-    fs::write(&config, format!("{ROLES}{section}{ROUTES}")).unwrap();
+    let place = Place::new().configured(&format!("{ROLES}{section}{ROUTES}"));
+    let other = place.write("other.pem", "-----BEGIN CERTIFICATE-----\n");
     for (mode, why) in [
         (0o644, "is open to others (mode 0644)"),
         (0o600, "a block other than `PRIVATE KEY`"),
     ] {
         fs::set_permissions(&other, fs::Permissions::from_mode(mode)).unwrap();
-        let refused = doorward(&place.path().join("data"))
+        let refused = doorward(&place.data())
             .args(["up", "--listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
-            .args(["--upstream", "http://127.0.0.1:9", "--config"])
-            .arg(&config)
+            .args(place.before(([127, 0, 0, 1], 9).into()))
             .output()
             .unwrap();
         assert_eq!(refused.status.code(), Some(3), "{refused:?}");
@@ -233,21 +229,12 @@ fn a_file_without_a_key_is_refused() {
 fn a_gateway_without_the_issuer_makes_them_too() {
     let upstream = Recorder::start();
     let issuer = Server::demo();
-    let place = tempfile::tempdir().unwrap();
-    let config = place.path().join("doorward.toml");
-    fs::write(&config, format!("{ROLES}{ROUTES}")).unwrap();
-    let gateway = Server::start_role(
-        &place.path().join("data"),
-        &["serve", "gateway"],
-        &[
-            "--issuer",
-            &format!("http://{}", issuer.gateway),
-            "--upstream",
-            &format!("http://{}", upstream.address),
-            "--config",
-            config.to_str().unwrap(),
-        ],
-    );
+    let place = Place::new().configured(&format!("{ROLES}{ROUTES}"));
+    let address = format!("http://{}", issuer.gateway);
+    let before = place.before(upstream.address);
+    let mut arguments = vec!["--issuer", &address];
+    arguments.extend(before.iter().map(String::as_str));
+    let gateway = Server::start_role(&place.data(), &["serve", "gateway"], &arguments);
     let own = issuer.access_token("reader");
     until(PATIENCE, "a gateway that is ready", || {
         let answer = gateway.call("GET", "/orders", Some(&own));

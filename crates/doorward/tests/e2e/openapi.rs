@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::Value;
 
-use crate::harness::{Recorder, Server, binary};
+use crate::harness::{Place, Recorder, Server, binary};
 
 const DESCRIPTION: &str = "\
 openapi: 3.0.3
@@ -38,14 +38,9 @@ fn doorward(place: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String
 #[test]
 fn up_with_a_description_opens_its_operations_to_roles_alone() {
     let recorder = Recorder::start();
-    let place = tempfile::tempdir().unwrap();
-    let data = place.path().join("data");
-    drop(Server::start(&data, &["--demo"]));
-    let (description, config) = (
-        place.path().join("api.yaml"),
-        place.path().join("made.toml"),
-    );
-    fs::write(&description, DESCRIPTION).unwrap();
+    let place = Place::with_demo_users();
+    let (data, config) = (place.data(), place.path().join("made.toml"));
+    let description = place.write("api.yaml", DESCRIPTION);
     let upstream = format!("http://{}", recorder.address);
     let arguments = [
         "--upstream",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     faults::observed::{WITHIN_A_SECOND, until},
-    harness::{Recorder, Server, request},
+    harness::{Place, Recorder, Server, request},
 };
 
 const SHOP: &str = r#"
@@ -42,18 +42,11 @@ permit (principal is User, action == Action::"orders:delete", resource)
 when { resource.id == principal.sub };
 "#;
 
-/// A server with the shop's routes and policies, and its configuration.
-fn shop(recorder: &Recorder) -> (tempfile::TempDir, Server) {
-    let place = tempfile::tempdir().unwrap();
-    let data = place.path().join("data");
-    drop(Server::start(&data, &["--demo"]));
-    fs::create_dir(place.path().join("policies")).unwrap();
-    fs::write(place.path().join("policies/orders.cedar"), POLICIES).unwrap();
-    let file = place.path().join("doorward.toml");
-    fs::write(&file, SHOP).unwrap();
-    let upstream = format!("http://{}", recorder.address);
-    let file = file.to_str().unwrap().to_owned();
-    let server = Server::start(&data, &["--upstream", &upstream, "--config", &file]);
+/// A server with the shop's routes and policies, and where it lives.
+fn shop(recorder: &Recorder) -> (Place, Server) {
+    let place = Place::with_demo_users().configured(SHOP);
+    place.write("policies/orders.cedar", POLICIES);
+    let server = place.serve(recorder.address);
     (place, server)
 }
 
@@ -86,7 +79,7 @@ fn every_way_of_asking_says_the_same() {
     );
     assert!(shown.contains("resource.id is \"7\""), "{shown}");
 
-    let config = place.path().join("doorward.toml");
+    let config = place.config();
     let config = config.to_str().unwrap();
     for (method, path, code) in [
         ("GET", "/orders/7", 1),
@@ -166,12 +159,10 @@ fn auz_013_an_edited_policy_takes_effect_and_a_broken_one_does_not() {
         ((status("/orders/7"), status("/orders/8")) == (200, 403)).then_some(())
     });
     // A second file is noticed, although nothing else changed.
-    let more = place.path().join("policies/more.cedar");
-    fs::write(
-        &more,
+    place.write(
+        "policies/more.cedar",
         "forbid (principal, action == Action::\"reports:read\", resource);",
-    )
-    .unwrap();
+    );
     until(WITHIN_A_SECOND * 4, "the new file decides", || {
         (status("/reports") == 403).then_some(())
     });
@@ -185,7 +176,7 @@ fn auz_013_an_edited_policy_takes_effect_and_a_broken_one_does_not() {
             "config",
             "check",
             "--config",
-            place.path().join("doorward.toml").to_str().unwrap(),
+            place.config().to_str().unwrap(),
         ]);
         assert_eq!(checked.status.code(), Some(3), "{}", text(&checked));
         assert_eq!(
@@ -207,9 +198,9 @@ fn a_configuration_without_the_policies_is_tried_without_effect() {
     let (place, server) = shop(&recorder);
     let token = server.access_token("reader");
     let without = SHOP.replace("[policies]\nfiles = [\"policies/*.cedar\"]\n", "");
-    fs::write(place.path().join("next.toml"), without).unwrap();
+    place.write("next.toml", &without);
     let config = format!("{SHOP}\n[shadow]\nconfig = \"next.toml\"\n");
-    fs::write(place.path().join("doorward.toml"), config).unwrap();
+    place.write("doorward.toml", &config);
     let report = until(WITHIN_A_SECOND * 4, "a request is judged by it", || {
         assert_eq!(server.call("GET", "/orders/7", Some(&token)).status, 403);
         let shown = server.command(&["shadow", "--json"]);

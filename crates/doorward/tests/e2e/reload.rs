@@ -11,14 +11,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
     faults::{
         ROUTES,
         observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, guarded, until},
     },
-    harness::{Recorder, doorward},
+    harness::{Place, Recorder, doorward},
 };
 
 const MORE: &str = r#"
@@ -49,7 +48,7 @@ struct Followed {
     recorder: Recorder,
     file: PathBuf,
     tokens: Value,
-    _place: TempDir,
+    _place: Place,
 }
 
 fn followed() -> Followed {

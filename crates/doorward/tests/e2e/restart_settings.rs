@@ -11,9 +11,9 @@ use std::{
 use crate::{
     faults::{
         ROUTES,
-        observed::{Observed, WITHIN_A_SECOND, access_token, guarded, until, up, with_demo_users},
+        observed::{Observed, WITHIN_A_SECOND, access_token, guarded, until},
     },
-    harness::{Recorder, find},
+    harness::{Place, Recorder, find},
 };
 
 /// A changed setting that needs a restart is said to need one.
@@ -41,28 +41,14 @@ fn a_setting_that_only_a_restart_applies_is_named() {
 #[test]
 fn rev_005_a_role_that_is_narrowed_between_two_starts_counts() {
     let recorder = Recorder::start();
-    let (place, data) = with_demo_users();
-    let file = place.path().join("doorward.toml");
-    let upstream = format!("http://{}", recorder.address);
     let config = |roles: &str| format!("issuer = \"http://one.test\"\n{roles}");
-    fs::write(&file, config(ROUTES)).unwrap();
-    let arguments = [
-        "--json",
-        "--upstream",
-        &upstream,
-        "--config",
-        file.to_str().unwrap(),
-    ];
-    let server = Observed::start(&data, up(&data, &arguments));
+    let place = Place::with_demo_users().configured(&config(ROUTES));
+    let server = Observed::before(recorder.address, &place);
     let tokens = server.sign_in("reader");
     drop(server);
     let less = ROUTES.replacen("[\"orders:read\"]", "[\"orders:list\"]", 1);
-    fs::write(
-        &file,
-        config(&format!("permissions = [\"orders:read\"]\n{less}")),
-    )
-    .unwrap();
-    let server = Observed::start(&data, up(&data, &arguments));
+    let place = place.configured(&config(&format!("permissions = [\"orders:read\"]\n{less}")));
+    let server = Observed::before(recorder.address, &place);
     let answer = server.call("GET", "/orders", Some(access_token(&tokens)));
     assert_ne!(answer.status, 200, "{answer:?}");
 }
@@ -71,24 +57,12 @@ fn rev_005_a_role_that_is_narrowed_between_two_starts_counts() {
 #[test]
 fn rev_005_a_claim_that_holds_another_attribute_after_a_start_counts() {
     let recorder = Recorder::start();
-    let (place, data) = with_demo_users();
-    let file = place.path().join("doorward.toml");
-    let upstream = format!("http://{}", recorder.address);
-    let arguments = [
-        "--json",
-        "--upstream",
-        &upstream,
-        "--config",
-        file.to_str().unwrap(),
-    ];
+    let place = Place::with_demo_users();
     let start = |claims: &str| {
         let tokens = format!("[tokens.claims]\n{claims}\n");
-        fs::write(
-            &file,
-            format!("issuer = \"http://one.test\"\n{tokens}{ROUTES}"),
-        )
-        .unwrap();
-        Observed::start(&data, up(&data, &arguments))
+        let config = format!("issuer = \"http://one.test\"\n{tokens}{ROUTES}");
+        place.write("doorward.toml", &config);
+        Observed::before(recorder.address, &place)
     };
     let server = start("team = \"department\"");
     let tokens = server.sign_in("reader");
@@ -120,12 +94,10 @@ store.execute('ROLLBACK')
         return;
     };
     let recorder = Recorder::start();
-    let (place, data) = with_demo_users();
-    let file = place.path().join("doorward.toml");
-    fs::write(&file, ROUTES).unwrap();
+    let place = Place::with_demo_users().configured(ROUTES);
     let mut lock = Command::new(python)
         .args(["-c", HOLD])
-        .arg(data.join("doorward.db"))
+        .arg(place.data().join("doorward.db"))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -133,7 +105,7 @@ store.execute('ROLLBACK')
     BufReader::new(lock.stdout.take().unwrap())
         .read_line(&mut said)
         .unwrap();
-    let saved = file.clone();
+    let saved = place.config();
     let saver = thread::spawn(move || {
         thread::park_timeout(Duration::from_millis(700));
         fs::write(
@@ -142,15 +114,7 @@ store.execute('ROLLBACK')
         )
         .unwrap();
     });
-    let upstream = format!("http://{}", recorder.address);
-    let arguments = [
-        "--json",
-        "--upstream",
-        &upstream,
-        "--config",
-        file.to_str().unwrap(),
-    ];
-    let server = Observed::start(&data, up(&data, &arguments));
+    let server = Observed::before(recorder.address, &place);
     saver.join().unwrap();
     lock.wait().unwrap();
     until(WITHIN_A_SECOND, "the saved route", || {

@@ -4,14 +4,13 @@
 use std::{fs, path::PathBuf, process::Output};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::{
     faults::{
         ROUTES,
         observed::{Observed, PATIENCE, WITHIN_A_SECOND, access_token, guarded, until},
     },
-    harness::{Recorder, doorward, request},
+    harness::{Place, Recorder, doorward, request},
 };
 
 /// Readers lose what they read, editors nothing; what was public is not, and
@@ -46,7 +45,7 @@ public = true
 
 struct House {
     server: Observed,
-    place: TempDir,
+    place: Place,
     _recorder: Recorder,
 }
 

@@ -11,9 +11,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Answer, doorward, request};
+use crate::harness::{Answer, Place, doorward, request};
 
 /// What a busy machine may take for something that is a matter of
 /// milliseconds.
@@ -53,6 +52,14 @@ impl Observed {
     pub(crate) fn start(data: &Path, up: Command) -> Self {
         let place = data.parent().expect("a data folder in a temporary folder");
         Self::start_in(place, data, up)
+    }
+
+    /// `up` before `upstream`, as `place` is configured.
+    pub(crate) fn before(upstream: SocketAddr, place: &Place) -> Self {
+        let data = place.data();
+        let mut command = up(&data, &["--json"]);
+        command.args(place.before(upstream));
+        Self::start(&data, command)
     }
 
     /// The same for a data folder that only the process sees: its streams are
@@ -256,28 +263,10 @@ pub(crate) fn access_token(tokens: &Value) -> &str {
     tokens["access_token"].as_str().expect("a token answer")
 }
 
-/// A data folder with the demo's users in it.
-pub(crate) fn with_demo_users() -> (TempDir, PathBuf) {
-    let place = tempfile::tempdir().unwrap();
-    let data = place.path().join("data");
-    drop(Observed::start(&data, up(&data, &["--demo", "--json"])));
-    (place, data)
-}
-
 /// `up --upstream` before `upstream` with these routes, and the demo's users.
-pub(crate) fn guarded(upstream: SocketAddr, config: &str) -> (TempDir, Observed) {
-    let (place, data) = with_demo_users();
-    let file = place.path().join("doorward.toml");
-    fs::write(&file, config).unwrap();
-    let upstream = format!("http://{upstream}");
-    let arguments = [
-        "--json",
-        "--upstream",
-        &upstream,
-        "--config",
-        file.to_str().unwrap(),
-    ];
-    let server = Observed::start(&data, up(&data, &arguments));
+pub(crate) fn guarded(upstream: SocketAddr, config: &str) -> (Place, Observed) {
+    let place = Place::with_demo_users().configured(config);
+    let server = Observed::before(upstream, &place);
     (place, server)
 }
 

@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     ROUTES,
-    observed::{Observed, PATIENCE, access_token, guarded, until, up, with_demo_users},
+    observed::{Observed, PATIENCE, access_token, guarded, until, up},
     upstream::{FINE, Scripted},
 };
-use crate::harness::{Answer, request};
+use crate::harness::{Answer, Place, request};
 
 /// An upstream that answers when it is told to.
 fn held() -> (Scripted, mpsc::Sender<()>) {
@@ -81,7 +81,8 @@ fn an_idle_connection_does_not_hold_up_the_way_down() {
 
 #[test]
 fn sigint_says_where_the_data_is_and_how_to_go_on() {
-    let (_place, data) = with_demo_users();
+    let place = Place::with_demo_users();
+    let data = place.data();
     let mut server = Observed::start(&data, up(&data, &["--demo"]));
     server.sign_in("reader");
     server.signal("-INT");

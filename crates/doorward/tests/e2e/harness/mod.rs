@@ -3,10 +3,12 @@
 
 mod exchange;
 mod parts;
+mod place;
 mod recorder;
 mod server;
 
 pub(crate) use exchange::{Answer, attempt, request, send_raw};
 pub(crate) use parts::{Part, find, find_at, find_if_there, skipped};
+pub(crate) use place::Place;
 pub(crate) use recorder::Recorder;
 pub(crate) use server::{Server, binary, doorward};

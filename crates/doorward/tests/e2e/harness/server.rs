@@ -12,9 +12,8 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{Answer, request};
+use super::{Answer, Place, request};
 
 /// A running `doorward up`. Killed when it is dropped.
 pub(crate) struct Server {
@@ -26,15 +25,14 @@ pub(crate) struct Server {
     /// The first line of standard output.
     pub(crate) ready: Value,
     data: PathBuf,
-    _place: Option<TempDir>,
+    _place: Option<Place>,
 }
 
 impl Server {
     /// `doorward up --demo` on a fresh folder.
     pub(crate) fn demo() -> Self {
-        let place = tempfile::tempdir().expect("a temporary folder");
-        let data = place.path().join("data");
-        let mut server = Self::start(&data, &["--demo"]);
+        let place = Place::new();
+        let mut server = Self::start(&place.data(), &["--demo"]);
         server._place = Some(place);
         server
     }
@@ -42,20 +40,8 @@ impl Server {
     /// `doorward up --upstream` on a fresh folder with the demo's users, the
     /// routes in `config` and `upstream` behind it.
     pub(crate) fn before(upstream: SocketAddr, config: &str) -> Self {
-        let place = tempfile::tempdir().expect("a temporary folder");
-        let data = place.path().join("data");
-        // A first start makes the demo's users.
-        drop(Self::start(&data, &["--demo"]));
-        let file = place.path().join("doorward.toml");
-        fs::write(&file, config).expect("a writable folder");
-        let upstream = format!("http://{upstream}");
-        let arguments = [
-            "--upstream",
-            &upstream,
-            "--config",
-            file.to_str().expect("UTF-8"),
-        ];
-        let mut server = Self::start(&data, &arguments);
+        let place = Place::with_demo_users().configured(config);
+        let mut server = place.serve(upstream);
         server._place = Some(place);
         server
     }
