@@ -127,6 +127,9 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a connection may be idle between requests.
     pub idle_timeout: Duration,
+    /// How long a connection of HTTP/1.1 is silent between requests before the
+    /// memory is given back that only a request needs.
+    pub rest_after: Duration,
     /// How long a request body may stop arriving.
     pub body_timeout: Duration,
     /// How long a caller may leave an answer unread.
@@ -181,6 +184,7 @@ impl Default for Limits {
             handshakes: 4 * 1024,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            rest_after: Duration::from_secs(1),
             body_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             slowest: 500,

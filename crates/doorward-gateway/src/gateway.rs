@@ -125,6 +125,8 @@ pub(crate) struct Inner {
     /// See [`Config::public_origin`].
     origin: String,
     pub(crate) connections: AtomicUsize,
+    /// Those of them that wait for the caller's next words.
+    pub(crate) resting: AtomicUsize,
     pub(crate) handshakes: AtomicUsize,
     /// Connections of each address.
     pub(crate) addresses: Shares,
@@ -211,6 +213,7 @@ impl Gateway {
             shared,
             shadow: Shadow::default(),
             connections: AtomicUsize::new(0),
+            resting: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
             addresses: Shares::default(),
             handshaking: Shares::default(),
@@ -326,6 +329,13 @@ impl Gateway {
     /// Connections of callers at present.
     pub fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// Those of them in HTTP/1.1 that have been silent for so long that only the
+    /// bare connection is held ([`Limits::rest_after`](crate::Limits::rest_after)),
+    /// or since they came.
+    pub fn resting(&self) -> usize {
+        self.0.resting.load(Ordering::Relaxed)
     }
 
     /// The upstream.

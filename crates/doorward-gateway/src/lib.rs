@@ -27,6 +27,7 @@ pub mod fuzzing;
 mod gate;
 mod gateway;
 mod hop;
+mod http1;
 mod http2;
 pub mod identity;
 pub mod internal_token;

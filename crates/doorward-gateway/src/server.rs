@@ -5,20 +5,14 @@
 //! takes a lock on the way of a request.
 
 use std::{
-    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
-    pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
-    task::Poll,
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     runtime,
     sync::{mpsc, watch},
@@ -30,13 +24,11 @@ use crate::{
     config::Limits,
     forward_auth::ForwardAuth,
     gateway::{Gateway, Inner, Peer},
-    http2,
+    http1, http2,
     listeners::Listeners,
-    serve::serve,
     shares::connections_of,
     tally::Counting,
     upstream::Upstream,
-    wire::watch::Watched,
 };
 
 /// How long a worker rests when the system has no descriptor left for another
@@ -46,9 +38,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// As many header fields as hyper takes untold, and then without preparing room
 /// for each of them anew with every message.
 pub(crate) const USUAL_FIELDS: usize = 100;
-
-/// hyper's smallest buffer.
-const MIN_BUFFER: usize = 8 * 1024;
 
 /// For callers above the limit of connections: they may come again.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
@@ -191,7 +180,7 @@ pub(crate) struct Worker {
     pub(crate) inner: Arc<Inner>,
     pub(crate) upstream: Rc<Upstream>,
     pub(crate) counting: Rc<Counting>,
-    limits: Arc<Limits>,
+    pub(crate) limits: Arc<Limits>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -281,7 +270,7 @@ impl Worker {
                 Some(arrived) if arrived.protocol == Protocol::Http2 => {
                     Box::pin(http2::converse(worker, arrived)).await;
                 }
-                Some(arrived) => worker.converse(arrived).await,
+                Some(arrived) => http1::converse(worker, arrived).await,
                 None => {}
             }
             drop(place);
@@ -321,83 +310,6 @@ impl Worker {
     pub(crate) fn stopped(&self) -> watch::Receiver<bool> {
         self.stopped.clone()
     }
-
-    /// One caller's HTTP/1.1 connection, request after request.
-    async fn converse(self: Rc<Self>, arrived: Arrived) {
-        let caller = arrived.caller;
-        let (watched, exchange) = Watched::new(arrived.transport, Arc::clone(&self.limits));
-        let (mut stopped, stop) = (self.stopped.clone(), self.stopped.clone());
-        let limits = Arc::clone(&self.limits);
-        let inner = Arc::clone(&self.inner);
-        let service = service_fn(move |request| serve(&self, &exchange, caller, request));
-        let mut builder = http1::Builder::new();
-        if limits.fields != USUAL_FIELDS {
-            builder.max_headers(limits.fields);
-        }
-        let mut connection = builder
-            // The wire's own watch bounds heads in time and size.
-            .header_read_timeout(None)
-            // A head, and as much of an answer, wait at most.
-            .max_buf_size(limits.head_bytes + MIN_BUFFER)
-            .serve_connection(TokioIo::new(watched), service);
-        let conversing = poll_fn(|cx| connection.poll_without_shutdown(cx));
-        let ended = match unless(stop_of(&mut stopped), &stop, conversing).await {
-            Some(ended) => ended,
-            None => {
-                Pin::new(&mut connection).graceful_shutdown();
-                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
-            }
-        };
-        if ended.is_err() {
-            // The caller's leaving or a cut answer; the decision has been told
-            // before.
-            return;
-        }
-        let parts = connection.into_parts();
-        let mut watched = parts.io.into_inner();
-        let Some(tunnel) = watched.opened_tunnel() else {
-            let _ = watched.shutdown().await;
-            return;
-        };
-        let (transport, early) = watched.take_transport();
-        let ahead = [&parts.read_buf[..], &early].concat();
-        tokio::select! {
-            () = Box::pin(tunnel.carry(transport, ahead, &inner)) => {}
-            _ = stopped.wait_for(|stopped| *stopped) => {}
-        }
-    }
-}
-
-/// Ends when the way down begins.
-async fn stop_of(stopped: &mut watch::Receiver<bool>) {
-    // An error means that `serve` was dropped: that is a stop, too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// What `conversing` comes to, unless `stopping` ends before it, which `stop`
-/// announces.
-///
-/// `stopping` has the task woken when it is asked the first time; asking it again
-/// and again, with every read of every connection, takes a lock that all workers
-/// share.
-async fn unless<T>(
-    stopping: impl Future<Output = ()>,
-    stop: &watch::Receiver<bool>,
-    conversing: impl Future<Output = T>,
-) -> Option<T> {
-    let (mut stopping, mut conversing) = (pin!(stopping), pin!(conversing));
-    let mut is_asked = false;
-    poll_fn(|cx| {
-        // An error of `has_changed` is an end as well.
-        if !is_asked || stop.has_changed().unwrap_or(true) {
-            is_asked = true;
-            if stopping.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-        }
-        conversing.as_mut().poll(cx).map(Some)
-    })
-    .await
 }
 
 /// One of the connections that the limits allow.

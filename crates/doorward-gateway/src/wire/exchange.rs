@@ -25,6 +25,8 @@ pub(crate) struct Exchange {
     request_line: RefCell<Option<(String, String)>>,
     body_fault: Cell<Option<Fault>>,
     unanswered: Cell<usize>,
+    /// Whether all answers have left the HTTP library.
+    is_sent: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
     idle_since: Cell<Instant>,
     aborted: Cell<bool>,
@@ -50,6 +52,7 @@ impl Exchange {
             request_line: RefCell::new(None),
             body_fault: Cell::new(None),
             unanswered: Cell::new(0),
+            is_sent: Cell::new(true),
             waiting: RefCell::new(None),
             idle_since: Cell::new(Instant::now()),
             aborted: Cell::new(false),
@@ -144,6 +147,7 @@ impl Exchange {
     pub(crate) fn answered(&self) {
         self.answering.set(false);
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
+        self.is_sent.set(false);
         self.idle_since.set(Instant::now());
         if let Some(reader) = self.waiting.take() {
             reader.wake();
@@ -186,6 +190,16 @@ impl Exchange {
     /// Whether we owe an answer.
     pub(super) fn is_unanswered(&self) -> bool {
         self.unanswered.get() > 0
+    }
+
+    /// The HTTP library has got rid of all that it had to write.
+    pub(super) fn sent(&self) {
+        self.is_sent.set(true);
+    }
+
+    /// Whether a part of an answer may still be on its way to the socket.
+    pub(super) fn is_sent(&self) -> bool {
+        self.is_sent.get()
     }
 
     /// Since when nothing is asked: the last answer, or the beginning.

@@ -16,12 +16,15 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 #[derive(Debug, Default)]
 pub(crate) struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
+    /// The timer was last set by [`Stall::doze`].
+    is_dozing: bool,
 }
 
 impl Stall {
     /// Whether `deadline` has passed. If not, the task is woken then or
     /// earlier.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        self.is_dozing = false;
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -37,12 +40,22 @@ impl Stall {
         Poll::Pending
     }
 
-    /// Nothing is waited for that ends here; the task is only woken within `nap`,
-    /// or when the timer that runs already fires.
-    pub(crate) fn doze(&mut self, cx: &mut Context<'_>, nap: Duration) {
+    /// Nothing is waited for that ends here; the task is only woken within `nap`.
+    /// Says whether the timer has fired.
+    pub(crate) fn doze(&mut self, cx: &mut Context<'_>, nap: Duration) -> bool {
+        let mut is_over = false;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(nap)));
+        if !self.is_dozing {
+            self.is_dozing = true;
+            let end = Instant::now() + nap;
+            if timer.deadline() > end {
+                timer.as_mut().reset(end);
+            }
+        }
         while timer.as_mut().poll(cx).is_ready() {
+            is_over = true;
             timer.as_mut().reset(Instant::now() + nap);
         }
+        is_over
     }
 }

@@ -19,6 +19,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
@@ -39,6 +40,10 @@ use crate::{config::Limits, tunnel::Tunnel};
 /// Stands in for a faulty request. Never forwarded: its head is a fault.
 const PLACEHOLDER: &[u8] = b"GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n";
 
+/// However short a connection may be silent, the look for whether an answer is
+/// out comes no sooner.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
 /// The connection.
 #[derive(Debug)]
 pub(crate) struct Watched {
@@ -56,11 +61,14 @@ pub(crate) struct Watched {
     /// A fault in the body, told when hyper has had all that stands before it.
     broken: Option<Fault>,
     body_pace: Pace,
-    has_spoken: bool,
     /// Nothing more is read: only an answer is still to be written.
     deaf: bool,
+    /// Taken for ended because nothing has been said for so long.
+    is_silent: bool,
     /// The last read found nothing: closing now loses nothing.
     is_drained: bool,
+    /// Until the next look for whether an answer is out.
+    nap: Duration,
     read_stall: Stall,
     write_pace: Pace,
     write_stall: Stall,
@@ -77,23 +85,29 @@ struct Linger {
 }
 
 impl Watched {
-    /// Watches `stream`.
-    pub(crate) fn new(stream: Transport, limits: Arc<Limits>) -> (Self, Rc<Exchange>) {
+    /// Watches `stream`, of which `words` have been read.
+    pub(crate) fn new(
+        stream: Transport,
+        words: Vec<u8>,
+        limits: Arc<Limits>,
+    ) -> (Self, Rc<Exchange>) {
         let exchange = Rc::new(Exchange::new());
+        let is_drained = words.is_empty();
         let watched = Self {
             stream,
             limits,
             exchange: Rc::clone(&exchange),
             framing: Framing::default(),
-            early: Vec::new(),
+            early: words,
             held: Vec::new(),
             held_since: None,
             cleared: VecDeque::new(),
             broken: None,
             body_pace: Pace::default(),
-            has_spoken: false,
             deaf: false,
-            is_drained: true,
+            is_silent: false,
+            is_drained,
+            nap: SHORTEST_NAP,
             read_stall: Stall::default(),
             write_pace: Pace::default(),
             write_stall: Stall::default(),
@@ -107,6 +121,11 @@ impl Watched {
         self.exchange.take_tunnel()
     }
 
+    /// Since when nobody has said anything, if hyper was told the end for that.
+    pub(crate) fn silent_since(&self) -> Option<Instant> {
+        self.is_silent.then(|| self.exchange.idle_since())
+    }
+
     /// The bare connection, and what was read of it and belongs to nobody yet.
     pub(crate) fn take_transport(&mut self) -> (Transport, Vec<u8>) {
         let mut ahead = Vec::from(std::mem::take(&mut self.cleared));
@@ -118,7 +137,6 @@ impl Watched {
     /// Lints the bytes that were read into `buf` behind `start`; leaves there
     /// what hyper may have.
     fn admit(&mut self, buf: &mut ReadBuf<'_>, start: usize) {
-        self.has_spoken = true;
         if self.framing.in_body() {
             let rate = self.exchange.wanted_rate(&self.limits);
             let bytes = buf.filled().len() - start;
@@ -203,34 +221,42 @@ impl Watched {
 
     /// Nothing to read at present: until when may that last?
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let waiting = Waiting::of(self);
-        let deadline = match waiting {
-            Waiting::Head(since) => since + self.limits.head_timeout,
-            Waiting::Body => {
-                let limit = self.limits.body_timeout;
-                self.body_pace.deadline(limit, Instant::now())
-            }
-            Waiting::Idle => self.exchange.idle_since() + self.limits.idle_timeout,
-            // Ours to answer. Looked at again later, because hyper does not
-            // ask again when the answer is out.
-            Waiting::Answer => {
-                self.read_stall.doze(cx, self.limits.idle_timeout);
-                return Poll::Pending;
-            }
-        };
-        ready!(self.read_stall.poll(cx, deadline));
-        match waiting {
-            Waiting::Body => Poll::Ready(Err(self.break_body(Fault::BodyTimeout))),
-            Waiting::Head(_) if self.has_spoken => {
+        match Waiting::of(self) {
+            Waiting::Head(since) => {
+                let deadline = since + self.limits.head_timeout;
+                ready!(self.read_stall.poll(cx, deadline));
                 let held = std::mem::take(&mut self.held);
                 self.refuse(Fault::HeadTimeout, &held);
-                Poll::Ready(Ok(()))
             }
-            // Silent: closed without a word, like any idle connection.
-            _ => {
+            Waiting::Body => {
+                let limit = self.limits.body_timeout;
+                let deadline = self.body_pace.deadline(limit, Instant::now());
+                ready!(self.read_stall.poll(cx, deadline));
+                return Poll::Ready(Err(self.break_body(Fault::BodyTimeout)));
+            }
+            Waiting::Idle => {
+                self.nap = SHORTEST_NAP;
+                let rest_after = self.limits.rest_after.min(self.limits.idle_timeout);
+                let deadline = self.exchange.idle_since() + rest_after;
+                ready!(self.read_stall.poll(cx, deadline));
+                // Whoever takes the connection over closes it in time.
                 self.deaf = true;
-                Poll::Ready(Ok(()))
+                self.is_silent = true;
             }
+            Waiting::Answer => {
+                self.doze(cx);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks again later, because hyper does not ask again when the answer is
+    /// out; the longer the answer takes, the more seldom.
+    fn doze(&mut self, cx: &mut Context<'_>) {
+        let nap = self.nap.max(self.limits.rest_after);
+        if self.read_stall.doze(cx, nap) {
+            self.nap = (nap * 2).min(self.limits.idle_timeout);
         }
     }
 
@@ -277,13 +303,13 @@ impl Watched {
 
 /// What the connection is waiting for.
 enum Waiting {
-    /// The rest of a head, or the first one.
+    /// The rest of a head.
     Head(Instant),
     /// More of a body.
     Body,
     /// Another request, or none.
     Idle,
-    /// Our own answer.
+    /// Our own answer, until the last of it is in the socket.
     Answer,
 }
 
@@ -295,10 +321,10 @@ impl Waiting {
             Self::Answer
         } else if let Some(since) = watched.held_since {
             Self::Head(since)
-        } else if watched.has_spoken {
+        } else if watched.exchange.is_sent() {
             Self::Idle
         } else {
-            Self::Head(watched.exchange.idle_since())
+            Self::Answer
         }
     }
 }
@@ -385,13 +411,18 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Under TLS this is where bytes wait that the caller does not read.
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.exchange.sent();
+        }
         self.bound_write(cx, flushed.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.linger.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+            // Under TLS there is a last word, which the caller may leave unread.
+            ready!(this.bound_write(cx, shut.map_ok(|()| 0)))?;
         }
         if this.deaf || !this.is_drained || this.framing.in_body() {
             ready!(this.drain(cx));
@@ -443,4 +474,41 @@ fn readable_line(head: &[u8]) -> Option<(String, String)> {
             .to_string()
     };
     Some((shown(method, 32), shown(path, 256)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use std::sync::Arc;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::{Transport, Waiting, Watched};
+    use crate::{config::Limits, wire::transport::Socket};
+
+    /// As long as hyper has a part of an answer that the caller does not take, an
+    /// end that it is told would cut the answer off.
+    #[tokio::test]
+    async fn it_is_not_silent_before_the_answer_is_in_the_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _caller = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let transport = Transport::Plain(Socket::new(stream));
+        let words = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+        let asked = words.len();
+        let limits = Arc::new(Limits::default());
+        let (mut watched, exchange) = Watched::new(transport, words, limits);
+        assert_eq!(watched.read(&mut [0; 64]).await.unwrap(), asked);
+        assert!(matches!(Waiting::of(&watched), Waiting::Answer), "to come");
+        exchange.answered();
+        assert!(matches!(Waiting::of(&watched), Waiting::Answer), "unsent");
+        watched.flush().await.unwrap();
+        assert!(matches!(Waiting::of(&watched), Waiting::Idle));
+    }
 }

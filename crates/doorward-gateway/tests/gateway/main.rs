@@ -29,6 +29,7 @@ mod policies;
 mod pool;
 mod possession;
 mod rates;
+mod rest;
 mod shadow;
 mod tls;
 mod trailers;
