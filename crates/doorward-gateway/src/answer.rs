@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::{gateway::LocalBody, upstream::Relayed, wire::exchange::Exchange};
+use crate::{gateway::LocalBody, http2::keep_apart, upstream::Relayed, wire::exchange::Exchange};
 
 /// Any error of a body.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -52,7 +52,7 @@ impl Body for Answer {
         let this = self.get_mut();
         // Whoever asks for more has got rid of what there was.
         this.exchange.gave(false);
-        let frame = match &mut this.content {
+        let mut frame = match &mut this.content {
             Content::Whole(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 frame.map(|frame| frame.map_err(|never| match never {}))
@@ -63,8 +63,15 @@ impl Body for Answer {
                 frame.map(|frame| frame.map_err(Into::into))
             }
         };
-        match frame {
-            Some(Ok(_)) => this.exchange.gave(true),
+        match &mut frame {
+            Some(Ok(frame)) => {
+                if this.exchange.is_shared()
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    keep_apart(trailers);
+                }
+                this.exchange.gave(true);
+            }
             Some(Err(_)) => this.exchange.abort(),
             None => {}
         }

@@ -9,6 +9,7 @@
 
 use std::{
     cell::RefCell,
+    convert::Infallible,
     future::Future,
     pin::pin,
     rc::{Rc, Weak},
@@ -16,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use hyper::{rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -62,7 +65,14 @@ pub(crate) async fn converse(worker: Rc<Worker>, arrived: Arrived) {
     let streams = Rc::new(Streams::default());
     let caller = arrived.caller;
     let opened = Rc::clone(&streams);
-    let service = service_fn(move |request| serve(&worker, &opened.open(), caller, request));
+    let service = service_fn(move |request| {
+        let serving = serve(&worker, &opened.open(), caller, request);
+        async move {
+            let mut answer = serving.await?;
+            keep_apart(answer.headers_mut());
+            Ok::<_, Infallible>(answer)
+        }
+    });
     let framed = Framed::new(arrived.transport, Arc::clone(&limits));
     let connection = builder(&limits).serve_connection(TokioIo::new(framed), service);
     let mut connection = pin!(connection);
@@ -81,6 +91,20 @@ pub(crate) async fn converse(worker: Rc<Worker>, arrived: Arrived) {
         () = streams.watch_reading(&limits) => {}
         // The farewell asks the caller for an answer, which may not come.
         () = streams.watch_idleness(limits.linger_timeout) => {}
+    }
+}
+
+/// Gives each value memory of its own.
+///
+/// What came from an upstream is a piece of the buffer that it was read into, of
+/// 8 KiB and more. The table of RFC 7541 section 2.3.2 remembers values for as
+/// long as the connection lives, and with each of them the whole buffer.
+pub(crate) fn keep_apart(fields: &mut HeaderMap) {
+    for value in fields.values_mut() {
+        let bytes = Bytes::copy_from_slice(value.as_bytes());
+        let mut own = HeaderValue::from_maybe_shared(bytes).expect("it has been a value before");
+        own.set_sensitive(value.is_sensitive());
+        *value = own;
     }
 }
 

@@ -104,6 +104,11 @@ impl Exchange {
         }
     }
 
+    /// Whether several answers share the connection.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// Since when a piece of the answer waits for the caller.
     pub(crate) fn unread_since(&self) -> Option<Instant> {
         self.unread_since.get()
