@@ -8,6 +8,7 @@ mod faults;
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod harness;
+mod idle;
 mod memory;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Resident memory of this process, in bytes: gateway, upstream and callers.
+/// Resident memory of this process, in bytes: gateway, upstream, and callers
+/// where they are in it.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096

@@ -38,32 +38,6 @@ impl Peak {
 }
 
 #[test]
-fn an_idle_connection_keeps_little() {
-    const CONNECTIONS: usize = 400;
-    let _alone = alone();
-    let house = House::start(Plan {
-        workers: 1,
-        ..Plan::default()
-    });
-    let served = |_| {
-        let mut client = house.client();
-        client.write(request("GET", "/health", &[]));
-        assert_eq!(client.reply().status, 200);
-        client
-    };
-    let warm: Vec<Client> = (0..20).map(served).collect();
-    let before = resident();
-    let idle: Vec<Client> = (0..CONNECTIONS).map(served).collect();
-    let each = resident().saturating_sub(before) / CONNECTIONS;
-    println!(
-        "{} bytes an idle connection, the caller's end included",
-        each
-    );
-    assert!(each < 20 * KILOBYTE, "{each} bytes");
-    drop((warm, idle));
-}
-
-#[test]
 fn dos_003_a_caller_that_does_not_read_holds_little() {
     const CALLERS: usize = 100;
     let _alone = alone();
