@@ -125,18 +125,31 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if line.starts_with(b" ") || line.starts_with(b"\t") {
         return Err(Fault::Head("a folded header line"));
     }
-    let colon = memchr(b':', line);
-    let (name, value) = line.split_at(colon.ok_or(Fault::Head("a header line without a colon"))?);
-    if !is_token(name) {
+    let end = line.iter().position(|byte| !is_of(*byte, TOKEN));
+    let (name, value) = line.split_at(end.unwrap_or(line.len()));
+    let [b':', value @ ..] = value else {
+        return Err(Fault::Head(match memchr(b':', value) {
+            Some(_) => "a header name that is not a token",
+            None => "a header line without a colon",
+        }));
+    };
+    if name.is_empty() {
         return Err(Fault::Head("a header name that is not a token"));
     }
-    let value = trim_blanks(&value[1..]);
-    // Every byte, without an early end: many at a time.
-    let hidden = |byte: u8| (byte < b' ') & (byte != b'\t') | (byte == 0x7f);
-    if value.iter().fold(false, |any, byte| any | hidden(*byte)) {
+    let value = trim_blanks(value);
+    if has_controls(value) {
         return Err(Fault::Head("a control character in a header value"));
     }
     Ok((name, value))
+}
+
+/// Every byte is looked at, without an early end: many at a time.
+fn has_controls(value: &[u8]) -> bool {
+    let least = value.iter().copied().fold(u8::MAX, u8::min);
+    let has_delete = value.iter().fold(false, |any, byte| any | (*byte == 0x7f));
+    // Of those below the blank, the tab is none.
+    let is_hidden = |byte: &u8| *byte < b' ' && *byte != b'\t';
+    has_delete || least < b' ' && value.iter().any(is_hidden)
 }
 
 /// Only space and tab are optional white space; `trim_ascii` would also hide
@@ -241,7 +254,7 @@ fn content_length(value: &[u8]) -> Result<u64, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyLength, read};
+    use super::{BodyLength, field_line, read};
     use crate::{config::Limits, wire::Fault};
 
     fn head(lines: &str) -> Result<BodyLength, Fault> {
@@ -336,6 +349,29 @@ mod tests {
     fn par_019_folded_lines_are_refused() {
         let folded = head("Authorization: Bearer\r\n a.b.c\r\n");
         assert_eq!(folded, Err(Fault::Head("a folded header line")));
+    }
+
+    #[test]
+    fn a_line_has_a_token_a_colon_and_a_value_without_controls() {
+        for byte in 0..=u8::MAX {
+            for length in [1, 40] {
+                let mut line = b"X: ".to_vec();
+                line.extend(vec![b'a'; length]);
+                line.extend([byte, b'z']);
+                let is_allowed = !byte.is_ascii_control() || byte == b'\t';
+                assert_eq!(field_line(&line).is_ok(), is_allowed, "{byte:#x}");
+            }
+            let is_token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            let line = [b"X", &[byte][..], b": a"].concat();
+            let (is_name, is_end) = (is_token, byte == b':');
+            assert_eq!(field_line(&line).is_ok(), is_name || is_end, "{byte:#x}");
+        }
+        let colon = Err(Fault::Head("a header line without a colon"));
+        assert_eq!(field_line(b"X"), colon);
+        assert_eq!(field_line(b"X y"), colon);
+        let token = Err(Fault::Head("a header name that is not a token"));
+        assert_eq!(field_line(b": y"), token);
+        assert_eq!(field_line(b"X : y"), token);
     }
 
     #[test]
