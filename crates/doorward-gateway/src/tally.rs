@@ -11,7 +11,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +19,10 @@ use std::{
     time::Duration,
 };
 
-use doorward_policy::decision::{Decision, Reason};
+use doorward_policy::{
+    decision::{Decision, Reason},
+    text_map::TextMap,
+};
 use doorward_verify::verifier;
 use tokio::time::Instant;
 
@@ -282,7 +285,7 @@ impl Ledgers {
 #[derive(Debug)]
 pub(crate) struct Counting {
     ledger: Arc<Ledger>,
-    known: RefCell<HashMap<Arc<str>, Arc<Counts>>>,
+    known: RefCell<TextMap<Arc<str>, Arc<Counts>>>,
 }
 
 impl Counting {

@@ -17,3 +17,4 @@ pub mod permission;
 pub mod permit;
 pub mod role;
 pub mod route;
+pub mod text_map;

@@ -21,10 +21,10 @@
 //! test `gwy_004_a_slash_at_the_end_does_not_fall_through_to_a_laxer_route`).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::method::MethodSet;
 use crate::route::pattern::{Methods, Pattern, Segment};
+use crate::text_map::TextMap;
 
 /// Index of a node in [`Tree::nodes`].
 type NodeId = usize;
@@ -40,7 +40,7 @@ pub(crate) struct Tree {
 #[derive(Clone, Debug, Default)]
 struct Node {
     /// Next segment in lower case, with the spellings that exist.
-    literals: HashMap<Box<str>, Vec<(Box<str>, NodeId)>>,
+    literals: TextMap<Box<str>, Vec<(Box<str>, NodeId)>>,
     parameter: Option<NodeId>,
     /// Routes whose pattern ends here.
     here: Endpoint,
@@ -100,7 +100,7 @@ impl Tree {
     }
 
     /// The route for `method` and the decoded `segments` of a path.
-    pub(crate) fn find<S: AsRef<str>>(&self, method: &str, segments: &[S]) -> Hit {
+    pub(crate) fn find(&self, method: &str, segments: &[&str]) -> Hit {
         let mut search = Search {
             tree: self,
             segments,
@@ -200,21 +200,21 @@ enum Visit {
     Shut,
 }
 
-struct Search<'t, 'p, S> {
+struct Search<'t, 'p> {
     tree: &'t Tree,
-    segments: &'p [S],
+    segments: &'p [&'p str],
     method: MethodSet,
     /// Methods of the routes that match the path, for the answer 405.
     allowed: MethodSet,
 }
 
-impl<'t, S: AsRef<str>> Search<'t, '_, S> {
+impl<'t> Search<'t, '_> {
     /// Looks below `node` for the segments from `depth` on. Recurses at most
     /// as deep as the deepest pattern.
     fn visit(&mut self, node: NodeId, depth: usize) -> Visit {
         let tree = self.tree;
         let node = &tree.nodes[node];
-        let Some(segment) = self.segments.get(depth).map(S::as_ref) else {
+        let Some(segment) = self.segments.get(depth).copied() else {
             return self.ask_or_shut(&node.here, [&node.rest, self.with_slash(node)]);
         };
         let spellings = spellings(node, segment);
@@ -271,11 +271,13 @@ impl<'t, S: AsRef<str>> Search<'t, '_, S> {
     /// when neither letter case nor a slash at the end counts.
     fn opens(&self, node: NodeId, depth: usize) -> bool {
         let node = &self.tree.nodes[node];
-        let is_end = self.segments[depth..].iter().all(|s| s.as_ref().is_empty());
+        let is_end = self.segments[depth..]
+            .iter()
+            .all(|segment| segment.is_empty());
         if is_end && !(node.here.is_empty() && self.with_slash(node).is_empty()) {
             return true;
         }
-        let Some(segment) = self.segments.get(depth).map(S::as_ref) else {
+        let Some(segment) = self.segments.get(depth).copied() else {
             return !node.rest.is_empty();
         };
         let below = |child: &NodeId| self.opens(*child, depth + 1);

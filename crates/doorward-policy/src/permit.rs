@@ -314,7 +314,8 @@ fn check_condition(
     decision: &mut Decision,
 ) -> Result<(), Reason> {
     let Condition { claim, parameter } = condition;
-    require_claim(claim, route.parameter(parameter), subject, decision)
+    let wanted = route.parameter(parameter);
+    require_claim(claim, wanted.as_deref(), subject, decision)
 }
 
 /// Asks whether `claim` of the token equals `wanted`, the value of a path

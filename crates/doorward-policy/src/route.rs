@@ -87,6 +87,16 @@ struct Parameter {
     rest: bool,
 }
 
+impl Parameter {
+    /// What stands in its place.
+    fn value<'p>(&self, segments: &[&'p str]) -> Cow<'p, str> {
+        match self.rest {
+            true => Cow::Owned(segments.get(self.segment..).unwrap_or(&[]).join("/")),
+            false => Cow::Borrowed(segments.get(self.segment).copied().unwrap_or("")),
+        }
+    }
+}
+
 impl Route {
     fn new(spec: &RouteSpec, pattern: &Pattern, catalogue: &Catalogue) -> Self {
         let parameter = |(segment, kind): (usize, &Segment)| match kind {
@@ -116,17 +126,6 @@ impl Route {
                 .collect(),
             policies: None,
         }
-    }
-
-    fn parameters<'p, S: AsRef<str>>(&self, segments: &'p [S]) -> Vec<(&str, Cow<'p, str>)> {
-        let value = |parameter: &Parameter| match parameter.rest {
-            true => Cow::Owned(join(segments.get(parameter.segment..).unwrap_or(&[]))),
-            false => Cow::Borrowed(segments.get(parameter.segment).map_or("", S::as_ref)),
-        };
-        self.parameters
-            .iter()
-            .map(|parameter| (parameter.name.as_ref(), value(parameter)))
-            .collect()
     }
 
     /// The pattern as written.
@@ -201,7 +200,7 @@ impl Route {
 /// let Match::Found(found) = table.find("GET", &["orders", "7"]) else {
 ///     panic!("the route matches");
 /// };
-/// assert_eq!(found.parameter("id"), Some("7"));
+/// assert_eq!(found.parameter("id").as_deref(), Some("7"));
 /// assert!(matches!(table.find("GET", &["users"]), Match::NotFound));
 /// # Ok::<(), doorward_policy::permission::PermissionError>(())
 /// ```
@@ -279,7 +278,7 @@ impl RouteTable {
     /// `segments` are the decoded segments of the canonical path: what stands
     /// between the slashes after the first one, so `/` is one empty segment
     /// and `/orders/` ends with one.
-    pub fn find<'t, 'p, S: AsRef<str>>(&'t self, method: &str, segments: &'p [S]) -> Match<'t, 'p> {
+    pub fn find<'t, 'p>(&'t self, method: &str, segments: &'p [&'p str]) -> Match<'t, 'p> {
         let hit = match segments.is_empty() {
             true => self.tree.find(method, &[""]),
             false => self.tree.find(method, segments),
@@ -288,7 +287,7 @@ impl RouteTable {
             Hit::Route(number) => Match::Found(RouteMatch {
                 route: &self.routes[number],
                 catalogue: &self.catalogue,
-                parameters: self.routes[number].parameters(segments),
+                segments,
             }),
             Hit::OtherMethods(allowed) => Match::MethodNotAllowed { allowed },
             Hit::Nothing => Match::NotFound,
@@ -336,10 +335,10 @@ pub enum Match<'t, 'p> {
 pub struct RouteMatch<'t, 'p> {
     route: &'t Route,
     catalogue: &'t Catalogue,
-    parameters: Vec<(&'t str, Cow<'p, str>)>,
+    segments: &'p [&'p str],
 }
 
-impl<'t> RouteMatch<'t, '_> {
+impl<'t, 'p> RouteMatch<'t, 'p> {
     /// The route.
     pub fn route(&self) -> &'t Route {
         self.route
@@ -351,16 +350,19 @@ impl<'t> RouteMatch<'t, '_> {
     }
 
     /// The value of a path parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters()
-            .find_map(|(known, value)| (known == name).then_some(value))
+    pub fn parameter(&self, name: &str) -> Option<Cow<'p, str>> {
+        let mut parameters = self.route.parameters.iter();
+        let parameter = parameters.find(|parameter| *parameter.name == *name)?;
+        Some(parameter.value(self.segments))
     }
 
     /// Names and values of all parameters, in the order of the path.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters
-            .iter()
-            .map(|(name, value)| (*name, value.as_ref()))
+    pub fn parameters(&self) -> impl Iterator<Item = (&'t str, Cow<'p, str>)> {
+        let value = |parameter: &'t Parameter| {
+            let value = parameter.value(self.segments);
+            (parameter.name.as_ref(), value)
+        };
+        self.route.parameters.iter().map(value)
     }
 }
 
@@ -459,11 +461,6 @@ fn for_methods(methods: MethodSet) -> String {
         true => String::new(),
         false => format!(" for {methods}"),
     }
-}
-
-fn join<S: AsRef<str>>(segments: &[S]) -> String {
-    let parts: Vec<&str> = segments.iter().map(S::as_ref).collect();
-    parts.join("/")
 }
 
 #[cfg(test)]

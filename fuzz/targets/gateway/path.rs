@@ -92,7 +92,10 @@ fn decoded(text: &[u8]) -> String {
 fn found(segments: &[&str]) -> Option<(String, String)> {
     match TABLE.find("GET", segments) {
         Match::Found(found) => {
-            let value = found.parameters().map(|(_, value)| value.to_owned()).next();
+            let value = found
+                .parameters()
+                .map(|(_, value)| value.into_owned())
+                .next();
             let pattern = found.route().pattern().replacen("GET ", "", 1);
             Some((pattern, value.unwrap_or_default()))
         }

@@ -77,7 +77,7 @@ impl Facts {
         let mut facts = Self::default();
         for (name, value) in question.route.parameters() {
             facts.read(reads, Whose::Resource, name, || {
-                Some(Fact::Text(value.to_owned()))
+                Some(Fact::Text(value.to_string()))
             });
         }
         if let Some(subject) = question.subject {

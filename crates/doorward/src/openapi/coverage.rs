@@ -91,12 +91,12 @@ pub(crate) fn differences(description: &Description, table: &RouteTable) -> Vec<
 }
 
 fn route_of<'t>(operation: &Operation, table: &'t RouteTable) -> Option<&'t Route> {
-    let segment = |segment: &str| match segment.contains('{') {
-        true => ANY.to_owned(),
-        false => segment.to_owned(),
+    let segment = |segment| match str::contains(segment, '{') {
+        true => ANY,
+        false => segment,
     };
     let path = operation.path.strip_prefix('/').unwrap_or(&operation.path);
-    let segments: Vec<String> = path.split('/').map(segment).collect();
+    let segments: Vec<&str> = path.split('/').map(segment).collect();
     match table.find(&operation.method, &segments) {
         Match::Found(found) => Some(found.route()),
         Match::MethodNotAllowed { .. } | Match::NotFound => None,
