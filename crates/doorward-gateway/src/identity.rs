@@ -348,9 +348,13 @@ impl Identity {
 /// Visible ASCII stays; everything else, `%` and the list's comma become
 /// percent escapes of their UTF-8 bytes.
 fn encode(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%' && byte != b',';
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' && byte != b',' {
+        if is_plain(byte) {
             encoded.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.

@@ -528,14 +528,40 @@ fn lifetime_left(token: &VerifiedToken, now: UnixTime) -> String {
 
 /// A value from the token, cut and made safe to print.
 fn shown(value: Option<impl AsRef<str>>) -> String {
-    value.map_or_else(
-        || "absent".to_owned(),
-        |text| {
-            text.as_ref()
-                .chars()
-                .take(80)
-                .flat_map(char::escape_debug)
-                .collect()
-        },
-    )
+    let Some(value) = value else {
+        return "absent".to_owned();
+    };
+    let text = value.as_ref();
+    // Mostly there is nothing to cut and to escape.
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\');
+    if text.len() <= LONGEST_SHOWN && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    let characters = text.chars().take(LONGEST_SHOWN);
+    characters.flat_map(char::escape_debug).collect()
+}
+
+/// Characters that are shown of a value.
+const LONGEST_SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_is_shown_is_cut_and_has_no_escapes_of_its_own() {
+        let escaped = |text: &str| {
+            let characters = text.chars().take(80);
+            characters.flat_map(char::escape_debug).collect::<String>()
+        };
+        for character in (0..0x300).filter_map(char::from_u32) {
+            let text = format!("a{character}b");
+            assert_eq!(shown(Some(&text)), escaped(&text), "{text:?}");
+        }
+        for length in [79, 80, 81, 200] {
+            let text = "x".repeat(length);
+            assert_eq!(shown(Some(&text)), escaped(&text));
+        }
+        assert_eq!(shown(None::<&str>), "absent");
+    }
 }
