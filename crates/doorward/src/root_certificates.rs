@@ -15,7 +15,7 @@ const BUNDLES: [&str; 5] = [
 ];
 
 /// Far more than a bundle of every public root.
-const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
+pub(crate) const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
 
 /// The first bundle that can be read; plain `http` needs none.
 pub(crate) fn system_roots() -> Option<TrustAnchors> {

@@ -14,7 +14,13 @@ use tokio::{
 };
 
 use super::{follow::warn, reload::Stamp};
-use crate::{config::TlsFiles, exit::Failure, output, system::SystemClock};
+use crate::{
+    config::TlsFiles,
+    exit::Failure,
+    output,
+    root_certificates::{LARGEST_BUNDLE, bounded},
+    system::SystemClock,
+};
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -117,7 +123,7 @@ fn pems(texts: &[(Text, Text)]) -> Vec<CertificatePem<'_>> {
 }
 
 fn text(file: &Path, what: &str) -> Result<Text, Failure> {
-    let read = fs::read(file).map(Text::new);
+    let read = bounded(file, LARGEST_BUNDLE).map(Text::new);
     read.map_err(|error| {
         Failure::configuration(format!(
             "the TLS {what} {} cannot be read: {error}",

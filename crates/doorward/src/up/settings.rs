@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Tls, TlsFiles},
     data_folder::{DataFolder, LastUp},
     exit::Failure,
-    root_certificates,
+    root_certificates::{LARGEST_BUNDLE, bounded, system_bundle},
     system::SystemClock,
 };
 
@@ -135,13 +135,13 @@ impl Settings {
         let bundle = match &self.config.upstream_ca {
             Some(file) => {
                 let file = folder.unwrap_or(Path::new("")).join(file);
-                let read = std::fs::read(&file);
+                let read = bounded(&file, LARGEST_BUNDLE);
                 read.map_err(|error| {
                     Failure::configuration(format!("{} cannot be read: {error}", file.display()))
                         .hint("`upstream_ca` names a PEM file beside the configuration")
                 })?
             }
-            None => root_certificates::system_bundle().ok_or_else(|| {
+            None => system_bundle().ok_or_else(|| {
                 Failure::configuration("no certificates to believe of the upstream on this machine")
                     .hint(
                         "install the package ca-certificates, or name a PEM file in `upstream_ca`",

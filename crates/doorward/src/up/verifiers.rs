@@ -35,15 +35,12 @@ use crate::{
     config::{Config, KeyPlace, OtherIssuer},
     exit::Failure,
     output,
-    root_certificates::{bounded, system_roots},
+    root_certificates::{LARGEST_BUNDLE, bounded, system_roots},
     system::{SystemClock, SystemEntropy},
 };
 
 /// How often a key file is looked at.
 const FILE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Far more than a bundle of every public root.
-const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
 
 /// Makes the verifier, and makes it anew when the configuration changes.
 pub(super) struct Verifiers {
