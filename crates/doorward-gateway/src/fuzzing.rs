@@ -98,9 +98,9 @@ pub fn gate(request: Request<()>) -> Result<Request<()>, Reason> {
         limits: &Limits::default(),
         upgrades: &[],
     };
-    let admitted = admit(request, &rules, &mut decision)?;
+    let admitted = admit(Box::new(request), &rules, &mut decision)?;
     assert_eq!(admitted.request.uri().path(), admitted.path.as_str());
-    Ok(admitted.request)
+    Ok(*admitted.request)
 }
 
 #[cfg(test)]

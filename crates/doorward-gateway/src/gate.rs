@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Admitted<B> {
     /// The request; its URI is the canonical path and the query as received.
-    pub(crate) request: Request<B>,
+    pub(crate) request: Box<Request<B>>,
     /// The same path.
     pub(crate) path: CanonicalPath,
     /// What fields it came with.
@@ -47,7 +47,7 @@ pub(crate) struct Rules<'r> {
 
 /// Admits `request`, or says in `decision` why not.
 pub(crate) fn admit<B>(
-    mut request: Request<B>,
+    mut request: Box<Request<B>>,
     rules: &Rules<'_>,
     decision: &mut Decision,
 ) -> Result<Admitted<B>, Reason> {
@@ -366,7 +366,8 @@ mod tests {
             limits: &Limits::default(),
             upgrades,
         };
-        admit(request, &rules, &mut decision).map(|admitted| admitted.request.uri().to_string())
+        admit(Box::new(request), &rules, &mut decision)
+            .map(|admitted| admitted.request.uri().to_string())
     }
 
     fn get(target: &str, fields: &[(&str, &str)]) -> Result<String, Reason> {

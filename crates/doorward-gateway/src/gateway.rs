@@ -264,7 +264,7 @@ impl Gateway {
                     ..self.0.bench()
                 };
                 // The decision says it all; nothing is forwarded.
-                let verdict = judge::judge(&bench, request, now, &mut decision);
+                let verdict = judge::judge(&bench, Box::new(request), now, &mut decision);
                 if let Verdict::Exchange(unexchanged) = verdict {
                     let outcome = unexchanged.exchange(bench.exchanges, now).await;
                     let _ = unexchanged.judge_again(&bench, outcome, now, &mut decision);
@@ -361,7 +361,7 @@ pub(crate) fn readable(target: &str) -> Option<Uri> {
 impl Inner {
     pub(crate) fn judge<B>(
         &self,
-        request: Request<B>,
+        request: Box<Request<B>>,
         now: Timestamp,
         decision: &mut Decision,
     ) -> Verdict<B> {

@@ -1,7 +1,8 @@
 //! The main flow of a protected request, one line for each phase.
 //!
 //! Serving and `explain` call the same function; it knows nothing of sockets.
-//! A request goes in by value and comes out as [`Permitted`], or not at all.
+//! A request goes in by value and comes out as [`Permitted`], or not at all; in a
+//! box, because it goes through many hands.
 
 mod authenticate;
 mod candidate;
@@ -31,9 +32,13 @@ use candidate::{Beside, Judged, Met};
 #[derive(Debug)]
 pub(crate) enum Verdict<B> {
     /// It may go to the upstream, with the proven caller's headers.
-    Forward(Permitted<Request<B>>, Option<Identity>, Option<Principal>),
+    Forward(
+        Permitted<Box<Request<B>>>,
+        Option<Identity>,
+        Option<Principal>,
+    ),
     /// Doorward answers it itself.
-    Local(Request<B>),
+    Local(Box<Request<B>>),
     /// It is turned away; the decision says why.
     Refused(Refusal),
     /// It is turned away for its key, and newer keys may be on their way.
@@ -99,7 +104,7 @@ pub(crate) struct Bench<'a> {
 /// Judges `request` at `now` and writes every check into `decision`.
 pub(crate) fn judge<B>(
     bench: &Bench<'_>,
-    request: Request<B>,
+    request: Box<Request<B>>,
     now: Timestamp,
     decision: &mut Decision,
 ) -> Verdict<B> {
@@ -226,9 +231,9 @@ fn decide<B>(
 fn ask_policy<B>(
     route: &RouteMatch<'_, '_>,
     principal: Option<&Principal>,
-    request: Request<B>,
+    request: Box<Request<B>>,
     decision: &mut Decision,
-) -> Option<Permitted<Request<B>>> {
+) -> Option<Permitted<Box<Request<B>>>> {
     let fields = policy_fields::of(route, request.headers());
     let asking = Asking {
         subject: principal.map(|principal| principal as &dyn Subject),

@@ -145,7 +145,7 @@ impl Asked {
             Verdict::Local(request) => {
                 let inner = Arc::clone(inner);
                 let (peer, exchange) = (self.caller.peer, self.exchange);
-                let answering = answer_locally(inner, request, peer, self.record);
+                let answering = answer_locally(inner, *request, peer, self.record);
                 return Serving::rare(async move {
                     let response = answering.await;
                     response.map(|content| Answer::new(content, exchange))
@@ -159,7 +159,10 @@ impl Asked {
                     principal,
                     since: self.record.latest,
                 };
-                let forwarding = self.worker.upstream.forward(permitted, identity, origin);
+                let forwarding =
+                    self.worker
+                        .upstream
+                        .forward(permitted.unboxed(), identity, origin);
                 return Serving::Forwarding(Box::new(Underway {
                     asked: Some(self),
                     forwarding,
@@ -259,7 +262,10 @@ fn look(
     decision: &mut Decision,
 ) -> Verdict<Incoming> {
     match inner.rates.arrived(peer.0, told) {
-        Ok(()) => caught(decision, |decision| inner.judge(request, now, decision)),
+        Ok(()) => {
+            let request = Box::new(request);
+            caught(decision, |decision| inner.judge(request, now, decision))
+        }
         Err(over) => throttle(over, decision),
     }
 }

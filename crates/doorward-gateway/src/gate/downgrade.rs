@@ -89,7 +89,7 @@ mod tests {
             limits: &limits,
             upgrades: &[],
         };
-        let admitted = admit(request, &rules, &mut decision);
+        let admitted = admit(Box::new(request), &rules, &mut decision);
         admitted
             .ok()
             .map(|admitted| admitted.request.headers().clone())
