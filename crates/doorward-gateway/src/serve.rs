@@ -1,38 +1,37 @@
 //! One request from its head to the head of its answer.
 
+mod admission;
+mod local;
+mod record;
+
 use std::{
     convert::Infallible,
-    future::{pending, ready},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    future::ready,
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use doorward_policy::decision::{self, Decision, Outcome, Reason, Step, TraceId};
-use doorward_verify::clock::Timestamp;
+use doorward_policy::decision::{Decision, Reason, Step};
 use http::{Method, Request, Response, Version};
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::{
-    task::spawn_local,
-    time::{Instant, timeout},
-};
+
+pub(crate) use admission::admit;
+use admission::{charge, is_open, look, look_again};
+use local::answer_locally;
+pub(crate) use record::Record;
 
 use crate::{
     address,
     answer::{Answer, Content},
     arrival::Caller,
     forward_auth,
-    gateway::{Inner, Peer},
     identity::REQUEST_ID,
     judge::{Refusal, Verdict},
-    rate::{Over, Told},
+    rate::Told,
     responses,
     server::Worker,
-    tally::micros,
-    trace::Trace,
     upstream::{Failure, Forwarding, Origin, Relayed},
     wire::{Fault, exchange::Exchange},
 };
@@ -238,107 +237,6 @@ fn turn_away(
     responses::refusal(decision, &refusal, closes || is_alone && is_doubtful)
 }
 
-/// The verdict, within what this caller may ask.
-pub(crate) async fn admit(
-    inner: &Inner,
-    request: Request<Incoming>,
-    (now, peer): (Timestamp, Peer),
-    told: &mut Told,
-    decision: &mut Decision,
-) -> Verdict<Incoming> {
-    let mut verdict = look(inner, request, (now, peer), told, decision);
-    if is_open(&verdict) {
-        verdict = look_again(inner, verdict, now, decision).await;
-    }
-    charge(inner, verdict, peer, told, decision)
-}
-
-/// The verdict, as far as it can be had at once.
-fn look(
-    inner: &Inner,
-    request: Request<Incoming>,
-    (now, peer): (Timestamp, Peer),
-    told: &mut Told,
-    decision: &mut Decision,
-) -> Verdict<Incoming> {
-    match inner.rates.arrived(peer.0, told) {
-        Ok(()) => {
-            let request = Box::new(request);
-            caught(decision, |decision| inner.judge(request, now, decision))
-        }
-        Err(over) => throttle(over, decision),
-    }
-}
-
-/// Whether something has to come in before the verdict.
-const fn is_open(verdict: &Verdict<Incoming>) -> bool {
-    matches!(verdict, Verdict::KeyMissing(_) | Verdict::Exchange(_))
-}
-
-/// Where a key was missing, the verdict with newer keys if they come soon, and
-/// where an API key came, the one on what it was exchanged for.
-async fn look_again(
-    inner: &Inner,
-    verdict: Verdict<Incoming>,
-    now: Timestamp,
-    decision: &mut Decision,
-) -> Verdict<Incoming> {
-    let missing = match verdict {
-        Verdict::KeyMissing(missing) => missing,
-        Verdict::Exchange(unexchanged) => {
-            let outcome = unexchanged.exchange(inner.bench().exchanges, now).await;
-            let now = inner.shared.clock.now();
-            return caught(decision, |decision| {
-                unexchanged.judge_again(&inner.bench(), outcome, now, decision)
-            });
-        }
-        verdict => return verdict,
-    };
-    if !missing.settled(&inner.shared, now).await {
-        return Verdict::KeyMissing(missing);
-    }
-    let now = inner.shared.clock.now();
-    caught(decision, |decision| {
-        missing.judge_again(&inner.bench(), now, decision)
-    })
-}
-
-/// `verdict`, if the caller may still ask so much.
-fn charge(
-    inner: &Inner,
-    verdict: Verdict<Incoming>,
-    peer: Peer,
-    told: &mut Told,
-    decision: &mut Decision,
-) -> Verdict<Incoming> {
-    let over = match &verdict {
-        Verdict::Forward(_, _, Some(principal)) => inner.rates.proven(principal, told).err(),
-        Verdict::Refused(_) | Verdict::KeyMissing(_) => {
-            if is_failure(decision.reason) {
-                inner.rates.failed(peer.0);
-            }
-            None
-        }
-        _ => None,
-    };
-    match over {
-        Some(over) => throttle(over, decision),
-        None => verdict,
-    }
-}
-
-/// A token that was refused. Who sends none at all costs nothing and is told to
-/// send one, and who proved the token's key is only told to do so with a nonce:
-/// every client hears that now and then.
-fn is_failure(reason: Reason) -> bool {
-    reason.status() == 401 && !matches!(reason, Reason::NoToken | Reason::ProofNonce)
-}
-
-fn throttle(over: Over, decision: &mut Decision) -> Verdict<Incoming> {
-    decision.fail(Step::Request, Reason::Throttled, over.0, "fewer requests");
-    Verdict::Refused(Refusal::default())
-}
-
 /// Lint and parser must have seen the same request.
 pub(crate) fn compare(exchange: &Exchange, request: &Request<Incoming>) -> Result<(), Fault> {
     if request.version() == Version::HTTP_2 {
@@ -366,187 +264,4 @@ pub(crate) fn refuse_fault(
     }
     decision.fail(Step::Request, fault.reason(), fault.seen(), fault.wanted());
     responses::refusal(decision, &Refusal::default(), true)
-}
-
-/// A judge that panics has not let anybody in.
-fn caught(
-    decision: &mut Decision,
-    judge: impl FnOnce(&mut Decision) -> Verdict<Incoming>,
-) -> Verdict<Incoming> {
-    // What the judge shares with other requests are swapped pointers and
-    // locks that notice a panic themselves; of this request only the decision
-    // is looked at again, and it is overwritten.
-    let judged = catch_unwind(AssertUnwindSafe(|| judge(decision)));
-    judged.unwrap_or_else(|_| {
-        decision.fail(
-            Step::Request,
-            Reason::Internal,
-            "a panic while judging",
-            "a verdict",
-        );
-        Verdict::Refused(Refusal::default())
-    })
-}
-
-/// Doorward's own endpoints. What was asked of them is ended and recorded
-/// whether the caller waits for it or not: who guesses passwords and hangs up
-/// each time would otherwise stand in the record as somebody who was served.
-async fn answer_locally(
-    inner: Arc<Inner>,
-    request: Request<Incoming>,
-    peer: Peer,
-    mut record: Record,
-) -> Response<Content> {
-    record.is_own = true;
-    let answering = spawn_local(async move {
-        let response = call_local(&inner, request, peer, &mut record.decision).await;
-        record.mark();
-        record.close(response.status().as_u16());
-        response
-    });
-    match answering.await {
-        Ok(response) => response,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The worker is going down, and this connection with it.
-            Err(_) => pending().await,
-        },
-    }
-}
-
-async fn call_local(
-    inner: &Inner,
-    request: Request<Incoming>,
-    peer: Peer,
-    decision: &mut Decision,
-) -> Response<Content> {
-    let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-    request.extensions_mut().insert(peer);
-    request.extensions_mut().insert(decision.trace_id);
-    let answering = (inner.shared.local.call)(request);
-    let Ok(mut answer) = timeout(inner.config.limits.answer_timeout, answering).await else {
-        decision.fail(Step::Account, Reason::Overloaded, "no answer in time", "");
-        return responses::refusal(decision, &Refusal::default(), true);
-    };
-    adopt(decision, &mut answer);
-    responses::name(answer.headers_mut(), decision.trace_id);
-    answer.map(Content::Local)
-}
-
-/// The local service's own account of how it went.
-fn adopt<B>(decision: &mut Decision, answer: &mut Response<B>) {
-    let status = answer.status();
-    let told = answer.extensions_mut().remove::<Reason>();
-    let reason = told.unwrap_or(match status.as_u16() {
-        ..400 => Reason::Served,
-        404 => Reason::NoRoute,
-        405 => Reason::MethodNotAllowed,
-        401 => Reason::NoToken,
-        400..500 => Reason::BadRequest,
-        _ => Reason::Internal,
-    });
-    if let Some(caller) = answer.extensions_mut().remove::<decision::Caller>() {
-        decision.prove(caller);
-    }
-    let told = answer.extensions_mut().remove::<Decision>();
-    decision
-        .checks
-        .extend(told.into_iter().flat_map(|told| told.checks));
-    if status.is_success() || status.is_redirection() {
-        decision.allow(reason);
-    } else if decision.failed_check().is_none() {
-        decision.fail(Step::Account, reason, reason.title(), "");
-    } else {
-        decision.refuse(reason);
-    }
-}
-
-/// The decision until it is sent: also when the caller leaves before there is
-/// an answer and this request's future is dropped.
-pub(crate) struct Record {
-    worker: Rc<Worker>,
-    started: Instant,
-    /// The last mark on the way.
-    latest: Instant,
-    pub(crate) decision: Decision,
-    trace: Trace,
-    /// Doorward itself answers.
-    is_own: bool,
-    is_closed: bool,
-}
-
-impl Record {
-    pub(crate) fn open(
-        worker: &Rc<Worker>,
-        request: &Request<Incoming>,
-        now: Timestamp,
-        peer: Peer,
-    ) -> Self {
-        let trace_id: TraceId = (worker.inner.shared.trace_ids)();
-        let sampled = worker.inner.config.sampled;
-        let trace = Trace::of(trace_id, request.headers(), sampled);
-        let (method, path) = (request.method().as_str(), request.uri().path());
-        let mut decision = Decision::new(trace_id, now.millis(), method, path);
-        decision.peer = Some(peer.0);
-        decision.caller_trace = trace.callers();
-        decision.caller_span = trace.callers_span();
-        let started = Instant::now();
-        Self {
-            worker: Rc::clone(worker),
-            started,
-            latest: started,
-            decision,
-            trace,
-            is_own: false,
-            is_closed: false,
-        }
-    }
-
-    /// Ends with an answer of this `status`, given just now.
-    pub(crate) fn close(&mut self, status: u16) {
-        self.decision.status = Some(status);
-        self.send();
-    }
-
-    /// Remembers what time it is.
-    fn mark(&mut self) -> (Instant, Instant) {
-        let before = std::mem::replace(&mut self.latest, Instant::now());
-        (before, self.latest)
-    }
-
-    /// The verdict stands.
-    pub(crate) fn judged(&mut self) {
-        let (_, now) = self.mark();
-        let judging = self.worker.counting.judging();
-        judging.between(self.started, now);
-    }
-
-    /// The upstream has answered, or will not.
-    fn forwarded(&mut self) {
-        let (before, now) = self.mark();
-        self.worker.counting.upstream().between(before, now);
-    }
-
-    fn send(&mut self) {
-        self.is_closed = true;
-        self.decision.elapsed_us = micros(self.latest - self.started);
-        self.worker.counting.ended(&self.decision, self.is_own);
-        self.worker.inner.publish(self.decision.take());
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        if !self.is_closed {
-            self.mark();
-            if std::thread::panicking() {
-                self.decision
-                    .fail(Step::Request, Reason::Internal, "a panic", "an answer");
-            } else if self.decision.outcome == Outcome::Allowed {
-                self.decision
-                    .pass(Step::Upstream, "the caller left before the answer");
-            }
-            self.send();
-        }
-    }
 }
