@@ -108,7 +108,7 @@ pub(crate) fn presented(headers: &HeaderMap, fields: Fields) -> Result<Option<&s
     let own_field = keys.next();
     let bearer = headers
         .get(AUTHORIZATION)
-        .filter(|field| bearer::behind_bearer(field).is_some_and(is_key))
+        .filter(|field| bearer::unverified_bytes(field).is_some_and(is_key))
         .and_then(|field| field.to_str().ok()?.split_once(' '))
         .map(|(_, key)| key);
     match (own_field, bearer) {

@@ -20,7 +20,6 @@ use doorward_policy::{
     permit::require_permission,
 };
 use doorward_verify::{
-    bearer,
     clock::Timestamp,
     jose::{
         algorithm::Algorithm,
@@ -65,9 +64,7 @@ fn admit(
 ) -> Result<Principal, Reason> {
     let headers = headers(event)
         .ok_or_else(|| decision.fail(Step::Request, Reason::BadRequest, "a bad header", ""))?;
-    let token = bearer::from_headers(&headers)
-        .map_err(|reason| decision.fail(Step::Credential, reason, reason.title(), "a token"))?;
-    let principal = verifier.verify(token, now.unix(), decision)?;
+    let principal = verifier.verify_bearer(&headers, now.unix(), decision)?;
     let orders_read = Permission::parse("orders:read").expect("a permission");
     require_permission(&orders_read, &principal, decision)?;
     Ok(principal)

@@ -4,7 +4,7 @@
 //! `Bearer` in any letter case, one space, one token of the `b64token`
 //! alphabet. Tokens in queries, bodies or cookies are never read.
 
-use doorward_policy::decision::Reason;
+use doorward_policy::decision::{Decision, Reason, Step};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 /// The token in `headers`.
@@ -15,21 +15,32 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 /// with more than one, [`Reason::MalformedCredential`] for anything that is
 /// not `Bearer`, one space and one token.
 pub fn from_headers(headers: &HeaderMap) -> Result<&str, Reason> {
-    let token = behind_bearer(only(headers)?).and_then(|token| std::str::from_utf8(token).ok());
+    let token = unverified_bytes(only(headers)?);
+    let token = token.and_then(|token| std::str::from_utf8(token).ok());
     token
         .filter(|token| is_b64token(token))
         .ok_or(Reason::MalformedCredential)
 }
 
-/// What stands in the place of the token, if there is one `Authorization` field
-/// and it begins with `Bearer` and one space. Nobody has looked at these bytes:
-/// they are for [`Aimed::recall`](crate::verifier::Aimed::recall) alone.
-pub fn unread(headers: &HeaderMap) -> Option<&[u8]> {
-    behind_bearer(only(headers).ok()?)
+/// [`unverified_bytes`] of the one `Authorization` field, if there is one: to be
+/// compared with tokens that were verified before, and for nothing else.
+pub(crate) fn sole_unverified_bytes(headers: &HeaderMap) -> Option<&[u8]> {
+    unverified_bytes(only(headers).ok()?)
 }
 
-/// What stands behind `Bearer`, in any letter case, and one space.
-pub fn behind_bearer(field: &HeaderValue) -> Option<&[u8]> {
+/// What stands behind `Bearer`, in any letter case, and one space (RFC 6750
+/// section 2.1): any bytes, also none, and nobody has looked at them. For
+/// telling what else is sent in the place of a token; [`from_headers`] reads one.
+///
+/// ```
+/// use doorward_verify::bearer::unverified_bytes;
+/// use http::HeaderValue;
+///
+/// let field = HeaderValue::from_static("bearer dw_key or anything");
+/// assert_eq!(unverified_bytes(&field), Some(&b"dw_key or anything"[..]));
+/// assert_eq!(unverified_bytes(&HeaderValue::from_static("DPoP a.b.c")), None);
+/// ```
+pub fn unverified_bytes(field: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = field.as_bytes().split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
@@ -41,6 +52,12 @@ fn only(headers: &HeaderMap) -> Result<&HeaderValue, Reason> {
         (Some(field), None) => Ok(field),
         _ => Err(Reason::AmbiguousCredential),
     }
+}
+
+/// Records why no token was read.
+pub(crate) fn refuse(reason: Reason, decision: &mut Decision) -> Reason {
+    let wanted = "Authorization: Bearer TOKEN";
+    decision.fail(Step::Credential, reason, reason.title(), wanted)
 }
 
 /// RFC 6750 `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -64,7 +81,7 @@ mod tests {
     use doorward_policy::decision::Reason;
     use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-    use super::{from_headers, is_b64token, unread};
+    use super::{from_headers, is_b64token, sole_unverified_bytes};
 
     fn headers(values: &[&[u8]]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -107,7 +124,7 @@ mod tests {
     #[test]
     fn par_014_what_is_not_read_stands_alone_behind_one_spelling_of_bearer() {
         assert_eq!(
-            unread(&headers(&[b"bEARER a b\xff="])),
+            sole_unverified_bytes(&headers(&[b"bEARER a b\xff="])),
             Some(&b"a b\xff="[..])
         );
         for none in [
@@ -118,10 +135,17 @@ mod tests {
             "a.b.c",
             "",
         ] {
-            assert_eq!(unread(&headers(&[none.as_bytes()])), None, "{none:?}");
+            assert_eq!(
+                sole_unverified_bytes(&headers(&[none.as_bytes()])),
+                None,
+                "{none:?}"
+            );
         }
-        assert_eq!(unread(&headers(&[b"Bearer a", b"Bearer a"])), None);
-        assert_eq!(unread(&HeaderMap::new()), None);
+        assert_eq!(
+            sole_unverified_bytes(&headers(&[b"Bearer a", b"Bearer a"])),
+            None
+        );
+        assert_eq!(sole_unverified_bytes(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -138,28 +138,13 @@ impl AuthenticationLayer {
             return Ok(None);
         }
         let principal = match &self.origin {
-            None => self.verify_bearer(request, now, decision),
+            None => self
+                .verifier
+                .verify_bearer(request.headers(), now.unix(), decision),
             Some(origin) => self.verify_presented(origin, request, now, decision),
         }?;
         decision.allow(Reason::Authenticated);
         Ok(Some(principal))
-    }
-
-    fn verify_bearer<B>(
-        &self,
-        request: &Request<B>,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<Principal, Reason> {
-        let (headers, now) = (request.headers(), now.unix());
-        let verifier = self.verifier.aimed_at(None);
-        if let Some(recalled) = bearer::unread(headers).and_then(|it| verifier.recall(it, now)) {
-            decision.pass(Step::Credential, "one bearer token");
-            return recalled.admit(now, decision);
-        }
-        let token = bearer::from_headers(headers).map_err(|reason| unreadable(reason, decision))?;
-        decision.pass(Step::Credential, "one bearer token");
-        verifier.verify(token, now, decision)
     }
 
     fn verify_presented<B>(
@@ -176,7 +161,7 @@ impl AuthenticationLayer {
         })?;
         let certificate = request.extensions().get::<CertificateThumbprint>();
         let presented = Presented::from_headers(request.headers(), request.method(), &target)
-            .map_err(|reason| unreadable(reason, decision))?
+            .map_err(|reason| bearer::refuse(reason, decision))?
             .certificate(certificate.copied());
         decision.pass(Step::Credential, "one token");
         self.verifier
@@ -194,11 +179,6 @@ impl AuthenticationLayer {
         }
         response
     }
-}
-
-fn unreadable(reason: Reason, decision: &mut Decision) -> Reason {
-    let wanted = "Authorization: Bearer TOKEN";
-    decision.fail(Step::Credential, reason, reason.title(), wanted)
 }
 
 impl std::fmt::Debug for AuthenticationLayer {

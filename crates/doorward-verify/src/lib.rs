@@ -1,6 +1,6 @@
 //! What an API needs to check Doorward's access tokens by itself.
 //!
-//! A token becomes a [`principal::Principal`] in [`verifier::Verifier::verify`]:
+//! A token becomes a [`principal::Principal`] in [`verifier::Verifier::verify_bearer`]:
 //! the bearer is read ([`bearer`]), issuer and key are picked, the signature
 //! and the claims are checked by `doorward-jose`, the revocation set is asked.
 //! Every check writes its line into the [`Decision`](doorward_policy::decision::Decision).

@@ -21,9 +21,10 @@ use doorward_jose::{
     validation::Validation,
 };
 use doorward_policy::decision::{Decision, Reason, Step};
+use http::HeaderMap;
 
 pub use aimed::Aimed;
-pub use recalled::{Recalled, was_verified_before};
+pub use recalled::was_verified_before;
 
 use crate::{
     claim_mapping::ClaimMapping,
@@ -233,6 +234,39 @@ impl Verifier {
         self.aimed_at(None).verify(bearer, now, decision)
     }
 
+    /// As [`Self::verify`], of the one bearer token in `headers` (RFC 6750
+    /// section 2.1), read as [`bearer::from_headers`] does. Everything is asked
+    /// at this one `now`; a token that was verified before is known by its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`bearer::from_headers`], and then as [`Self::verify`]; `decision` has
+    /// heard of either.
+    ///
+    /// ```
+    /// use doorward_policy::decision::{Decision, Reason, TraceId};
+    /// use doorward_verify::{
+    ///     jose::time::UnixTime, revocation::RevocationSet, verifier::Verifier,
+    /// };
+    /// use http::HeaderMap;
+    ///
+    /// let verifier = Verifier::new(vec![], RevocationSet::new());
+    /// let now = UnixTime::from_secs(1_800_000_000);
+    /// let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 0, "GET", "/");
+    /// let caller = verifier.verify_bearer(&HeaderMap::new(), now, &mut decision);
+    /// assert_eq!(caller.err(), Some(Reason::NoToken));
+    /// ```
+    ///
+    /// [`bearer::from_headers`]: crate::bearer::from_headers
+    pub fn verify_bearer(
+        &self,
+        headers: &HeaderMap,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
+        self.aimed_at(None).verify_bearer(headers, now, decision)
+    }
+
     /// As [`Self::verify`], for a request that may bring a proof of possession.
     ///
     /// # Errors
@@ -257,8 +291,20 @@ impl Verifier {
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
         if let Some(recalled) = self.recall_for(audience, bearer.as_bytes(), now) {
-            return recalled.admit_with(possession, now, decision);
+            return recalled.admit_with(possession, decision);
         }
+        self.verify_anew((bearer, audience, asks_for_keys), possession, now, decision)
+    }
+
+    /// As [`Self::verify_with`], of a token that is not remembered, or was not
+    /// when it was looked for.
+    fn verify_anew(
+        &self,
+        (bearer, audience, asks_for_keys): (&str, Option<&str>, bool),
+        possession: impl FnOnce(&Claims, &mut Decision) -> Result<(), Reason>,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
         let (verified, issuer, before) = working_memory::lent(|scratch| {
             let token = UnverifiedToken::parse_in(bearer, scratch)
                 .map_err(|error| refuse(decision, &error))?;

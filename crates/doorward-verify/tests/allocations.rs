@@ -21,6 +21,7 @@ use doorward_verify::{
     token_cache::CacheSize,
     verifier::{TrustedIssuer, Verifier},
 };
+use http::{HeaderMap, header::AUTHORIZATION};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -91,9 +92,14 @@ fn a_hit_allocates_nothing() {
     let verifier =
         Verifier::new(vec![trusted], revocations.clone()).with_cache(CacheSize::default());
     let mut decision = Decision::new(TraceId::from_bytes([1; 16]), 1, "GET", "/");
+    let field = format!("Bearer {token}").parse().unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, field)]);
     let mut allocations = || {
         decision.checks.clear();
         let region = Region::new(ALLOCATOR);
+        verifier
+            .verify_bearer(&headers, NOW, &mut decision)
+            .unwrap();
         verifier.verify(&token, NOW, &mut decision).unwrap();
         region.change().allocations
     };

@@ -22,6 +22,7 @@ use doorward_verify::{
     token_cache::CacheSize,
     verifier::{TrustedIssuer, Verifier, was_verified_before},
 };
+use http::{HeaderMap, header::AUTHORIZATION};
 
 const ISSUER: &str = "https://id.example";
 const AUDIENCE: &str = "https://api.example";
@@ -77,8 +78,20 @@ impl House {
         self.key.sign("at+jwt", &claims(n)).unwrap()
     }
 
+    /// What is remembered is known by the bytes that are sent, too, and told in
+    /// the same words.
     fn verify(&self, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
-        verify(&self.verifier, token, now)
+        let aimed = self.verifier.aimed_at(None);
+        let is_remembered = aimed.remembers(token, UnixTime::from_secs(now));
+        let sent = is_remembered.then(|| verify_sent(&self.verifier, token, now));
+        let (verdict, decision) = verify(&self.verifier, token, now);
+        assert_eq!(is_remembered, is_hit(&decision));
+        if let Some((sent, mut told)) = sent {
+            assert_eq!(sent.err(), verdict.as_ref().err().copied());
+            assert_eq!(told.checks.remove(0).step, Step::Credential);
+            assert_eq!(told, decision);
+        }
+        (verdict, decision)
     }
 
     fn revoke(&self, revocation: Revocation) {
@@ -101,16 +114,20 @@ impl House {
 
 fn verify(verifier: &Verifier, token: &str, now: u64) -> (Result<Principal, Reason>, Decision) {
     let mut decision = Decision::new(TraceId::from_bytes([1; 16]), now * 1000, "GET", "/");
-    let (mut recalling, now) = (decision.clone(), UnixTime::from_secs(now));
-    let recalled = verifier.aimed_at(None).recall(token.as_bytes(), now);
-    let recalled = recalled.map(|token| token.admit(now, &mut recalling));
-    let verdict = verifier.verify(token, now, &mut decision);
-    // What is recalled by its bytes is what is remembered, in the same words.
-    assert_eq!(recalled.is_some(), is_hit(&decision));
-    if let Some(recalled) = recalled {
-        assert_eq!(recalled.err(), verdict.as_ref().err().copied());
-        assert_eq!(recalling, decision);
-    }
+    let verdict = verifier.verify(token, UnixTime::from_secs(now), &mut decision);
+    (verdict, decision)
+}
+
+/// As [`verify`], of the token as a request sends it.
+fn verify_sent(
+    verifier: &Verifier,
+    token: &str,
+    now: u64,
+) -> (Result<Principal, Reason>, Decision) {
+    let mut decision = Decision::new(TraceId::from_bytes([1; 16]), now * 1000, "GET", "/");
+    let field = format!("Bearer {token}").parse().unwrap();
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, field)]);
+    let verdict = verifier.verify_bearer(&headers, UnixTime::from_secs(now), &mut decision);
     (verdict, decision)
 }
 
@@ -201,6 +218,86 @@ fn key_011_a_hit_ends_with_the_lifetime() {
         Reason::TokenNotYetValid,
         "the clock went back"
     );
+}
+
+/// One call asks everything at one time, so nothing of a call before is left to
+/// be believed.
+#[test]
+fn key_011_what_is_sent_again_is_asked_again() {
+    let house = house();
+    let sent = |token: &str, now| {
+        let (verdict, decision) = verify_sent(&house.verifier, token, now);
+        let is_hit = is_hit(&decision);
+        (
+            verdict.err(),
+            is_hit,
+            decision.failed_check().map(|it| it.step),
+        )
+    };
+    let (expiring, revoked) = (house.remembered(1), house.remembered(2));
+    for token in [&expiring, &revoked] {
+        assert_eq!(sent(token, NOW), (None, true, None));
+    }
+    let late = (Some(Reason::TokenExpired), false, Some(Step::Time));
+    assert_eq!(sent(&expiring, NOW + 300 + 30), late);
+    let sid = "session-2".into();
+    house.revoke(Revocation::Session { sid });
+    let (reason, _, step) = sent(&revoked, NOW);
+    let over = (Some(Reason::SessionRevoked), Some(Step::Revocation));
+    assert_eq!((reason, step), over);
+}
+
+#[test]
+fn par_014_what_is_remembered_is_no_way_around_the_one_field() {
+    let house = house();
+    let token = house.remembered(1);
+    let (aimed, now) = (house.verifier.aimed_at(None), UnixTime::from_secs(NOW));
+    let sent = |fields: &[String]| {
+        let mut decision = Decision::new(TraceId::from_bytes([1; 16]), NOW * 1000, "GET", "/");
+        let fields = fields.iter().map(|field| field.parse().unwrap());
+        let headers: HeaderMap = fields.map(|field| (AUTHORIZATION, field)).collect();
+        let mut other = decision.clone();
+        let verdict = aimed.verify_bearer(&headers, now, &mut decision);
+        let mut unread = None;
+        let asked = aimed.verify_bearer_or_else(&headers, now, &mut other, |reason, _| {
+            unread = Some(reason);
+            Err(reason)
+        });
+        assert_eq!(asked.err(), verdict.as_ref().err().copied());
+        (verdict.err(), unread, decision)
+    };
+    let bearer = format!("bearer {token}");
+    let alone = std::slice::from_ref(&bearer);
+    assert!(is_hit(&sent(alone).2));
+    for (fields, reason) in [
+        (vec![], Reason::NoToken),
+        (
+            vec![bearer.clone(), bearer.clone()],
+            Reason::AmbiguousCredential,
+        ),
+        (vec![format!("DPoP {token}")], Reason::MalformedCredential),
+        (
+            vec![format!("Bearer  {token}")],
+            Reason::MalformedCredential,
+        ),
+        (
+            vec![format!("Bearer {token}, {bearer}")],
+            Reason::MalformedCredential,
+        ),
+    ] {
+        let (refused, unread, decision) = sent(&fields);
+        assert_eq!((refused, unread), (Some(reason), Some(reason)));
+        let failed = decision.failed_check().unwrap();
+        assert_eq!(
+            (failed.step, &*failed.seen),
+            (Step::Credential, reason.title())
+        );
+    }
+    // What was read and refused is nobody else's to decide.
+    let sid = "session-1".into();
+    house.revoke(Revocation::Session { sid });
+    let (refused, unread, _) = sent(alone);
+    assert_eq!((refused, unread), (Some(Reason::SessionRevoked), None));
 }
 
 #[test]
@@ -555,7 +652,7 @@ fn key_011_hits_on_many_threads_obey_what_was_announced() {
                 loop {
                     let revoked = announced.load(Ordering::Acquire);
                     for (n, token) in (0..).zip(&tokens) {
-                        let (verdict, decision) = house.verify(token, NOW);
+                        let (verdict, decision) = verify_sent(&house.verifier, token, NOW);
                         hits += u64::from(is_hit(&decision));
                         assert!(n >= revoked || verdict.is_err(), "{n} of {revoked}");
                     }

@@ -8,7 +8,6 @@ use doorward_policy::{
     route::{Requirement, RouteMatch},
 };
 use doorward_verify::{
-    bearer,
     clock::Timestamp,
     credential::find_api_key,
     principal::Principal,
@@ -42,7 +41,7 @@ pub(super) fn authenticate<B>(
     })?;
     match presented {
         Some(text) => by_api_key(bench, text, credential, now, decision).map(Some),
-        None => Ok(by_token(bench, &credential, now, decision)?),
+        None => Ok(Some(by_token(bench, &credential, now, decision)?)),
     }
 }
 
@@ -170,37 +169,38 @@ fn by_token<B>(
     credential: &Credential<'_, B>,
     now: Timestamp,
     decision: &mut Decision,
-) -> Result<Option<Principal>, Reason> {
+) -> Result<Principal, Reason> {
     let verifier = bench.shared.verifier.load();
     let verifier = credential.aim(&verifier);
-    let request = credential.request;
-    let headers = request.headers();
-    let is_alone = !credential.fields.have(Field::Dpop);
-    // By far the most have been here before.
-    let unread = bearer::unread(headers).filter(|_| is_alone);
-    if let Some(recalled) = unread.and_then(|bearer| verifier.recall(bearer, now.unix())) {
-        decision.pass(Step::Credential, "one bearer token");
-        return recalled.admit(now.unix(), decision).map(Some);
+    let by_proof = |decision: &mut Decision| {
+        presented_token(bench.origin, credential.request, verifier, now, decision)
+    };
+    if credential.fields.have(Field::Dpop) {
+        return by_proof(decision);
     }
-    match bearer::from_headers(headers) {
-        // No address to compare with.
-        Ok(bearer) if is_alone => {
-            decision.pass(Step::Credential, "one bearer token");
-            verifier.verify(bearer, now.unix(), decision).map(Some)
-        }
-        _ => {
-            let target = public_target(bench.origin, request, decision)?;
-            let presented = Presented::from_headers(headers, request.method(), &target)
-                .map_err(|reason| unfit(reason, request.uri().query(), decision))?;
-            let token = match presented.scheme() {
-                Scheme::Bearer => "one bearer token",
-                Scheme::Dpop => "one token bound to a key",
-            };
-            decision.pass(Step::Credential, token);
-            let verified = verifier.verify_presented(&presented, now.unix(), decision);
-            verified.map(Some)
-        }
-    }
+    let (headers, now) = (credential.request.headers(), now.unix());
+    // What is no bearer token may be of the other scheme.
+    verifier.verify_bearer_or_else(headers, now, decision, |_, decision| by_proof(decision))
+}
+
+/// The caller of a token that may be bound to a key, by the proof beside it.
+fn presented_token<B>(
+    origin: &str,
+    request: &Request<B>,
+    verifier: Aimed<'_>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Result<Principal, Reason> {
+    // Only a proof has an address to compare with.
+    let target = public_target(origin, request, decision)?;
+    let presented = Presented::from_headers(request.headers(), request.method(), &target)
+        .map_err(|reason| unfit(reason, request.uri().query(), decision))?;
+    let token = match presented.scheme() {
+        Scheme::Bearer => "one bearer token",
+        Scheme::Dpop => "one token bound to a key",
+    };
+    decision.pass(Step::Credential, token);
+    verifier.verify_presented(&presented, now.unix(), decision)
 }
 
 fn unfit(reason: Reason, query: Option<&str>, decision: &mut Decision) -> Reason {

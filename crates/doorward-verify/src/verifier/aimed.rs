@@ -4,15 +4,23 @@
 //! Which of them a request is for is known before its token is looked at, so
 //! the token is checked against that one and no list: a token for one API
 //! opens no other (RFC 8725 section 3.9).
+//!
+//! Here is also the one order in which a request's token is looked at
+//! ([`Aimed::verify_bearer_or_else`]): remembered, or else read and verified.
 
 use doorward_jose::{claims::Claims, time::UnixTime};
-use doorward_policy::decision::{Decision, Reason};
+use doorward_policy::decision::{Decision, Reason, Step};
+use http::HeaderMap;
 
-use super::{Recalled, Verifier};
+use super::Verifier;
 use crate::{
+    bearer,
     principal::Principal,
     proof::{self, Presented},
 };
+
+/// What a decision records of a token that was sent alone.
+const ONE_TOKEN: &str = "one bearer token";
 
 /// A [`Verifier`] of tokens for one audience; from [`Verifier::aimed_at`].
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +46,84 @@ impl<'v> Aimed<'v> {
     /// Whether `bearer` was verified before and is still good at `now`, so that
     /// verifying it checks no signature.
     pub fn remembers(self, bearer: &str, now: UnixTime) -> bool {
-        self.recall(bearer.as_bytes(), now).is_some()
+        let recalled = self
+            .verifier
+            .recall_for(self.audience, bearer.as_bytes(), now);
+        recalled.is_some()
     }
 
-    /// The token of exactly these bytes, if it was verified before and is still
-    /// good at `now`. Not for those that come with a proof of possession.
+    /// As [`Verifier::verify_bearer`].
     ///
-    /// The bytes may be any: what equals a token that was verified needs no
-    /// other look at its form, and the rest is left to [`Self::verify`].
-    pub fn recall(self, bearer: &[u8], now: UnixTime) -> Option<Recalled<'v>> {
-        self.verifier.recall_for(self.audience, bearer, now)
+    /// # Errors
+    ///
+    /// As [`Verifier::verify_bearer`].
+    pub fn verify_bearer(
+        self,
+        headers: &HeaderMap,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Result<Principal, Reason> {
+        self.verify_bearer_or_else(headers, now, decision, |reason, decision| {
+            Err(bearer::refuse(reason, decision))
+        })
+    }
+
+    /// As [`Verifier::verify_bearer`], but where `headers` do not hold exactly
+    /// one well-formed bearer token (RFC 6750 section 2.1), `otherwise` has the
+    /// word. It is given the reason, of which `decision` has heard nothing yet,
+    /// and must record its own verdict. A token that is there and is refused
+    /// never comes to it.
+    ///
+    /// A proof of possession is not looked at: where one may be sent, ask for it
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::verify`], and what `otherwise` returns.
+    ///
+    /// ```
+    /// use doorward_policy::decision::{Decision, Reason, Step};
+    /// use doorward_verify::{jose::time::UnixTime, principal::Principal, verifier::Verifier};
+    /// use http::HeaderMap;
+    ///
+    /// /// The one who asks, for an API that also takes client certificates.
+    /// fn caller(
+    ///     verifier: &Verifier,
+    ///     headers: &HeaderMap,
+    ///     by_certificate: impl FnOnce(&mut Decision) -> Result<Principal, Reason>,
+    ///     now: UnixTime,
+    ///     decision: &mut Decision,
+    /// ) -> Result<Principal, Reason> {
+    ///     let aimed = verifier.aimed_at(Some("https://orders.example"));
+    ///     aimed.verify_bearer_or_else(headers, now, decision, |reason, decision| match reason {
+    ///         Reason::NoToken => by_certificate(decision),
+    ///         _ => Err(decision.fail(Step::Credential, reason, reason.title(), "one token")),
+    ///     })
+    /// }
+    /// ```
+    pub fn verify_bearer_or_else(
+        self,
+        headers: &HeaderMap,
+        now: UnixTime,
+        decision: &mut Decision,
+        otherwise: impl FnOnce(Reason, &mut Decision) -> Result<Principal, Reason>,
+    ) -> Result<Principal, Reason> {
+        // By far the most have been here before. What equals a token that was
+        // verified needs no other look at its form.
+        let bytes = bearer::sole_unverified_bytes(headers);
+        let recalled = bytes.and_then(|it| self.verifier.recall_for(self.audience, it, now));
+        if let Some(recalled) = recalled {
+            decision.pass(Step::Credential, ONE_TOKEN);
+            return recalled.admit_with(proof::sent_alone, decision);
+        }
+        let token = match bearer::from_headers(headers) {
+            Ok(token) => token,
+            Err(reason) => return otherwise(reason, decision),
+        };
+        decision.pass(Step::Credential, ONE_TOKEN);
+        let bearer = (token, self.audience, self.asks_for_keys);
+        self.verifier
+            .verify_anew(bearer, proof::sent_alone, now, decision)
     }
 
     /// As [`Verifier::verify`].

@@ -7,7 +7,7 @@ use doorward_policy::{
 };
 
 use super::{TrustedIssuer, Verifier};
-use crate::{principal::Principal, proof};
+use crate::principal::Principal;
 
 /// What a decision records of a token that was seen before.
 const VERIFIED_BEFORE: [(Step, &str); 4] = [
@@ -29,34 +29,30 @@ pub fn was_verified_before(decision: &Decision) -> Option<bool> {
     Some(signature.seen == before)
 }
 
-/// A token that was verified before and still is good, but for what is asked
-/// anew each time: see [`Self::admit`].
+/// A token that was verified before and is good at `now`, but for what is asked
+/// anew each time: see [`Self::admit_with`]. Good for this moment, so it never
+/// leaves the verifier.
 #[derive(Debug)]
-pub struct Recalled<'v> {
+pub(super) struct Recalled<'v> {
     principal: Principal,
     issuer: &'v TrustedIssuer,
+    now: UnixTime,
 }
 
 impl Recalled<'_> {
     /// Its caller, as [`Verifier::verify`] has it, with the same checks in
-    /// `decision`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Verifier::verify`]: the token is bound to a key, or what is revoked
-    /// is not known well enough.
-    pub fn admit(self, now: UnixTime, decision: &mut Decision) -> Result<Principal, Reason> {
-        self.admit_with(proof::sent_alone, now, decision)
-    }
-
-    /// As [`Self::admit`], with the `possession` that is shown.
+    /// `decision`; none if the `possession` that is shown is not the token's, or
+    /// what is revoked is not known well enough.
     pub(super) fn admit_with(
         self,
         possession: impl FnOnce(&Claims, &mut Decision) -> Result<(), Reason>,
-        now: UnixTime,
         decision: &mut Decision,
     ) -> Result<Principal, Reason> {
-        let Self { principal, issuer } = self;
+        let Self {
+            principal,
+            issuer,
+            now,
+        } = self;
         for (step, seen) in VERIFIED_BEFORE {
             decision.pass(step, seen);
         }
@@ -90,7 +86,11 @@ impl Verifier {
             let issuer = self.issuers.get(token.issuer)?;
             let keys = issuer.keys.generation(now);
             let principal = token.recall(keys, self.revocations_of(issuer), now)?;
-            Some(Recalled { principal, issuer })
+            Some(Recalled {
+                principal,
+                issuer,
+                now,
+            })
         })?;
         if recalled.is_none() {
             cache.forget(bearer);
