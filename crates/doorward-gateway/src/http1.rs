@@ -58,24 +58,25 @@ pub(crate) async fn converse(worker: Rc<Worker>, arrived: Arrived) {
     loop {
         let until = silent.until;
         let resting = Resting::count(&worker.inner.resting);
-        let words = tokio::select! {
-            // Ready words cost no timer and no look at what workers share.
+        let next = tokio::select! {
+            // Ready words cost no timer and no look at the signal to stop.
             biased;
-            words = silent.words() => words,
-            () = sleep_until(until) => Ok(Vec::new()),
-            () = stop_of(&mut stopped) => Ok(Vec::new()),
+            words = silent.words() => Next::of(words),
+            () = sleep_until(until) => Next::Farewell { lingers: true },
+            () = stop_of(&mut stopped) => Next::Farewell { lingers: false },
         };
         drop(resting);
-        let talked = match words {
-            Ok(words) if words.is_empty() => {
-                Box::pin(close(silent.transport, Arc::clone(&worker.limits))).await;
-                return;
-            }
-            Ok(words) => {
+        let talked = match next {
+            Next::Words(words) => {
                 let worker = Rc::clone(&worker);
                 Box::pin(talk(worker, &mut stopped, caller, silent.transport, words)).await
             }
-            Err(_) => return,
+            Next::Farewell { lingers } => {
+                let watched = Watched::leaving(silent.transport, &worker.limits, lingers);
+                Box::pin(close(watched)).await;
+                return;
+            }
+            Next::End => return,
         };
         silent = match talked {
             Some(silent) => silent,
@@ -105,6 +106,27 @@ impl Silent {
     }
 }
 
+/// What ends a silence.
+enum Next {
+    /// The caller speaks.
+    Words(Vec<u8>),
+    /// The connection is closed; it lingers where the caller may be speaking
+    /// just now, who would else lose what it has not read of its last answer.
+    Farewell { lingers: bool },
+    /// It is gone.
+    End,
+}
+
+impl Next {
+    fn of(words: io::Result<Vec<u8>>) -> Self {
+        match words {
+            Ok(words) if words.is_empty() => Self::Farewell { lingers: false },
+            Ok(words) => Self::Words(words),
+            Err(_) => Self::End,
+        }
+    }
+}
+
 /// One of the connections that are silent at present.
 struct Resting<'c>(&'c AtomicUsize);
 
@@ -121,8 +143,8 @@ impl Drop for Resting<'_> {
     }
 }
 
-async fn close(transport: Transport, limits: Arc<Limits>) {
-    let (mut watched, _) = Watched::new(transport, Vec::new(), limits);
+async fn close(mut watched: Watched) {
+    // It ends one way or the other.
     let _ = watched.shutdown().await;
 }
 
@@ -168,10 +190,12 @@ async fn talk(
         return None;
     };
     let (transport, early) = watched.take_transport();
-    debug_assert!(
-        parts.read_buf.is_empty() && early.is_empty(),
-        "silence is the absence of words"
-    );
+    // INVARIANT: a silent connection has nothing that was read and not served. What
+    // comes next would else be read as if it stood at the beginning.
+    if !parts.read_buf.is_empty() || !early.is_empty() {
+        Box::pin(close(Watched::leaving(transport, &limits, true))).await;
+        return None;
+    }
     Some(Silent {
         transport,
         until: since + limits.idle_timeout,

@@ -29,10 +29,19 @@ const MAX_BYTES: usize = 8 * 1024;
 const MAX_SEGMENTS: usize = 256;
 
 /// A path with exactly one reading.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CanonicalPath(Form);
 
-#[derive(Clone, Debug)]
+impl fmt::Debug for CanonicalPath {
+    /// Without the query, which carries secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CanonicalPath")
+            .field(&self.as_str())
+            .finish()
+    }
+}
+
+#[derive(Clone)]
 enum Form {
     /// It came in its canonical form, and nothing in it is escaped.
     Received(PathAndQuery),

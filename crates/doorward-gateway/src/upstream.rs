@@ -44,7 +44,7 @@ pub(crate) use member::Member;
 use outcome::{Failed, judged, may_trail};
 use pool::Pool;
 use sending::Sending;
-use trip::{Fields, Ours, Trip, is_idempotent};
+use trip::{Copied, Ours, Trip, is_idempotent};
 
 use crate::{
     arrival::Caller,
@@ -269,7 +269,7 @@ impl Upstream {
         let trip = Trip {
             method: head.method,
             target: head.uri,
-            repeat: may_repeat.then(|| Fields::of(&head.headers)),
+            repeat: may_repeat.then(|| Copied::of(&head.headers)),
             ours,
             may_switch,
             sending,

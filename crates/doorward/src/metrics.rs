@@ -107,6 +107,14 @@ impl Sources {
             ("connections", "Connections of callers", None),
             count(self.gateway.connections()),
         )?;
+        page.gauge(
+            (
+                "connections_resting",
+                "Those of them in HTTP/1.1 that are held without more than the socket",
+                None,
+            ),
+            count(self.gateway.resting()),
+        )?;
         page.counter(
             "decisions_dropped",
             "Decisions that came faster than they could be written down",

@@ -19,12 +19,15 @@ use crate::{
 /// Doorward's own endpoints. What was asked of them is ended and recorded
 /// whether the caller waits for it or not: who guesses passwords and hangs up
 /// each time would otherwise stand in the record as somebody who was served.
-pub(super) async fn answer_locally(
+///
+/// Begins at once, and not when the answer is first waited for: a caller that has
+/// hung up already is dropped before that.
+pub(super) fn answer_locally(
     inner: Arc<Inner>,
     request: Request<Incoming>,
     peer: Peer,
     mut record: Record,
-) -> Response<Content> {
+) -> impl Future<Output = Response<Content>> + 'static {
     record.is_own = true;
     let answering = spawn_local(async move {
         let response = call_local(&inner, request, peer, &mut record.decision).await;
@@ -32,13 +35,15 @@ pub(super) async fn answer_locally(
         record.close(response.status().as_u16());
         response
     });
-    match answering.await {
-        Ok(response) => response,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The worker is going down, and this connection with it.
-            Err(_) => pending().await,
-        },
+    async move {
+        match answering.await {
+            Ok(response) => response,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The worker is going down, and this connection with it.
+                Err(_) => pending().await,
+            },
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Trip {
     pub(super) method: Method,
     pub(super) target: Uri,
     /// The caller's fields, if the request may be sent twice.
-    pub(super) repeat: Option<Fields>,
+    pub(super) repeat: Option<Copied>,
     pub(super) ours: Ours,
     /// Whether a change of protocol was asked for.
     pub(super) may_switch: bool,
@@ -67,9 +67,9 @@ impl Ours {
 
 /// Header fields that are kept for a second try: cheaper to copy than a map,
 /// and hardly ever made one again.
-pub(super) struct Fields(Vec<(HeaderName, HeaderValue)>);
+pub(super) struct Copied(Vec<(HeaderName, HeaderValue)>);
 
-impl Fields {
+impl Copied {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
         Self(headers.iter().map(field).collect())

@@ -126,6 +126,14 @@ impl Watched {
         self.is_silent.then(|| self.exchange.idle_since())
     }
 
+    /// Watches the end of `stream`, on which nothing is said any more. It may
+    /// linger for what comes in the same instant.
+    pub(crate) fn leaving(stream: Transport, limits: &Arc<Limits>, lingers: bool) -> Self {
+        let (mut watched, _) = Self::new(stream, Vec::new(), Arc::clone(limits));
+        watched.deaf = lingers;
+        watched
+    }
+
     /// The bare connection, and what was read of it and belongs to nobody yet.
     pub(crate) fn take_transport(&mut self) -> (Transport, Vec<u8>) {
         let mut ahead = Vec::from(std::mem::take(&mut self.cleared));

@@ -1,6 +1,10 @@
 //! Doorward's own endpoints, behind the same gate.
 
-use std::sync::atomic::Ordering;
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    sync::atomic::Ordering,
+};
 
 use doorward_policy::decision::{Outcome, Reason};
 
@@ -74,6 +78,27 @@ fn bru_001_a_caller_that_leaves_is_recorded_with_what_it_asked() {
         (decision.reason, decision.outcome, decision.status),
         (Reason::WrongCredentials, Outcome::Denied, Some(401))
     );
+}
+
+/// Who hangs up with the last byte of the request is not recorded as served while
+/// nobody was asked.
+#[test]
+fn bru_001_a_caller_that_hangs_up_at_once_is_served_and_recorded() {
+    let mut house = House::usual();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(house.address).unwrap();
+        stream
+            .write_all(request("GET", "/auth/sign-in", &[]).as_bytes())
+            .unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        // What comes back, or how it ends, is not what is asked here.
+        let _ = stream.read_to_end(&mut Vec::new());
+        let decision = house.decision();
+        assert_eq!(
+            (decision.reason, decision.status),
+            (Reason::SignedIn, Some(200))
+        );
+    }
 }
 
 #[test]
