@@ -53,7 +53,7 @@ pub(crate) fn serve(
     let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
     let now = inner.shared.clock.now();
     let is_alone = request.version() != Version::HTTP_2;
-    let mut asked = Asked {
+    let mut asked = Box::new(Asked {
         caller,
         record: Record::open(&worker, &request, now, caller.peer),
         told: Told::default(),
@@ -62,7 +62,8 @@ pub(crate) fn serve(
         closes: is_alone && !request.body().is_end_stream(),
         worker,
         exchange,
-    };
+        forwarding: None,
+    });
     if let Err(fault) = compare(&asked.exchange, &request) {
         let response = refuse_fault(fault, &asked.exchange, &mut asked.record.decision);
         return Serving::rare(ready(asked.give(response)));
@@ -87,14 +88,8 @@ pub(crate) fn serve(
 ///
 /// Written out and not `async`, as [`Forwarding`] is and for its reasons.
 pub(crate) enum Serving {
-    Forwarding(Box<Underway>),
+    Forwarding(Box<Asked>),
     Rare(Pin<Box<dyn Future<Output = Response<Answer>>>>),
-}
-
-/// A request that the upstream has.
-pub(crate) struct Underway {
-    asked: Option<Asked>,
-    forwarding: Forwarding,
 }
 
 impl Serving {
@@ -108,10 +103,11 @@ impl Future for Serving {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.get_mut() {
-            Self::Forwarding(underway) => {
-                let answer = ready!(Pin::new(&mut underway.forwarding).poll(cx));
-                let asked = underway.asked.take();
-                let mut asked = asked.expect("nobody asks a future that has ended");
+            Self::Forwarding(asked) => {
+                let forwarding = asked.forwarding.as_mut();
+                let forwarding = forwarding.expect("nobody asks a future that has ended");
+                let answer = ready!(Pin::new(forwarding).poll(cx));
+                asked.forwarding = None;
                 let response = relay(answer, &mut asked.record, asked.closes);
                 asked.give(response)
             }
@@ -121,7 +117,7 @@ impl Future for Serving {
 }
 
 /// What the answer to a request needs of it.
-struct Asked {
+pub(crate) struct Asked {
     worker: Rc<Worker>,
     exchange: Rc<Exchange>,
     caller: Caller,
@@ -131,11 +127,13 @@ struct Asked {
     is_alone: bool,
     /// A refusal ends the connection.
     closes: bool,
+    /// Where the upstream has the request.
+    forwarding: Option<Forwarding>,
 }
 
 impl Asked {
     /// Does what `verdict` says.
-    fn follow(mut self, verdict: Verdict<Incoming>) -> Serving {
+    fn follow(mut self: Box<Self>, verdict: Verdict<Incoming>) -> Serving {
         let inner = &self.worker.inner;
         let decision = &mut self.record.decision;
         let verdict = charge(inner, verdict, self.caller.peer, &mut self.told, decision);
@@ -143,8 +141,13 @@ impl Asked {
         let response = match verdict {
             Verdict::Local(request) => {
                 let inner = Arc::clone(inner);
-                let (peer, exchange) = (self.caller.peer, self.exchange);
-                let answering = answer_locally(inner, *request, peer, self.record);
+                let Self {
+                    exchange,
+                    caller,
+                    record,
+                    ..
+                } = *self;
+                let answering = answer_locally(inner, *request, caller.peer, record);
                 return Serving::rare(async move {
                     let response = answering.await;
                     response.map(|content| Answer::new(content, exchange))
@@ -158,14 +161,9 @@ impl Asked {
                     principal,
                     since: self.record.latest,
                 };
-                let forwarding =
-                    self.worker
-                        .upstream
-                        .forward(permitted.unboxed(), identity, origin);
-                return Serving::Forwarding(Box::new(Underway {
-                    asked: Some(self),
-                    forwarding,
-                }));
+                let upstream = &self.worker.upstream;
+                self.forwarding = Some(upstream.forward(permitted.unboxed(), identity, origin));
+                return Serving::Forwarding(self);
             }
             verdict => {
                 let ending = (self.is_alone, self.closes);
@@ -176,10 +174,10 @@ impl Asked {
     }
 
     /// The answer, of which the decision is told.
-    fn give(mut self, mut response: Response<Content>) -> Response<Answer> {
-        self.told.write(response.headers_mut());
+    fn give(&mut self, mut response: Response<Content>) -> Response<Answer> {
+        std::mem::take(&mut self.told).write(response.headers_mut());
         self.record.close(response.status().as_u16());
-        response.map(|content| Answer::new(content, self.exchange))
+        response.map(|content| Answer::new(content, Rc::clone(&self.exchange)))
     }
 }
 
