@@ -5,6 +5,7 @@
 
 mod admin_listener;
 mod authzen;
+mod bounded_file;
 mod cli;
 mod client;
 mod config;

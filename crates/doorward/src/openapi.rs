@@ -13,13 +13,13 @@ mod operation;
 pub(crate) mod proposal;
 mod yaml;
 
-use std::{io::Read as _, path::Path};
+use std::path::Path;
 
-use crate::{exit::Failure, paint::safe};
+use crate::{bounded_file, exit::Failure, paint::safe};
 pub(crate) use operation::{Operation, Protection};
 
 /// Largest description in bytes: several times the largest public ones.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is read of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +55,7 @@ impl Description {
             Failure::configuration(format!("cannot read {named}: {error}"))
                 .hint("name an OpenAPI description, in JSON or YAML")
         };
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(cannot)?;
-        let mut front = file.take(MAX_BYTES + 1);
-        front.read_to_end(&mut bytes).map_err(cannot)?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-            return Err(Failure::configuration(format!(
-                "{named} is larger than 16 MiB"
-            )));
-        }
+        let bytes = bounded_file::read(path, MAX_BYTES).map_err(cannot)?;
         Self::parse(&bytes).map_err(|faults| failure(path, &faults))
     }
 

@@ -1,9 +1,11 @@
 //! Whose certificates are believed where the operator names nobody: those of
 //! the machine.
 
-use std::{io::Read as _, path::Path};
+use std::path::Path;
 
 use doorward_verify::jwks::trust_anchors::TrustAnchors;
+
+use crate::bounded_file;
 
 /// Where systems keep their root certificates, the usual place first.
 const BUNDLES: [&str; 5] = [
@@ -15,7 +17,7 @@ const BUNDLES: [&str; 5] = [
 ];
 
 /// Far more than a bundle of every public root.
-pub(crate) const LARGEST_BUNDLE: u64 = 8 * 1024 * 1024;
+pub(crate) const LARGEST_BUNDLE: usize = 8 * 1024 * 1024;
 
 /// The first bundle that can be read; plain `http` needs none.
 pub(crate) fn system_roots() -> Option<TrustAnchors> {
@@ -30,7 +32,7 @@ pub(crate) fn system_bundle() -> Option<Vec<u8>> {
 fn bundles() -> impl Iterator<Item = Vec<u8>> {
     let named = bundle_of_environment();
     let places = named.into_iter().chain(BUNDLES.map(str::to_owned));
-    places.filter_map(|place| bounded(Path::new(&place), LARGEST_BUNDLE).ok())
+    places.filter_map(|place| bounded_file::read(Path::new(&place), LARGEST_BUNDLE).ok())
 }
 
 #[expect(
@@ -39,13 +41,4 @@ fn bundles() -> impl Iterator<Item = Vec<u8>> {
 )]
 fn bundle_of_environment() -> Option<String> {
     std::env::var("SSL_CERT_FILE").ok()
-}
-
-/// At most `bound` bytes of a file.
-pub(crate) fn bounded(path: &Path, bound: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(bound)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -329,7 +329,7 @@ impl Attack {
         let token_of = |file: &PathBuf| secret::token_of_file(file);
         let echo_route = second::of_the_target("--echo-route", more.echo_route.as_deref())?;
         let staging = more.staging_key.as_deref().map(|file| {
-            let key = files::read(file)?;
+            let key = files::key(file)?;
             Mint::new(token, &key).map_err(|error| {
                 Failure::configuration(format!("{} cannot sign: {error}", file.display()))
             })

@@ -2,16 +2,17 @@
 //! or a prompt. Never from an argument.
 
 use std::{
-    io::{IsTerminal as _, Read as _},
+    io::{Error, ErrorKind, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
+use zeroize::Zeroizing;
 
-use crate::exit::Failure;
+use crate::{bounded_file, exit::Failure};
 
 /// More than any token or password may have.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// Where a password comes from; without any of these, a prompt asks for it.
 #[derive(Debug, Default, Args)]
@@ -30,10 +31,10 @@ impl PasswordSource {
     /// The password. Asks twice when it is a new one and a person types it.
     pub(super) fn read(&self, is_new: bool) -> Result<String, Failure> {
         if let Some(file) = &self.password_file {
-            return first_line(read_file(file)?, &file.display().to_string());
+            return first_line(&read_file(file)?, &file.display().to_string());
         }
         if self.password_stdin {
-            return first_line(read_stdin()?, "standard input");
+            return first_line(&read_stdin()?, "standard input");
         }
         if let Some(password) = from_environment("DOORWARD_PASSWORD")? {
             return Ok(password);
@@ -133,27 +134,27 @@ pub(super) fn token_of_file(file: &Path) -> Result<String, Failure> {
 
 /// The first line of a file that holds a secret.
 pub(super) fn line_of_file(file: &Path) -> Result<String, Failure> {
-    first_line(read_file(file)?, &file.display().to_string())
+    first_line(&read_file(file)?, &file.display().to_string())
 }
 
 /// Reads a file that the command line names, up to [`LARGEST`].
-fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |error| {
-        Failure::unreachable(format!("cannot read {}: {error}", file.display()))
-            .hint("check the path and its permissions")
-    };
-    bounded(std::fs::File::open(file).map_err(unreadable)?).map_err(unreadable)
+fn read_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    bounded_file::read_secret(file, LARGEST)
+        .map_err(|error| unreadable(&file.display().to_string(), &error))
 }
 
-fn read_stdin() -> Result<Vec<u8>, Failure> {
-    bounded(std::io::stdin().lock())
-        .map_err(|error| Failure::unreachable(format!("cannot read standard input: {error}")))
+fn read_stdin() -> Result<Zeroizing<Vec<u8>>, Failure> {
+    bounded_file::secret_of(std::io::stdin().lock(), LARGEST)
+        .map_err(|error| unreadable("standard input", &error))
 }
 
-fn bounded(reader: impl std::io::Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn unreadable(place: &str, error: &Error) -> Failure {
+    match error.kind() {
+        ErrorKind::FileTooLarge => Failure::usage(format!("{place} is larger than 64 KiB"))
+            .hint("put the password or the token there, and nothing else"),
+        _ => Failure::unreachable(format!("cannot read {place}: {error}"))
+            .hint("check the path and its permissions"),
+    }
 }
 
 /// The token in `bytes`, without the scheme that a copied header brings.
@@ -168,21 +169,15 @@ fn bare(bytes: &[u8]) -> String {
     }
 }
 
-fn first_line(mut bytes: Vec<u8>, place: &str) -> Result<String, Failure> {
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    bytes.truncate(end.unwrap_or(bytes.len()));
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
-    }
+fn first_line(bytes: &[u8], place: &str) -> Result<String, Failure> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let first = |what| {
         Failure::usage(format!("the first line of {place} {what}"))
             .hint("put the password there, and nothing else")
     };
-    if bytes.len() as u64 >= LARGEST {
-        return Err(first("is longer than any password"));
-    }
-    match String::from_utf8(bytes) {
-        Ok(line) if !line.is_empty() => Ok(line),
+    match str::from_utf8(line) {
+        Ok(line) if !line.is_empty() => Ok(line.to_owned()),
         Ok(_) => Err(first("is empty")),
         Err(_) => Err(first("is not text")),
     }
@@ -200,11 +195,10 @@ mod tests {
             ("\nsecret", None),
             ("", None),
         ] {
-            let read = first_line(bytes.as_bytes().to_vec(), "FILE");
+            let read = first_line(bytes.as_bytes(), "FILE");
             assert_eq!(read.ok().as_deref(), password, "{bytes:?}");
         }
-        assert!(first_line(vec![0xff; 9], "FILE").is_err());
-        assert!(first_line(vec![b'a'; 64 * 1024], "FILE").is_err());
+        assert!(first_line(&[0xff; 9], "FILE").is_err());
     }
 
     #[test]

@@ -1,32 +1,24 @@
 //! From a path to text: what is no readable text file is told with what to do.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::problem::{ConfigProblems, Fault};
+use crate::bounded_file;
 
 /// Largest file that is read. A thousand routes are about 100 KiB.
-pub(super) const MAX_BYTES: u64 = 1 << 20;
+pub(super) const MAX_BYTES: usize = 1 << 20;
 
 /// Reads the whole file at `path`, within [`MAX_BYTES`].
 pub(super) fn read(path: &Path) -> Result<String, ConfigProblems> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    // Whether it is a folder shows only when it is read.
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+    let bytes = bounded_file::read(path, MAX_BYTES)
         .map_err(|error| ConfigProblems::one(&name, "", unreadable(&name, &error)))?;
     decode(&name, bytes)
 }
 
 /// The text of a file's content.
 pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<String, ConfigProblems> {
-    if bytes.len() as u64 > MAX_BYTES {
-        let fault = Fault::whole(format!("{name} is larger than 1 MiB"))
-            .help("a configuration is a few kilobytes; is this the right file?");
-        return Err(ConfigProblems::one(name, "", fault));
-    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let bytes = error.into_bytes();
@@ -53,6 +45,8 @@ fn unreadable(name: &str, error: &std::io::Error) -> Fault {
         )),
         ErrorKind::PermissionDenied => Fault::whole(format!("{name} may not be read"))
             .help("let the user that runs doorward read it"),
+        ErrorKind::FileTooLarge => Fault::whole(format!("{name} is larger than 1 MiB"))
+            .help("a configuration is a few kilobytes; is this the right file?"),
         _ => Fault::whole(format!("{name} cannot be read: {error}"))
             .help("check the path, or name another file with `--config FILE`"),
     }

@@ -13,7 +13,7 @@ use doorward_policy::permission::PermissionPattern;
 use doorward_policy::route::{Match, Requirement, Route, RouteTable};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 
-use super::source::{MAX_BYTES, decode};
+use super::source::{MAX_BYTES, decode, read};
 use super::{Config, ConfigProblems, TEMPLATE};
 use broken::BROKEN;
 
@@ -344,9 +344,12 @@ fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
 
 #[test]
 fn a_file_of_the_largest_size_is_read() {
-    let size = usize::try_from(MAX_BYTES).unwrap();
-    assert!(decode("a.toml", vec![b'\n'; size]).is_ok());
-    assert!(decode("a.toml", vec![b'\n'; size + 1]).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    std::fs::write(&file, vec![b'\n'; MAX_BYTES]).unwrap();
+    assert_eq!(read(&file).unwrap().len(), MAX_BYTES);
+    std::fs::write(&file, vec![b'\n'; MAX_BYTES + 1]).unwrap();
+    assert!(read(&file).is_err());
 }
 
 #[test]

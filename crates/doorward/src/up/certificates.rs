@@ -12,13 +12,15 @@ use tokio::{
     task::JoinHandle,
     time::interval,
 };
+use zeroize::Zeroizing;
 
 use super::{follow::warn, reload::Stamp};
 use crate::{
+    bounded_file::{self, LARGEST_KEY_FILE},
     config::TlsFiles,
     exit::Failure,
     output,
-    root_certificates::{LARGEST_BUNDLE, bounded},
+    root_certificates::LARGEST_BUNDLE,
     system::SystemClock,
 };
 
@@ -102,18 +104,22 @@ fn stamps(files: &[TlsFiles]) -> Vec<Stamp> {
     files.iter().flat_map(both).collect()
 }
 
-type Text = zeroize::Zeroizing<Vec<u8>>;
+/// A certificate with those that vouch for it, and its key.
+type Texts = (Vec<u8>, Zeroizing<Vec<u8>>);
 
-fn read(files: &[TlsFiles]) -> Result<Vec<(Text, Text)>, Failure> {
+fn read(files: &[TlsFiles]) -> Result<Vec<Texts>, Failure> {
     let both = |files: &TlsFiles| {
-        let chain = text(&files.certificate, "certificate")?;
+        let chain = bounded_file::read(&files.certificate, LARGEST_BUNDLE)
+            .map_err(|error| unreadable("certificate", &files.certificate, &error))?;
         is_kept_secret("the TLS key", &files.key)?;
-        Ok((chain, text(&files.key, "key")?))
+        let key = bounded_file::read_secret(&files.key, LARGEST_KEY_FILE)
+            .map_err(|error| unreadable("key", &files.key, &error))?;
+        Ok((chain, key))
     };
     files.iter().map(both).collect()
 }
 
-fn pems(texts: &[(Text, Text)]) -> Vec<CertificatePem<'_>> {
+fn pems(texts: &[Texts]) -> Vec<CertificatePem<'_>> {
     let pem = |(chain, key)| CertificatePem { chain, key };
     texts
         .iter()
@@ -122,15 +128,10 @@ fn pems(texts: &[(Text, Text)]) -> Vec<CertificatePem<'_>> {
         .collect()
 }
 
-fn text(file: &Path, what: &str) -> Result<Text, Failure> {
-    let read = bounded(file, LARGEST_BUNDLE).map(Text::new);
-    read.map_err(|error| {
-        Failure::configuration(format!(
-            "the TLS {what} {} cannot be read: {error}",
-            file.display()
-        ))
+fn unreadable(what: &str, file: &Path, error: &std::io::Error) -> Failure {
+    let file = file.display();
+    Failure::configuration(format!("the TLS {what} {file} cannot be read: {error}"))
         .hint("[tls] names two PEM files; paths are seen from the configuration's folder")
-    })
 }
 
 /// Refuses a file with a secret that others of this machine can read.

@@ -4,19 +4,19 @@ use std::{path::Path, sync::Arc};
 
 use doorward_verify::clock::Clock;
 use http::{HeaderMap, Uri};
-use zeroize::Zeroizing;
 
 use super::{Settings, certificates::is_kept_secret, verifiers::anchors};
 use crate::{
+    bounded_file,
     config::Tracing,
     exit::Failure,
-    root_certificates::{bounded, system_roots},
+    root_certificates::system_roots,
     system::SystemClock,
     traces::{self, Collector, Counts, Exporting, Origin, Sampling, Spans},
 };
 
 /// Largest file of fields that is read: as much as servers take for a head.
-const LARGEST_FIELDS: u64 = 16 * 1024;
+const LARGEST_FIELDS: usize = 16 * 1024;
 
 /// Spans, their way out, and their numbers.
 pub(super) struct Traces {
@@ -77,12 +77,8 @@ fn headers(file: &Path) -> Result<HeaderMap, Failure> {
             .hint("`headers_file` of [tracing] holds a field in each line: `Authorization: …`")
     };
     is_kept_secret("the fields for the collector,", file)?;
-    let bytes = bounded(file, LARGEST_FIELDS + 1).map_err(|error| failure(error.to_string()))?;
-    let bytes = Zeroizing::new(bytes);
-    if bytes.len() as u64 > LARGEST_FIELDS {
-        let most = LARGEST_FIELDS / 1024;
-        return Err(failure(format!("larger than {most} KiB")));
-    }
+    let bytes = bounded_file::read_secret(file, LARGEST_FIELDS)
+        .map_err(|error| failure(error.to_string()))?;
     let text = str::from_utf8(&bytes).map_err(|_| failure("not UTF-8".to_owned()))?;
     traces::fields(text).map_err(failure)
 }
@@ -115,9 +111,8 @@ mod tests {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             headers(&file).map_err(|failure| failure.message)
         };
-        let most = usize::try_from(LARGEST_FIELDS).unwrap();
         let field = "Authorization: Basic YTpi\n";
-        let largest = format!("{field}{}", "#".repeat(most - field.len()));
+        let largest = format!("{field}{}", "#".repeat(LARGEST_FIELDS - field.len()));
         assert_eq!(written(largest.as_bytes()).unwrap().len(), 1);
         for (bytes, why) in [
             (format!("{largest}#").into_bytes(), "larger than 16 KiB"),

@@ -13,10 +13,11 @@ use http::Uri;
 
 use super::reload::{Given, Stamp};
 use crate::{
+    bounded_file,
     config::{Config, Tls, TlsFiles},
     data_folder::{DataFolder, LastUp},
     exit::Failure,
-    root_certificates::{LARGEST_BUNDLE, bounded, system_bundle},
+    root_certificates::{LARGEST_BUNDLE, system_bundle},
     system::SystemClock,
 };
 
@@ -135,7 +136,7 @@ impl Settings {
         let bundle = match &self.config.upstream_ca {
             Some(file) => {
                 let file = folder.unwrap_or(Path::new("")).join(file);
-                let read = bounded(&file, LARGEST_BUNDLE);
+                let read = bounded_file::read(&file, LARGEST_BUNDLE);
                 read.map_err(|error| {
                     Failure::configuration(format!("{} cannot be read: {error}", file.display()))
                         .hint("`upstream_ca` names a PEM file beside the configuration")

@@ -32,10 +32,11 @@ use tokio::task::JoinHandle;
 
 use super::{follow::warn, home::Home, wiring::random};
 use crate::{
+    bounded_file,
     config::{Config, KeyPlace, OtherIssuer},
     exit::Failure,
     output,
-    root_certificates::{LARGEST_BUNDLE, bounded, system_roots},
+    root_certificates::{LARGEST_BUNDLE, system_roots},
     system::{SystemClock, SystemEntropy},
 };
 
@@ -234,7 +235,7 @@ fn follow_url(
 
 /// The certificates of a PEM file.
 pub(super) fn anchors(path: &Path) -> Result<TrustAnchors, String> {
-    let bundle = bounded(path, LARGEST_BUNDLE)
+    let bundle = bounded_file::read(path, LARGEST_BUNDLE)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     TrustAnchors::from_pem(&bundle).map_err(|error| format!("{}: {error}", path.display()))
 }

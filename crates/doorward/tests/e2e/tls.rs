@@ -165,6 +165,12 @@ fn keys_that_others_can_read_and_files_that_do_not_fit_are_refused() {
     );
     let said = refused(&own.replace("one.test.pem", "one.test.key"));
     assert!(said.contains("no certificate in it"), "{said}");
+    fs::write(&key, "-".repeat(64 * 1024 + 1)).unwrap();
+    let said = refused(own);
+    assert!(
+        said.contains("the TLS key /one.test.key cannot be read: it is larger than 64 KiB"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ struct Keys {
 
 /// Reads the file.
 pub(super) fn read(file: &Path) -> Result<ApiKeys, Failure> {
-    let bytes = files::read(file)?;
+    let bytes = files::key(file)?;
     let text = String::from_utf8_lossy(&bytes);
     let keys = parse(text.trim()).map_err(|why| {
         Failure::configuration(format!("{} is no file of keys: {why}", file.display()))

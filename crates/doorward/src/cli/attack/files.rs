@@ -1,6 +1,6 @@
 //! What an attack reads beside its token.
 
-use std::{io::Read as _, path::Path};
+use std::path::Path;
 
 use doorward_attack::{
     description::Description,
@@ -8,11 +8,16 @@ use doorward_attack::{
     target::Target,
     wire::{Network, Roots},
 };
+use zeroize::Zeroizing;
 
-use crate::{exit::Failure, paint::safe};
+use crate::{
+    bounded_file::{self, LARGEST_KEY_FILE},
+    exit::Failure,
+    paint::safe,
+};
 
 /// Far more than any of these files should have.
-const LARGEST: u64 = 64 * 1024 * 1024;
+const LARGEST: usize = 64 * 1024 * 1024;
 
 /// The text of a file, or of a path on the target: no other host is asked.
 /// `what` it is, for people.
@@ -67,7 +72,7 @@ pub(super) fn description(source: &str, text: &str) -> Result<Description, Failu
 
 /// The key of a bound token.
 pub(super) fn prover(file: &Path) -> Result<Prover, Failure> {
-    let key = read(file)?;
+    let key = key(file)?;
     Prover::new(&key).map_err(|error| {
         Failure::configuration(format!("{} signs no proof: {error}", file.display()))
     })
@@ -95,14 +100,15 @@ pub(super) fn roots(file: &Path) -> Result<Roots, Failure> {
 
 /// A file's bytes, within reason.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |error: std::io::Error| {
-        Failure::unreachable(format!("cannot read {}: {error}", file.display()))
-            .hint("check the path and its permissions")
-    };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(file).map_err(unreadable)?;
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    Ok(bytes)
+    bounded_file::read(file, LARGEST).map_err(|error| unreadable(file, &error))
+}
+
+/// A file with a key.
+pub(super) fn key(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    bounded_file::read_secret(file, LARGEST_KEY_FILE).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::unreachable(format!("cannot read {}: {error}", file.display()))
+        .hint("check the path and its permissions")
 }

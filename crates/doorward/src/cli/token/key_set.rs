@@ -1,6 +1,6 @@
 //! The key set that `token verify --jwks` names: a file or an address.
 
-use std::{error::Error as _, path::Path, sync::Arc};
+use std::{error::Error as _, fmt::Display, io::ErrorKind, path::Path, sync::Arc};
 
 use doorward_verify::{
     clock::Clock,
@@ -17,9 +17,7 @@ use doorward_verify::{
 };
 
 use crate::{
-    cli::workplace::runtime,
-    exit::Failure,
-    root_certificates::{bounded, system_roots},
+    bounded_file, cli::workplace::runtime, exit::Failure, root_certificates::system_roots,
     system::SystemClock,
 };
 
@@ -30,11 +28,11 @@ pub(super) fn read(source: &str, algorithms: &[Algorithm]) -> Result<KeySet, Fai
     for algorithms in [algorithms, Algorithm::ALL] {
         match read_for(source, algorithms)? {
             Err(error) if error.kind() == KeyErrorKind::NoUsableKey => {}
-            Err(error) => return Err(refused(source, error)),
+            Err(error) => return Err(refused(source, &error)),
             Ok(keys) => return Ok(keys),
         }
     }
-    Err(refused(source, KeyErrorKind::NoUsableKey.into()))
+    Err(refused(source, &KeyError::from(KeyErrorKind::NoUsableKey)))
 }
 
 fn read_for(source: &str, algorithms: &[Algorithm]) -> Result<Result<KeySet, KeyError>, Failure> {
@@ -42,10 +40,14 @@ fn read_for(source: &str, algorithms: &[Algorithm]) -> Result<Result<KeySet, Key
         return fetch(source, algorithms);
     }
     let limits = Limits::default();
-    let bytes = bounded(Path::new(source), limits.max_bytes as u64 + 1).map_err(|error| {
-        Failure::unreachable(format!("cannot read {source}: {error}"))
-            .hint("check the path and its permissions")
-    })?;
+    let bytes =
+        bounded_file::read(Path::new(source), limits.max_bytes).map_err(|error| {
+            match error.kind() {
+                ErrorKind::FileTooLarge => refused(source, &error),
+                _ => Failure::unreachable(format!("cannot read {source}: {error}"))
+                    .hint("check the path and its permissions"),
+            }
+        })?;
     Ok(KeySet::parse_for(&bytes, limits, algorithms))
 }
 
@@ -91,7 +93,7 @@ fn unreachable(source: &str, error: &FetchError) -> Failure {
     Failure::unreachable(format!("cannot fetch {source}: {error}{cause}")).hint(hint)
 }
 
-fn refused(source: &str, error: KeyError) -> Failure {
+fn refused(source: &str, error: &dyn Display) -> Failure {
     Failure::configuration(format!("the key set of {source} is refused: {error}"))
         .hint("a key set holds public keys only, each with its algorithm")
 }

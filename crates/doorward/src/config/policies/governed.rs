@@ -12,7 +12,7 @@ use super::super::document::{Reader, Word};
 use super::super::problem::Fault;
 use super::super::source;
 use super::{beside, expanded, vocabulary};
-use crate::root_certificates::bounded;
+use crate::bounded_file;
 
 const SHAPE: &str = "write `[policies]`, and `files = [\"policies/*.cedar\"]` below it";
 const EXAMPLE: &str = "policies/*.cedar";
@@ -98,7 +98,7 @@ fn read(reader: &mut Reader<'_>, word: &Word<'_>) -> Vec<Source> {
     let mut sources = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        let bytes = match bounded(&file, source::MAX_BYTES + 1) {
+        let bytes = match bounded_file::read(&file, source::MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let fault = Fault::at(word.span.clone(), format!("{name} cannot be read: {error}"));

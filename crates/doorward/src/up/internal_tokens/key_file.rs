@@ -8,10 +8,11 @@ use doorward_verify::jose::{algorithm::Algorithm, signing_key::SigningKey};
 use zeroize::Zeroizing;
 
 use super::super::certificates::is_kept_secret;
-use crate::{data_folder::DataFolder, exit::Failure, root_certificates::bounded};
-
-/// More than a hundred keys.
-const LARGEST: u64 = 64 * 1024;
+use crate::{
+    bounded_file::{self, LARGEST_KEY_FILE},
+    data_folder::DataFolder,
+    exit::Failure,
+};
 
 /// Around every label.
 const FENCE: &str = "-----";
@@ -23,7 +24,7 @@ const END: &str = "-----END PRIVATE KEY-----";
 /// The key of the data folder, made when it is first needed.
 pub(super) fn kept(folder: &DataFolder) -> Result<Vec<SigningKey>, Failure> {
     let file = folder.internal_key();
-    if folder.read(&file)?.is_none() {
+    if folder.read(&file)?.map(Zeroizing::new).is_none() {
         let fault = |_| Failure::internal("a key for internal tokens cannot be made");
         let key = SigningKey::generate(Algorithm::Es256).map_err(fault)?;
         let pkcs8 = key.to_pkcs8().map_err(fault)?;
@@ -36,11 +37,10 @@ pub(super) fn kept(folder: &DataFolder) -> Result<Vec<SigningKey>, Failure> {
 pub(super) fn read(file: &Path) -> Result<Vec<SigningKey>, Failure> {
     is_kept_secret("the key of internal tokens", file)?;
     let shown = file.display();
-    let bytes = bounded(file, LARGEST).map_err(|error| {
+    let bytes = bounded_file::read_secret(file, LARGEST_KEY_FILE).map_err(|error| {
         Failure::configuration(format!("{shown} cannot be read: {error}"))
             .hint("`key` of `[internal_tokens]` names a PEM file beside the configuration")
     })?;
-    let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| Unfit::Nothing);
     text.and_then(from_pem).map_err(|unfit| {
         let why = unfit.why();

@@ -42,8 +42,8 @@ fn passwords_that_may_not_be_chosen() {
         (
             "x".repeat(70_000),
             "
-            error: the first line of password is longer than any password
-            help:  put the password there, and nothing else",
+            error: password is larger than 64 KiB
+            help:  put the password or the token there, and nothing else",
         ),
         (
             format!("\n{GOOD}\n"),

@@ -101,7 +101,7 @@ fn garbage_is_no_with_a_reason() {
         ("ü.ü.ü".as_bytes(), "token_malformed"),
         (b"eyJhbGciOiJub25lIn0.e30.", "token_malformed"),
         (&[b'.'; 5_000], "token_malformed"),
-        (&[b'a'; 3 << 20], "token_too_large"),
+        (&[b'a'; 64 << 10], "token_too_large"),
     ];
     for (token, reason) in garbage {
         let start = String::from_utf8_lossy(&token[..token.len().min(30)]);
@@ -114,6 +114,14 @@ fn garbage_is_no_with_a_reason() {
         let run = place.run_fed(&["token", "verify"], token);
         assert!(run.out.starts_with("invalid "), "{start}: {}", run.text());
     }
+    // Its beginning is no token either.
+    place.run_fed(&["token", "verify"], &[b'a'; 3 << 20]).shows(
+        "
+        error: standard input is larger than 64 KiB
+        help:  put the password or the token there, and nothing else
+        => 2
+        ",
+    );
     place.run_fed(&["token", "inspect"], b"garbage").shows(
         "
         not a token: the token is not a well-formed compact JWS
