@@ -32,10 +32,10 @@ fn house(first: Recorder, more: &[&Recorder], limits: Limits) -> House {
 }
 
 /// An address where nobody listens.
-fn nowhere() -> Uri {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    format!("http://{address}").parse().unwrap()
+fn nowhere(host: u8) -> Uri {
+    // A port that nobody listens on and that the system gives to nobody, the
+    // gateway under test included.
+    format!("http://127.0.0.{host}:1").parse().unwrap()
 }
 
 #[test]
@@ -87,7 +87,9 @@ fn requests_are_spread_and_go_to_the_least_busy() {
 #[test]
 fn who_cannot_be_reached_is_left_out_and_nothing_is_lost() {
     let house = House::start(Plan {
-        config: Box::new(|config: &mut Config| config.more_upstreams = vec![nowhere(), nowhere()]),
+        config: Box::new(|config: &mut Config| {
+            config.more_upstreams = vec![nowhere(2), nowhere(3)]
+        }),
         ..Plan::default()
     });
     let post = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
@@ -97,8 +99,8 @@ fn who_cannot_be_reached_is_left_out_and_nothing_is_lost() {
     }
     assert_eq!(house.upstream.seen().len(), 24, "each once");
     let nobody = House::start(Plan {
-        origin: Some(nowhere().to_string()),
-        config: Box::new(|config: &mut Config| config.more_upstreams = vec![nowhere()]),
+        origin: Some(nowhere(4).to_string()),
+        config: Box::new(|config: &mut Config| config.more_upstreams = vec![nowhere(5)]),
         ..Plan::default()
     });
     assert_eq!(nobody.get("/health", &[]).status, 502);
@@ -136,7 +138,7 @@ fn gwy_027_a_read_goes_to_another_when_a_new_connection_ends() {
     assert_eq!(alone.upstream.seen().len(), 1, "nobody else to ask");
     // Whoever is known to be down is not asked in the place of a failed one.
     let first = Recorder::saying("");
-    let config = |config: &mut Config| config.more_upstreams = vec![nowhere()];
+    let config = |config: &mut Config| config.more_upstreams = vec![nowhere(6)];
     let mut house = House::start(Plan {
         upstream: Some(first),
         config: Box::new(config),
