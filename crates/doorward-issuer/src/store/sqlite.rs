@@ -19,10 +19,15 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use tokio::time::{Instant, sleep};
+
 use crate::error::{OpenError, StoreError};
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it is until the next try to open a file that somebody else is opening.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections that only read.
 const READERS: u32 = 4;
@@ -53,14 +58,8 @@ impl File {
             .busy_timeout(BUSY_TIMEOUT)
             // A sealed private key that is overwritten is zeroed in its page.
             .pragma("secure_delete", "1");
-        let writer = pool(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(StoreError::from)?;
-        let readers = pool(READERS)
-            .connect_with(options.pragma("query_only", "1"))
-            .await
-            .map_err(StoreError::from)?;
+        let writer = connect(1, &options).await?;
+        let readers = connect(READERS, &options.pragma("query_only", "1")).await?;
         let found = Found::at(path)
             .map_err(|error| OpenError::Files(format!("{}: {error}", path.display())))?;
         Ok(Self {
@@ -115,6 +114,31 @@ impl Found {
     }
 }
 
+/// Connects, after others that are about to.
+///
+/// Where two turn a new file to WAL at once, SQLite tells one of them that it is
+/// busy without waiting as it was told to, because both could wait for ever.
+async fn connect(
+    connections: u32,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool, StoreError> {
+    let patience = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool(connections).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < patience => sleep(BUSY_PAUSE).await,
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// `SQLITE_BUSY`, whatever its extended code says besides.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -165,4 +189,28 @@ fn prepare_files(path: &Path) -> Result<(), OpenError> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is the failed test")]
+
+    use super::File;
+
+    /// SQLite does not wait, whatever it was told, where two turn a new file to
+    /// WAL at once.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_several_that_open_a_new_file_at_once_none_is_turned_away() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("new.db");
+            let opening = (0..4).map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { File::open(&path).await.map(drop) })
+            });
+            for opened in opening.collect::<Vec<_>>() {
+                opened.await.unwrap().unwrap();
+            }
+        }
+    }
 }
