@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 // its own folder.
 #[path = "../../../crates/doorward/src"]
 mod doorward {
+    #[expect(dead_code, reason = "only reading is fuzzed")]
+    pub(crate) mod bounded_file;
     #[expect(dead_code, unused_imports, reason = "only reading is fuzzed")]
     pub(crate) mod config;
 }
@@ -16,7 +18,7 @@ mod route_file;
 #[path = "../../targets/mod.rs"]
 mod targets;
 
-use doorward::config;
+use doorward::{bounded_file, config};
 
 /// An input that takes longer than this is found like one that panics.
 const LONGEST: Duration = Duration::from_millis(10);
