@@ -40,6 +40,7 @@ impl Client {
     }
 
     fn on(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {

@@ -128,6 +128,7 @@ impl Recorder {
                 let (behaviour, seen) = (Arc::clone(&behaviour), Arc::clone(&seen));
                 let connection = connections.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
                 let (open, is_forgetful) = (Arc::clone(&open), Arc::clone(&is_forgetful));
                 open.lock()
                     .unwrap()

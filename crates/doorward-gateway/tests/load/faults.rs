@@ -7,6 +7,7 @@
 //! rest (`--nocapture`), and only what nobody would call a service is a failure.
 
 use std::{
+    collections::VecDeque,
     io::Write as _,
     net::{SocketAddr, TcpStream},
     sync::{
@@ -99,12 +100,21 @@ impl Scene {
     /// Does `act` again and again, on a thread of its own, until it is over. In
     /// between it rests: attackers, gateway and API share these cores, and an
     /// attack that takes them whole would be an attack on the test.
-    fn again(&self, act: impl Fn(&Self) + Send + 'static) -> thread::JoinHandle<()> {
+    fn again(&self, act: impl FnMut(&Self) + Send + 'static) -> thread::JoinHandle<()> {
+        self.each(REST, act)
+    }
+
+    /// The same, with `rest` in between.
+    fn each(
+        &self,
+        rest: Duration,
+        mut act: impl FnMut(&Self) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
         let scene = self.clone();
         thread::spawn(move || {
             while scene.goes_on() {
                 act(&scene);
-                thread::park_timeout(REST);
+                thread::park_timeout(rest);
             }
         })
     }
@@ -207,31 +217,40 @@ fn stalled(scene: &Scene) -> thread::JoinHandle<()> {
     })
 }
 
+/// A hundred at a time, each for two seconds.
 fn slow_readers(scene: &Scene) -> thread::JoinHandle<()> {
-    scene.again(|scene| {
-        let mut readers: Vec<Client> = (0..scene.crowd.min(100)).map(|_| scene.client()).collect();
-        for client in &mut readers {
-            client.try_write(request("GET", "/files/big", &[]));
+    let most = scene.crowd.min(100);
+    let mut readers = VecDeque::new();
+    scene.each(Duration::from_millis(20), move |scene| {
+        let mut client = scene.client();
+        client.try_write(request("GET", "/files/big", &[]));
+        readers.push_back(client);
+        if readers.len() > most {
+            readers.pop_front();
         }
-        linger(scene, Duration::from_secs(2), |_| {});
     })
 }
 
-/// Heads, bodies and silence, a byte at a time.
+/// Heads, bodies and silence, a byte a second. They come by and by, a crowd within
+/// a second, and whoever is turned away comes again: what is asked is what many
+/// connections cost that are there, not what it costs to accept them all at once.
 fn slow_connections(scene: &Scene) -> thread::JoinHandle<()> {
-    scene.again(|scene| {
-        let mut slow: Vec<Client> = (0..scene.crowd).map(|_| scene.client()).collect();
-        for (number, client) in slow.iter_mut().enumerate() {
-            client.try_write(match number % 3 {
+    let mut slow: Vec<Option<Client>> = (0..scene.crowd).map(|_| None).collect();
+    let mut places = (0..scene.crowd).cycle();
+    let at_once = scene.crowd.div_ceil(1000);
+    scene.each(Duration::from_millis(1), move |scene| {
+        for place in places.by_ref().take(at_once) {
+            let client = &mut slow[place];
+            if client.as_mut().is_some_and(|client| client.try_write("x")) {
+                continue;
+            }
+            let client = client.insert(scene.client());
+            client.try_write(match place % 3 {
                 0 => "GET /orders HTTP/1.1\r\nHost: a\r\n",
                 1 => "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n",
                 _ => "",
             });
         }
-        linger(scene, Duration::from_secs(4), |turn| {
-            let client = &mut slow[turn % scene.crowd];
-            client.try_write("x");
-        });
     })
 }
 
@@ -389,7 +408,8 @@ fn soak() {
     house.upstream.keep_nothing();
     let scene = scene(&house, usize::try_from(crowd).unwrap());
     let pause = Duration::from_millis(20);
-    let rest = probe(&scene, EACH, pause);
+    let rest = probe(&scene, EACH.max(time / 20), pause);
+    tell("at rest", &rest, &rest);
     let attackers = FAULTS.iter().map(|(_, fault)| fault(&scene)).collect();
     // The first quarter is for warming up.
     let quarters = ["first", "second", "third", "last"].map(|quarter| {
