@@ -41,7 +41,7 @@ use connection::{Connection, Heard};
 pub(crate) use forwarding::Forwarding;
 pub use line::{NoRoots, UpstreamRoots};
 pub(crate) use member::Member;
-use outcome::{Failed, judged, may_trail};
+use outcome::{Failed, judged, may_trail, upload_failure};
 use pool::Pool;
 use sending::Sending;
 use trip::{Copied, Ours, Trip, is_idempotent};
@@ -217,6 +217,9 @@ impl Upstream {
                 async move { upstream.change(request, trip, principal).await },
             );
         }
+        if trip.waits_for_its_body() {
+            return Forwarding::rare(async move { upstream.begin_upload(request, trip).await });
+        }
         match self.at_hand(since) {
             Some(connection) => Forwarding::usual(upstream, connection, request, trip),
             None => Forwarding::rare(async move { upstream.connect(request, trip).await }),
@@ -235,6 +238,19 @@ impl Upstream {
         match self.send(&mut connection, request, &trip).await {
             Ok(answer) => Ok(self.relay(connection, answer, trip)),
             Err(failed) => self.again(connection, failed, trip).await,
+        }
+    }
+
+    /// Waits until the body has begun: thousands of callers who announce one and
+    /// send nothing take no connection to the API from anybody.
+    async fn begin_upload(
+        &self,
+        mut request: Request<Outgoing>,
+        trip: Trip,
+    ) -> Result<Response<Relayed>, Failure> {
+        match request.body_mut().begins().await {
+            true => self.connect(request, trip).await,
+            false => Err(upload_failure(&trip)),
         }
     }
 

@@ -2,6 +2,7 @@
 //! [`crate::trailers`] lets them pass, a cut kept visible.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -50,15 +51,29 @@ impl Body for Outgoing {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Upload(upload) => upload.incoming.is_end_stream(),
+            Self::Upload(upload) => upload.ahead.is_none() && upload.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Upload(upload) => upload.incoming.size_hint(),
+            Self::Upload(upload) => upload.size_hint(),
         }
+    }
+}
+
+impl Outgoing {
+    /// Waits for the first piece, and keeps it. Whether the body has begun, or
+    /// ended, well.
+    pub(super) async fn begins(&mut self) -> bool {
+        let Self::Upload(upload) = self else {
+            return true;
+        };
+        let piece = poll_fn(|cx| upload.poll(cx)).await;
+        let is_well = !matches!(piece, Some(Err(_)));
+        upload.ahead = Some(piece);
+        is_well
     }
 }
 
@@ -66,6 +81,8 @@ impl Body for Outgoing {
 #[derive(Debug)]
 pub(crate) struct Upload {
     incoming: Incoming,
+    /// A piece that has come and was not asked for by the upstream yet.
+    ahead: Option<Piece>,
     sending: Sending,
     exchange: Rc<Exchange>,
     names: Arc<Names>,
@@ -73,6 +90,9 @@ pub(crate) struct Upload {
     pace: Pace,
     stall: Stall,
 }
+
+/// What comes next of a body; nothing is its end.
+type Piece = Option<Result<Frame<Bytes>, UploadCut>>;
 
 /// The caller's body did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +114,7 @@ impl Upload {
     ) -> Self {
         Self {
             incoming,
+            ahead: None,
             sending,
             exchange,
             names,
@@ -109,7 +130,24 @@ impl Upload {
         self
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadCut>>> {
+    fn size_hint(&self) -> SizeHint {
+        let ahead = self.ahead.iter().flatten().flatten();
+        let ahead = ahead
+            .filter_map(Frame::data_ref)
+            .map(Bytes::len)
+            .sum::<usize>() as u64;
+        let mut hint = self.incoming.size_hint();
+        match hint.exact() {
+            Some(rest) => hint.set_exact(ahead + rest),
+            None => hint.set_lower(ahead + hint.lower()),
+        }
+        hint
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        if let Some(piece) = self.ahead.take() {
+            return Poll::Ready(piece);
+        }
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 self.sending.set(UploadState::Waiting);

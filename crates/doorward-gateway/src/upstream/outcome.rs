@@ -37,10 +37,7 @@ pub(super) fn judged(
             Err(Failed::finally(Reason::UpstreamBroken, seen))
         }
         Ok(answer) => Ok(answer),
-        Err(_) if trip.sending.upload_failed() => {
-            let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
-            Err(Failed::finally(fault.reason(), fault.seen()))
-        }
+        Err(_) if trip.sending.upload_failed() => Err(Failed::by(upload_failure(trip))),
         Err(mut error) => Err(Box::new(Failed {
             unsent: error.take_message(),
             was_silent: !connection.has_spoken(),
@@ -60,12 +57,22 @@ pub(super) struct Failed {
 impl Failed {
     /// A second try would not help, or could do harm.
     fn finally(reason: Reason, seen: &'static str) -> Box<Self> {
+        Self::by(Failure::new(reason, seen))
+    }
+
+    fn by(failure: Failure) -> Box<Self> {
         Box::new(Self {
-            failure: Failure::new(reason, seen),
+            failure,
             unsent: None,
             was_silent: false,
         })
     }
+}
+
+/// Of a request whose body did not come to its end.
+pub(super) fn upload_failure(trip: &Trip) -> Failure {
+    let fault = trip.exchange.body_fault().unwrap_or(Fault::BodyCut);
+    Failure::new(fault.reason(), fault.seen())
 }
 
 /// Whether the end of the answer's body can be found in one way only (RFC 9112

@@ -26,6 +26,12 @@ pub(super) struct Trip {
 }
 
 impl Trip {
+    /// Whether nothing is sent before the body has begun. In HTTP/2 its sender may
+    /// be waiting for the answer's head meanwhile, as gRPC does.
+    pub(super) fn waits_for_its_body(&self) -> bool {
+        self.sending.is_upload() && self.ours.version != Version::HTTP_2
+    }
+
     /// The request with the caller's fields that may pass, and with ours.
     pub(super) fn request(&self, mut headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
         self.ours.set(&mut headers);

@@ -130,3 +130,37 @@ fn expect_100_continue_is_answered_by_us() {
         (b"hello".as_slice(), None)
     );
 }
+
+#[test]
+fn dos_003_a_body_that_does_not_begin_takes_nothing_of_the_api() {
+    let house = House::usual();
+    let head = "POST /upload HTTP/1.1\r\nHost: a\r\n";
+    let mut counted = house.client();
+    counted.write(format!("{head}Content-Length: 5\r\n\r\n"));
+    let mut chunked = house.client();
+    chunked.write(format!("{head}Transfer-Encoding: chunked\r\n\r\n"));
+    let mut broken = house.client();
+    broken.write(format!("{head}Transfer-Encoding: chunked\r\n\r\nnothing"));
+    assert_eq!(broken.reply().status, 400);
+    let mut gone = house.client();
+    gone.write(format!("{head}Content-Length: 5\r\n\r\n"));
+    gone.finish_writing();
+    assert!(
+        gone.try_reply(false)
+            .is_none_or(|reply| reply.status == 400)
+    );
+    assert_eq!(
+        house.raw("GET /health HTTP/1.1\r\nHost: a\r\n\r\n").status,
+        200
+    );
+    assert_eq!(house.upstream.only().target(), "/health");
+    assert_eq!(house.upstream.connections(), 1);
+    counted.write("hello");
+    assert_eq!(counted.reply().status, 200);
+    chunked.write("2\r\nhe\r\n");
+    chunked.write("3\r\nllo\r\n0\r\n\r\n");
+    assert_eq!(chunked.reply().status, 200);
+    let seen = house.upstream.seen();
+    assert_eq!(seen[1].body, b"hello");
+    assert_eq!(seen[2].body, b"hello");
+}
