@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::{
     Fault,
-    head::{self, BodyLength, Head},
+    head::{BodyLength, Head, Reading},
 };
 use crate::config::Limits;
 
@@ -12,8 +12,9 @@ use crate::config::Limits;
 #[derive(Debug, Default)]
 pub(crate) struct Framing {
     place: Place,
-    /// Bytes of the unfinished head that hold no empty line.
-    searched: usize,
+    /// The unfinished head, of which so many bytes have been read.
+    reading: Reading,
+    read: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,7 +86,7 @@ impl Framing {
         limits: &Limits,
         found: &mut Option<Head>,
     ) -> Result<Option<usize>, Fault> {
-        let Some(end) = self.find_end(rest)? else {
+        let Some(end) = self.find_end(rest, limits)? else {
             let over = rest.len() > limits.head_bytes;
             return if over {
                 Err(too_large(rest, limits))
@@ -93,11 +94,12 @@ impl Framing {
                 Ok(None)
             };
         };
-        self.searched = 0;
+        let reading = std::mem::take(&mut self.reading);
+        self.read = 0;
         if end > limits.head_bytes {
             return Err(too_large(rest, limits));
         }
-        let head = head::read(&rest[..end], limits)?;
+        let head = reading.end()?;
         self.place = match head.body {
             BodyLength::Sized(0) => Place::Head,
             BodyLength::Sized(length) => Place::Sized(length),
@@ -107,22 +109,23 @@ impl Framing {
         Ok(Some(end))
     }
 
-    /// Where the empty line ends. Bare line feeds are refused as soon as they
-    /// are seen: a head of nothing else would never end.
-    fn find_end(&mut self, rest: &[u8]) -> Result<Option<usize>, Fault> {
-        let mut from = self.searched;
-        while let Some(at) = memchr(b'\n', &rest[from..]) {
-            let at = from + at;
-            if at == 0 || rest[at - 1] != b'\r' {
+    /// Reads the lines that are whole, up to the empty one, and says where that
+    /// ends. Bare line feeds are refused as soon as they are seen: a head of nothing
+    /// else would never end.
+    fn find_end(&mut self, rest: &[u8], limits: &Limits) -> Result<Option<usize>, Fault> {
+        while let Some(at) = memchr(b'\n', &rest[self.read..]) {
+            let (start, end) = (self.read, self.read + at + 1);
+            let Some(line) = rest[start..end].strip_suffix(b"\r\n") else {
                 return Err(Fault::Head("a line that ends without a carriage return"));
+            };
+            self.read = end;
+            match line {
+                // RFC 9112 section 2.2: one before the request line is ignored.
+                [] if start == 0 => {}
+                [] => return Ok(Some(end)),
+                _ => self.reading.line(line, limits),
             }
-            // An empty line right at the front belongs to no message yet.
-            if at > 1 && rest[..at - 1].ends_with(b"\r\n") {
-                return Ok(Some(at + 1));
-            }
-            from = at + 1;
         }
-        self.searched = from;
         Ok(None)
     }
 }

@@ -28,57 +28,64 @@ pub(crate) struct Head {
     pub(crate) fields: usize,
 }
 
-/// Reads `bytes`, which end in the first empty line.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Head, Fault> {
-    // RFC 9112 section 2.2: an empty line before the request line is ignored.
-    let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let mut lines = Lines(bytes);
-    let version = request_line(lines.next().unwrap_or_default(), limits)?;
-    let mut framing = Framing::default();
-    let mut fields = 0;
-    for line in lines {
-        fields += 1;
-        if fields > limits.fields {
+/// A head as far as it has come. Its first fault is told at its end: until then it
+/// may turn out to be too large, or to have a line end that nobody waits behind.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    version: Option<Version>,
+    framing: Framing,
+    fields: usize,
+    fault: Option<Fault>,
+}
+
+impl Reading {
+    /// Reads the next line, which is not empty and without its CRLF.
+    pub(crate) fn line(&mut self, line: &[u8], limits: &Limits) {
+        if self.fault.is_none() {
+            self.fault = self.read(line, limits).err();
+        }
+    }
+
+    fn read(&mut self, line: &[u8], limits: &Limits) -> Result<(), Fault> {
+        if self.version.is_none() {
+            self.version = Some(request_line(line, limits)?);
+            return Ok(());
+        }
+        self.fields += 1;
+        if self.fields > limits.fields {
             return Err(Fault::HeadTooLarge);
         }
         let (name, value) = field_line(line)?;
-        framing.note(name, value)?;
+        self.framing.note(name, value)
     }
-    let body = framing.length(version)?;
-    Ok(Head { body, fields })
-}
 
-/// The lines of a head, without their CRLF, up to the empty one.
-struct Lines<'h>(&'h [u8]);
-
-impl<'h> Iterator for Lines<'h> {
-    type Item = &'h [u8];
-
-    fn next(&mut self) -> Option<&'h [u8]> {
-        let end = memchr(b'\n', self.0)?;
-        let (line, rest) = self.0.split_at(end + 1);
-        self.0 = rest;
-        // A line feed alone keeps its line whole, and is then refused as a
-        // control character.
-        let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-        (!line.is_empty()).then_some(line)
+    /// The head, after its last line.
+    pub(crate) fn end(self) -> Result<Head, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let version = self.version.ok_or(NO_REQUEST_LINE)?;
+        Ok(Head {
+            body: self.framing.length(version)?,
+            fields: self.fields,
+        })
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     Http10,
     Http11,
 }
+
+const NO_REQUEST_LINE: Fault = Fault::Head("a request line that is not METHOD TARGET VERSION");
 
 fn request_line(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let (Some(method), Some(target), Some(version), None) = (method, target, version, parts.next())
     else {
-        return Err(Fault::Head(
-            "a request line that is not METHOD TARGET VERSION",
-        ));
+        return Err(NO_REQUEST_LINE);
     };
     if !is_token(method) {
         return Err(Fault::Head("a method that is not a token"));
@@ -145,11 +152,15 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
 
 /// Every byte is looked at, without an early end: many at a time.
 fn has_controls(value: &[u8]) -> bool {
-    let least = value.iter().copied().fold(u8::MAX, u8::min);
-    let has_delete = value.iter().fold(false, |any, byte| any | (*byte == 0x7f));
+    const DELETE: u8 = 0x7f;
+    let (least, nearest) = value
+        .iter()
+        .fold((u8::MAX, u8::MAX), |(least, nearest), byte| {
+            (least.min(*byte), nearest.min(*byte ^ DELETE))
+        });
     // Of those below the blank, the tab is none.
     let is_hidden = |byte: &u8| *byte < b' ' && *byte != b'\t';
-    has_delete || least < b' ' && value.iter().any(is_hidden)
+    nearest == 0 || least < b' ' && value.iter().any(is_hidden)
 }
 
 /// Only space and tab are optional white space; `trim_ascii` would also hide
@@ -202,7 +213,7 @@ const fn is_of(byte: u8, kind: u8) -> bool {
     KINDS[byte as usize] & kind != 0
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Framing {
     content_length: Option<u64>,
     chunked: bool,
@@ -254,12 +265,26 @@ fn content_length(value: &[u8]) -> Result<u64, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyLength, field_line, read};
-    use crate::{config::Limits, wire::Fault};
+    use super::{BodyLength, Head, field_line};
+    use crate::{
+        config::Limits,
+        wire::{
+            Fault,
+            framing::{Framing, Scan},
+        },
+    };
+
+    fn read(text: &[u8]) -> Result<Head, Fault> {
+        let mut found = None;
+        match Framing::default().scan(text, &Limits::default(), &mut found) {
+            Scan::Faulty(_, fault) => Err(fault),
+            _ => Ok(found.expect("all of it is there")),
+        }
+    }
 
     fn head(lines: &str) -> Result<BodyLength, Fault> {
         let text = format!("GET / HTTP/1.1\r\n{lines}\r\n");
-        read(text.as_bytes(), &Limits::default()).map(|head| head.body)
+        read(text.as_bytes()).map(|head| head.body)
     }
 
     #[test]
@@ -339,10 +364,7 @@ mod tests {
         }
         assert!(head("Content-Length: 1\r\ncontent-length: 1\r\n").is_err());
         let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert!(matches!(
-            read(old, &Limits::default()),
-            Err(Fault::Framing(_))
-        ));
+        assert!(matches!(read(old), Err(Fault::Framing(_))));
     }
 
     #[test]
@@ -394,10 +416,7 @@ mod tests {
         ];
         for line in odd {
             let text = format!("{line}\r\nHost: a\r\n\r\n");
-            assert!(
-                read(text.as_bytes(), &Limits::default()).is_err(),
-                "{line:?}"
-            );
+            assert!(read(text.as_bytes()).is_err(), "{line:?}");
         }
     }
 
@@ -406,9 +425,6 @@ mod tests {
         assert!(head(&"A: b\r\n".repeat(100)).is_ok());
         assert_eq!(head(&"A: b\r\n".repeat(101)), Err(Fault::HeadTooLarge));
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(8192));
-        assert_eq!(
-            read(long.as_bytes(), &Limits::default()),
-            Err(Fault::TargetTooLong)
-        );
+        assert_eq!(read(long.as_bytes()), Err(Fault::TargetTooLong));
     }
 }
