@@ -37,6 +37,13 @@ pub(crate) struct Admitted<B> {
     pub(crate) fields: Fields,
 }
 
+/// A request that passed and was judged, with what fields it came with.
+#[derive(Debug)]
+pub(crate) struct Screened<B> {
+    pub(crate) request: Box<Request<B>>,
+    pub(crate) fields: Fields,
+}
+
 /// What a request must keep to.
 pub(crate) struct Rules<'r> {
     pub(crate) names: &'r identity::Names,
@@ -210,7 +217,8 @@ fn check_framing<B>(
     fields: Fields,
     decision: &mut Decision,
 ) -> Result<(), Reason> {
-    if !fields.have(Field::Framing) && !fields.have(Field::FramingAlias) {
+    let is_there = fields.have(Field::ContentLength) || fields.have(Field::TransferEncoding);
+    if !is_there && !fields.have(Field::FramingAlias) {
         return Ok(());
     }
     let headers = request.headers();
@@ -273,7 +281,7 @@ fn check_connection(
     names: &identity::Names,
     decision: &mut Decision,
 ) -> Result<(), Reason> {
-    for option in connection_options(headers) {
+    for option in connection_options(headers.get_all(CONNECTION)) {
         let Ok(name) = HeaderName::from_bytes(option) else {
             return Err(refuse(
                 decision,
@@ -297,11 +305,12 @@ fn check_connection(
     Ok(())
 }
 
-/// What the Connection fields name (RFC 9110 section 7.6.1).
-pub(crate) fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
+/// What the Connection `lines` name (RFC 9110 section 7.6.1).
+pub(crate) fn connection_options<'l>(
+    lines: impl IntoIterator<Item = &'l HeaderValue>,
+) -> impl Iterator<Item = &'l [u8]> {
+    lines
+        .into_iter()
         .flat_map(|field| field.as_bytes().split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|option| !option.is_empty())

@@ -6,43 +6,40 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
     header::{
-        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+        CONNECTION, CONTENT_LENGTH, Entry, FORWARDED, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     },
 };
 
-use doorward_verify::proof::DPOP;
-
 use crate::{
     arrival::Caller,
+    fields::{Field, Fields},
     gate::connection_options,
-    identity::Names,
+    identity::{Names, OUR_PREFIX},
     trailers::{self, Way},
 };
 
-/// Of fields that only the gateway may set.
-const OUR_PREFIX: &str = "x-doorward-";
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Makes the caller's fields those of the upstream's request: what belongs to
-/// the caller's connection goes, and the token goes.
-pub(crate) fn to_upstream(headers: &mut HeaderMap, inbound: Inbound, names: &Names) {
-    let seen = Seen::of(headers);
-    let is_chunked = seen.has(&TRANSFER_ENCODING)
-        || inbound.is_streamed && !headers.contains_key(CONTENT_LENGTH);
-    let announces = seen.has(&TRAILER).then_some(Way::ToUpstream(names));
+/// Makes the caller's `headers` those of the upstream's request: what belongs to
+/// the caller's connection goes, and the token goes. `fields` are what they have.
+pub(crate) fn to_upstream(
+    headers: &mut HeaderMap,
+    fields: Fields,
+    inbound: Inbound,
+    names: &Names,
+) {
+    let was_chunked =
+        fields.have(Field::TransferEncoding) && headers.contains_key(TRANSFER_ENCODING);
+    let is_chunked = was_chunked || inbound.is_streamed && !headers.contains_key(CONTENT_LENGTH);
+    let announces = fields
+        .have(Field::Trailer)
+        .then_some(Way::ToUpstream(names));
     let announced = announces.and_then(|way| way.announced(headers));
-    let takes_trailers = seen.has(&TE) && trailers::are_taken(headers);
-    seen.strip(headers);
-    // The API needs no token: it gets the identity. A token that it logged
-    // would be one that can be stolen there.
-    seen.remove(bit(&EXPECT) | bit(&AUTHORIZATION) | bit(&DPOP), headers);
+    let takes_trailers = fields.have(Field::Te) && trailers::are_taken(headers);
+    end_connection(fields, headers);
+    fields.remove(OF_CALLER, headers);
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         headers.extend(announced.map(|announced| (TRAILER, announced)));
@@ -71,18 +68,21 @@ pub(crate) fn introduce(
 /// Makes the upstream's fields those of the answer: what belongs to its
 /// connection goes, and what only the gateway may say.
 pub(crate) fn to_caller(headers: &mut HeaderMap) {
-    let seen = Seen::of(headers);
-    let announces = seen.has(&TRAILER).then_some(Way::ToCaller);
+    let fields = Fields::of_answer(headers);
+    let announces = fields.have(Field::Trailer).then_some(Way::ToCaller);
     let announced = announces.and_then(|way| way.announced(headers));
-    seen.strip(headers);
-    headers.extend(announced.map(|announced| (TRAILER, announced)));
-    let is_ours = |name: &&HeaderName| name.as_str().starts_with(OUR_PREFIX);
-    let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
-    for name in ours {
-        headers.remove(name);
+    end_connection(fields, headers);
+    fields.remove(OF_UPSTREAM, headers);
+    if let Some(announced) = announced {
+        headers.insert(TRAILER, announced);
     }
-    // It would lead callers past the gateway (RFC 7838).
-    seen.remove(bit(&ALT_SVC), headers);
+    if fields.have(Field::Reserved) {
+        let is_ours = |name: &&HeaderName| name.as_str().starts_with(OUR_PREFIX);
+        let ours: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+        for name in ours {
+            headers.remove(name);
+        }
+    }
 }
 
 /// How a request came.
@@ -102,101 +102,48 @@ const fn via(version: Version) -> &'static str {
     }
 }
 
-/// Fields that end here, each with its [`bit`].
-static FIELDS: [(HeaderName, u16); 14] = [
-    (CONNECTION, 1),
-    (TE, 1 << 1),
-    (TRAILER, 1 << 2),
-    (TRANSFER_ENCODING, 1 << 3),
-    (UPGRADE, 1 << 4),
-    (PROXY_AUTHENTICATE, 1 << 5),
-    (PROXY_AUTHORIZATION, 1 << 6),
-    (KEEP_ALIVE, 1 << 7),
-    (PROXY_CONNECTION, 1 << 8),
-    (HTTP2_SETTINGS, 1 << 9),
-    // Not of one connection: they end here in one direction.
-    (EXPECT, 1 << 10),
-    (AUTHORIZATION, 1 << 11),
-    (DPOP, 1 << 12),
-    (ALT_SVC, 1 << 13),
-];
+/// Fields of one connection, besides Connection.
+const OF_CONNECTION: Fields = Fields::only(&[
+    Field::Te,
+    Field::Trailer,
+    Field::TransferEncoding,
+    Field::Upgrade,
+    Field::ProxyAuthenticate,
+    Field::ProxyAuthorization,
+    Field::KeepAlive,
+    Field::ProxyConnection,
+    Field::Http2Settings,
+]);
 
-/// Those of one connection.
-const OF_CONNECTION: u16 = (1 << 10) - 1;
+/// The API needs no token: it gets the identity. A token that it logged would be
+/// one that can be stolen there.
+const OF_CALLER: Fields = Fields::only(&[Field::Expect, Field::Authorization, Field::Dpop]);
 
-/// Which of [`FIELDS`] are there: found in one look, because looking for each of
-/// them by its name costs more than all the rest.
-#[derive(Clone, Copy)]
-struct Seen(u16);
+/// It would lead callers past the gateway (RFC 7838).
+const OF_UPSTREAM: Fields = Fields::only(&[Field::AltSvc]);
 
-impl Seen {
-    fn of(headers: &HeaderMap) -> Self {
-        Self(headers.keys().fold(0, |seen, name| seen | bit(name)))
-    }
-
-    /// Whether `name`, one of [`FIELDS`], is there.
-    fn has(self, name: &HeaderName) -> bool {
-        self.0 & bit(name) != 0
-    }
-
-    /// Removes the fields of one connection.
-    fn strip(self, headers: &mut HeaderMap) {
-        if self.has(&CONNECTION) {
-            remove_named(headers);
-        }
-        self.remove(OF_CONNECTION, headers);
-    }
-
-    /// Removes those of `wanted` that are there.
-    fn remove(self, wanted: u16, headers: &mut HeaderMap) {
-        let mut left = self.0 & wanted;
-        for (name, bit) in &FIELDS {
-            if left == 0 {
-                return;
-            }
-            if left & bit != 0 {
-                headers.remove(name);
-                left &= !bit;
-            }
+/// Removes the fields of one connection, and what Connection names.
+fn end_connection(fields: Fields, headers: &mut HeaderMap) {
+    if fields.have(Field::Connection) {
+        for name in take_named(headers) {
+            headers.remove(name);
         }
     }
+    fields.remove(OF_CONNECTION, headers);
 }
 
-/// The bit of `name`, or none.
-fn bit(name: &HeaderName) -> u16 {
-    match *name {
-        CONNECTION => 1,
-        TE => 1 << 1,
-        TRAILER => 1 << 2,
-        TRANSFER_ENCODING => 1 << 3,
-        UPGRADE => 1 << 4,
-        PROXY_AUTHENTICATE => 1 << 5,
-        PROXY_AUTHORIZATION => 1 << 6,
-        EXPECT => 1 << 10,
-        AUTHORIZATION => 1 << 11,
-        ALT_SVC => 1 << 13,
-        _ => match name.as_str() {
-            "keep-alive" => 1 << 7,
-            "proxy-connection" => 1 << 8,
-            "http2-settings" => 1 << 9,
-            "dpop" => 1 << 12,
-            _ => 0,
-        },
-    }
-}
-
-/// Removes what Connection names.
-fn remove_named(headers: &mut HeaderMap) {
-    // Mostly a word that names no field: this one goes in any case.
-    if connection_options(headers).all(|option| option == b"keep-alive") {
-        return;
-    }
-    let named: Vec<HeaderName> = connection_options(headers)
+/// Takes Connection away. What it names, but for a word that mostly stands there and
+/// names a field that goes in any case.
+fn take_named(headers: &mut HeaderMap) -> Vec<HeaderName> {
+    let Entry::Occupied(connection) = headers.entry(CONNECTION) else {
+        return Vec::new();
+    };
+    let lines = connection.iter().filter(|line| *line != "keep-alive");
+    let named = connection_options(lines)
         .filter_map(|option| HeaderName::from_bytes(option).ok())
         .collect();
-    for name in named {
-        headers.remove(name);
-    }
+    connection.remove();
+    named
 }
 
 /// Who asked, as the upstream hears it: from the socket, never from the caller,
@@ -259,7 +206,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
     use super::{Inbound, Introduction, introduce, to_caller, to_upstream};
-    use crate::{arrival::Caller, gateway::Peer, identity::Names};
+    use crate::{arrival::Caller, fields::Fields, gateway::Peer, identity::Names};
 
     fn forwarded(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -277,7 +224,9 @@ mod tests {
             is_streamed: false,
             protocol: None,
         };
-        to_upstream(&mut headers, inbound, &Names::new(&[]));
+        let names = Names::new(&[]);
+        let fields = Fields::of(&headers, &names);
+        to_upstream(&mut headers, fields, inbound, &names);
         introduce(&mut headers, Version::HTTP_11, introduction.as_ref());
         headers
     }
@@ -312,14 +261,6 @@ mod tests {
             "x-forwarded-proto",
         ];
         assert_eq!(left, expected);
-    }
-
-    #[test]
-    fn each_field_has_the_bit_that_it_is_removed_by() {
-        for (name, bit) in &super::FIELDS {
-            assert_eq!(super::bit(name), *bit, "{name}");
-        }
-        assert_eq!(super::bit(&HeaderName::from_static("accept")), 0);
     }
 
     #[test]

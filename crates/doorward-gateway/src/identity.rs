@@ -38,6 +38,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// Of fields that only the gateway may set, in an answer as well.
+pub(crate) const OUR_PREFIX: &str = "x-doorward-";
+
 /// Whatever starts so is written by gateways and proxies only.
 const RESERVED_PREFIXES: &[&str] = &[
     "x-forwarded-",
@@ -49,7 +52,7 @@ const RESERVED_PREFIXES: &[&str] = &[
 
 /// Whatever starts so says who the caller is.
 const IDENTITY_PREFIXES: &[&str] = &[
-    "x-doorward-", // ours
+    OUR_PREFIX,
     "x-auth-request-",
     "x-authenticated-",
     "x-webauth-",

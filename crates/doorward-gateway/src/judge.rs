@@ -18,7 +18,7 @@ use http::{HeaderValue, Request, header::AUTHORIZATION};
 use crate::{
     api_key::{self, Exchanges, Key as ApiKey, Outcome},
     fields::Field,
-    gate::{self, Admitted, Rules},
+    gate::{self, Admitted, Rules, Screened},
     gateway::Shared,
     identity::{Identity, Kept},
     internal_token::{NoInternalToken, Vouched},
@@ -32,11 +32,7 @@ use candidate::{Beside, Judged, Met};
 #[derive(Debug)]
 pub(crate) enum Verdict<B> {
     /// It may go to the upstream, with the proven caller's headers.
-    Forward(
-        Permitted<Box<Request<B>>>,
-        Option<Identity>,
-        Option<Principal>,
-    ),
+    Forward(Permitted<Screened<B>>, Option<Identity>, Option<Principal>),
     /// Doorward answers it itself.
     Local(Box<Request<B>>),
     /// It is turned away; the decision says why.
@@ -217,7 +213,8 @@ fn decide<B>(
     if fields.have(Field::ApiKey) {
         api_key::remove(request.headers_mut());
     }
-    let Some(permitted) = ask_policy(&route, principal.as_ref(), request, decision) else {
+    let screened = Screened { request, fields };
+    let Some(permitted) = ask_policy(&route, principal.as_ref(), screened, decision) else {
         return (Verdict::Refused(Refusal::by(&route)), judged);
     };
     let verdict = match identify(bench, &route, principal.as_ref(), now, decision) {
@@ -227,19 +224,19 @@ fn decide<B>(
     (verdict, judged)
 }
 
-/// `request` with the proof that `principal` may send it, or nothing.
+/// `screened` with the proof that `principal` may send it, or nothing.
 fn ask_policy<B>(
     route: &RouteMatch<'_, '_>,
     principal: Option<&Principal>,
-    request: Box<Request<B>>,
+    screened: Screened<B>,
     decision: &mut Decision,
-) -> Option<Permitted<Box<Request<B>>>> {
-    let fields = policy_fields::of(route, request.headers());
+) -> Option<Permitted<Screened<B>>> {
+    let fields = policy_fields::of(route, screened.request.headers());
     let asking = Asking {
         subject: principal.map(|principal| principal as &dyn Subject),
         fields: &fields,
     };
-    permit(route, asking, request, decision).ok()
+    permit(route, asking, screened, decision).ok()
 }
 
 /// Whether there may be a token for the upstream, where `route` wants one.

@@ -162,7 +162,7 @@ impl Asked {
                     since: self.record.latest,
                 };
                 let upstream = &self.worker.upstream;
-                self.forwarding = Some(upstream.forward(permitted.unboxed(), identity, origin));
+                self.forwarding = Some(upstream.forward(permitted, identity, origin));
                 return Serving::Forwarding(self);
             }
             verdict => {

@@ -49,7 +49,8 @@ use trip::{Copied, Ours, Trip, is_idempotent};
 use crate::{
     arrival::Caller,
     config::{Limits, UpstreamProtocol},
-    gate::upgrade,
+    fields::Field,
+    gate::{Screened, upgrade},
     gateway::Inner,
     hop::{self, Inbound},
     identity::{Identity, Names},
@@ -204,7 +205,7 @@ impl Upstream {
     /// streaming behind it.
     pub(crate) fn forward(
         self: &Rc<Self>,
-        permitted: Permitted<Request<Incoming>>,
+        permitted: Permitted<Screened<Incoming>>,
         identity: Option<Identity>,
         origin: Origin,
     ) -> Forwarding {
@@ -257,12 +258,16 @@ impl Upstream {
     /// The request as the upstream gets it.
     fn prepare(
         &self,
-        permitted: Permitted<Request<Incoming>>,
+        permitted: Permitted<Screened<Incoming>>,
         identity: Option<Identity>,
         origin: Origin,
     ) -> (Request<Outgoing>, Trip) {
-        let (mut head, incoming) = permitted.into_inner().into_parts();
-        let protocol = upgrade::protocol(&head.headers, &self.upgrades);
+        let Screened { request, fields } = permitted.into_inner();
+        let (mut head, incoming) = request.into_parts();
+        let protocol = match fields.have(Field::Upgrade) {
+            true => upgrade::protocol(&head.headers, &self.upgrades),
+            false => None,
+        };
         let may_switch = protocol.is_some();
         let host = head.headers.get(HOST);
         let ours = Ours {
@@ -276,7 +281,7 @@ impl Upstream {
             is_streamed: head.version == Version::HTTP_2 && !is_bodiless,
             protocol,
         };
-        hop::to_upstream(&mut head.headers, inbound, &self.names);
+        hop::to_upstream(&mut head.headers, fields, inbound, &self.names);
         let sending = match is_bodiless {
             true => Sending::nothing(origin.since),
             false => Sending::upload(origin.since),

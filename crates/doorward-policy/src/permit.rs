@@ -127,13 +127,6 @@ impl<R> Permitted<R> {
     }
 }
 
-impl<R> Permitted<Box<R>> {
-    /// The same request, out of its box.
-    pub fn unboxed(self) -> Permitted<R> {
-        Permitted(*self.0)
-    }
-}
-
 /// A request that was turned away.
 #[derive(Debug)]
 pub struct Denied<R> {

@@ -8,7 +8,7 @@
 use doorward_policy::decision::{Decision, Reason};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Version,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
 };
 
 use super::{connection_options, refuse};
@@ -45,7 +45,7 @@ pub(super) fn check<B>(
         }
         return Err(refuse(decision, "several upgrades", "one"));
     }
-    let is_meant = connection_options(headers)
+    let is_meant = connection_options(headers.get_all(CONNECTION))
         .any(|option| option.eq_ignore_ascii_case(UPGRADE.as_str().as_bytes()));
     let has_body = headers.contains_key(TRANSFER_ENCODING)
         || headers

@@ -2,7 +2,7 @@
 
 use doorward_policy::decision::Reason;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     response,
 };
@@ -78,16 +78,15 @@ pub(super) fn upload_failure(trip: &Trip) -> Failure {
 /// Whether the end of the answer's body can be found in one way only (RFC 9112
 /// section 6.3). hyper would take the first of two ways, and callers another.
 fn has_one_length(answer: &Response<Incoming>) -> bool {
-    let mut lengths = answer.headers().get_all(CONTENT_LENGTH).iter();
-    let mut codings = answer.headers().get_all(TRANSFER_ENCODING).iter();
-    match (lengths.next(), codings.next()) {
-        (None, None) => true,
-        (Some(length), None) => {
-            lengths.next().is_none() && length.as_bytes().iter().all(u8::is_ascii_digit)
-        }
-        (None, Some(coding)) => {
-            codings.next().is_none()
-                && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+    let is_framing = |(name, _): &(&HeaderName, &HeaderValue)| {
+        matches!(**name, CONTENT_LENGTH | TRANSFER_ENCODING)
+    };
+    let mut framing = answer.headers().iter().filter(is_framing);
+    match (framing.next(), framing.next()) {
+        (None, _) => true,
+        (Some((&CONTENT_LENGTH, length)), None) => length.as_bytes().iter().all(u8::is_ascii_digit),
+        (Some((_, coding)), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
                 && answer.version() == Version::HTTP_11
         }
         (Some(_), Some(_)) => false,
