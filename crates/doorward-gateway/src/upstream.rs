@@ -156,7 +156,11 @@ impl Upstream {
 
     /// A connection to the member with the least to do. Where one cannot be
     /// reached the next is asked: nothing was sent yet.
-    async fn checkout(&self, how: Checkout, tried: &mut Vec<usize>) -> Result<Connection, Failure> {
+    async fn checkout(
+        &self,
+        how: Checkout,
+        tried: &mut Vec<usize>,
+    ) -> Result<Box<Connection>, Failure> {
         loop {
             let turn = self.turn.get();
             self.turn.set(turn.wrapping_add(1) % self.members.len());
@@ -192,7 +196,7 @@ impl Upstream {
 
     /// The connection that waits where `checkout` would look first, if there is
     /// one: mostly there is, and nothing has to be waited for.
-    fn at_hand(&self, now: Instant) -> Option<Connection> {
+    fn at_hand(&self, now: Instant) -> Option<Box<Connection>> {
         let turn = self.turn.get();
         let home = member::choose(&self.members, &[], turn);
         let load = self.members[home].enter(self.limits.upstream_requests)?;
@@ -231,7 +235,7 @@ impl Upstream {
     async fn connect(
         &self,
         request: Request<Outgoing>,
-        trip: Trip,
+        trip: Box<Trip>,
     ) -> Result<Response<Relayed>, Failure> {
         let mut tried = Vec::new();
         let mut connection = self.checkout(Checkout::Any, &mut tried).await?;
@@ -247,7 +251,7 @@ impl Upstream {
     async fn begin_upload(
         &self,
         mut request: Request<Outgoing>,
-        trip: Trip,
+        trip: Box<Trip>,
     ) -> Result<Response<Relayed>, Failure> {
         match request.body_mut().begins().await {
             true => self.connect(request, trip).await,
@@ -261,7 +265,7 @@ impl Upstream {
         permitted: Permitted<Screened<Incoming>>,
         identity: Option<Identity>,
         origin: Origin,
-    ) -> (Request<Outgoing>, Trip) {
+    ) -> (Request<Outgoing>, Box<Trip>) {
         let Screened { request, fields } = permitted.into_inner();
         let (mut head, incoming) = request.into_parts();
         let protocol = match fields.have(Field::Upgrade) {
@@ -287,7 +291,7 @@ impl Upstream {
             false => Sending::upload(origin.since),
         };
         let may_repeat = is_bodiless && is_idempotent(&head.method) && !may_switch;
-        let trip = Trip {
+        let trip = Box::new(Trip {
             method: head.method,
             target: head.uri,
             repeat: may_repeat.then(|| Copied::of(&head.headers)),
@@ -295,7 +299,7 @@ impl Upstream {
             may_switch,
             sending,
             exchange: origin.exchange,
-        };
+        });
         let body = match is_bodiless {
             true => Outgoing::Empty,
             false => self.upload(incoming, &trip),
@@ -318,7 +322,7 @@ impl Upstream {
     async fn change(
         &self,
         request: Request<Outgoing>,
-        trip: Trip,
+        trip: Box<Trip>,
         principal: Option<Principal>,
     ) -> Result<Response<Relayed>, Failure> {
         let asked = request.headers().get(UPGRADE).cloned();
@@ -354,9 +358,9 @@ impl Upstream {
     /// A second try, where that is safe.
     async fn again(
         &self,
-        connection: Connection,
+        connection: Box<Connection>,
         failed: Box<Failed>,
-        trip: Trip,
+        trip: Box<Trip>,
     ) -> Result<Response<Relayed>, Failure> {
         let (was_reused, home) = (connection.is_reused(), connection.home());
         let ended_at_once = connection.is_exclusive() && trip.sending.is_recent(AT_ONCE);
@@ -435,9 +439,9 @@ impl Upstream {
 
     fn relay(
         &self,
-        connection: Connection,
+        connection: Box<Connection>,
         answer: Response<Incoming>,
-        trip: Trip,
+        trip: Box<Trip>,
     ) -> Response<Relayed> {
         let (mut head, body) = answer.into_parts();
         // An HTTP/1.0 answer makes hyper speak HTTP/1.0 on that connection

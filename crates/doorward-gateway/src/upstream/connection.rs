@@ -48,7 +48,7 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
 /// Bytes of a request that wait for an upstream to take them.
 const SEND_BUFFER: usize = 32 * 1024;
 
-/// A way to send a request.
+/// A way to send a request. In a box, because it goes through many hands with each.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: Sender,
@@ -122,14 +122,13 @@ impl Shared {
     }
 
     /// A stream of it.
-    pub(super) fn stream(&mut self, home: usize, is_reused: bool) -> Connection {
+    pub(super) fn stream(&mut self, home: usize, is_reused: bool) -> Box<Connection> {
         self.used = Instant::now();
         let (sender, stream) = (self.sender.clone(), Rc::clone(&self.stream));
         let sender = Sender::Http2(sender, self.scheme.clone(), stream);
-        Connection {
-            is_reused,
-            ..Connection::of(sender, home, Rc::default(), HandOver::default())
-        }
+        let mut connection = Connection::of(sender, home, Rc::default(), HandOver::default());
+        connection.is_reused = is_reused;
+        connection
     }
 }
 
@@ -139,7 +138,7 @@ impl Connection {
         stream: Overheard,
         home: usize,
         limits: &Limits,
-    ) -> hyper::Result<Self> {
+    ) -> hyper::Result<Box<Self>> {
         let has_spoken = stream.has_spoken();
         let hand_over = HandOver::default();
         let mut builder = http1::Builder::new();
@@ -159,8 +158,13 @@ impl Connection {
         Ok(Self::of(sender, home, has_spoken, hand_over))
     }
 
-    fn of(sender: Sender, home: usize, has_spoken: Rc<Cell<bool>>, hand_over: HandOver) -> Self {
-        Self {
+    fn of(
+        sender: Sender,
+        home: usize,
+        has_spoken: Rc<Cell<bool>>,
+        hand_over: HandOver,
+    ) -> Box<Self> {
+        Box::new(Self {
             sender,
             has_spoken,
             hand_over,
@@ -168,7 +172,7 @@ impl Connection {
             home,
             load: None,
             stall: Stall::default(),
-        }
+        })
     }
 
     /// Whether it takes a request at once.
@@ -221,7 +225,7 @@ impl Connection {
     }
 
     /// With a request in progress, until it is given back.
-    pub(super) fn bearing(mut self, load: Load) -> Self {
+    pub(super) fn bearing(mut self: Box<Self>, load: Load) -> Box<Self> {
         self.load = Some(load);
         self
     }

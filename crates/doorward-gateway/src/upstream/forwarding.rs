@@ -32,9 +32,9 @@ type Forwarded = Result<Response<Relayed>, Failure>;
 impl Forwarding {
     pub(super) fn usual(
         upstream: Rc<Upstream>,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: Request<Outgoing>,
-        trip: Trip,
+        trip: Box<Trip>,
     ) -> Self {
         upstream.counting.sent(connection.is_reused());
         let answering = connection.ask(request);
@@ -80,9 +80,9 @@ impl Future for Forwarding {
 /// A request that was sent.
 struct Sent {
     upstream: Rc<Upstream>,
-    connection: Connection,
+    connection: Box<Connection>,
     answering: Answering,
-    trip: Trip,
+    trip: Box<Trip>,
 }
 
 impl Sent {

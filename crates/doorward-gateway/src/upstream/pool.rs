@@ -51,7 +51,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -85,7 +85,7 @@ impl Pool {
     }
 
     /// A live connection that takes a request at once, if one waits.
-    pub(super) fn at_hand(&self, now: Instant) -> Option<Connection> {
+    pub(super) fn at_hand(&self, now: Instant) -> Option<Box<Connection>> {
         if let Some(connection) = self.share() {
             return Some(connection);
         }
@@ -99,7 +99,7 @@ impl Pool {
     }
 
     /// A live connection that takes a request, or a new one.
-    pub(super) async fn checkout(&self) -> Result<Connection, Failure> {
+    pub(super) async fn checkout(&self) -> Result<Box<Connection>, Failure> {
         if let Some(connection) = self.share() {
             return Ok(connection);
         }
@@ -121,19 +121,22 @@ impl Pool {
         self.idle.borrow_mut().pop()
     }
 
-    fn share(&self) -> Option<Connection> {
+    fn share(&self) -> Option<Box<Connection>> {
         let mut shared = self.shared.borrow_mut();
         let youngest = shared.iter_mut().rev().find(|shared| shared.is_open())?;
         Some(youngest.stream(self.home, true))
     }
 
     /// A new connection for what is usual here.
-    pub(super) async fn renew(&self) -> Result<Connection, Failure> {
+    pub(super) async fn renew(&self) -> Result<Box<Connection>, Failure> {
         self.connect(self.protocol).await
     }
 
     /// A new connection.
-    pub(super) async fn connect(&self, protocol: UpstreamProtocol) -> Result<Connection, Failure> {
+    pub(super) async fn connect(
+        &self,
+        protocol: UpstreamProtocol,
+    ) -> Result<Box<Connection>, Failure> {
         let stream = match timeout(self.limits.connect_timeout, self.dial(protocol)).await {
             Ok(Ok(stream)) => Overheard::new(stream),
             Ok(Err(error)) => {
@@ -153,7 +156,7 @@ impl Pool {
         begun.map_err(|_| Failure::new(Reason::UpstreamBroken, "the connection ended at once"))
     }
 
-    async fn begin_shared(&self, stream: Overheard) -> hyper::Result<Connection> {
+    async fn begin_shared(&self, stream: Overheard) -> hyper::Result<Box<Connection>> {
         let scheme = match self.roots {
             Some(_) => Scheme::HTTPS,
             None => Scheme::HTTP,
@@ -195,7 +198,7 @@ impl Pool {
     /// A promise to take `connection` back after the exchange.
     pub(super) fn lease(
         self: &Rc<Self>,
-        connection: Connection,
+        connection: Box<Connection>,
         sending: Sending,
         is_kept: bool,
     ) -> Lease {
@@ -207,7 +210,7 @@ impl Pool {
         }
     }
 
-    fn give_back(&self, mut connection: Connection) {
+    fn give_back(&self, mut connection: Box<Connection>) {
         connection.load = None;
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.most_idle {
@@ -240,7 +243,7 @@ fn describe(error: &io::Error) -> String {
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Rc<Pool>,
-    connection: Connection,
+    connection: Box<Connection>,
     sending: Sending,
     is_kept: bool,
 }

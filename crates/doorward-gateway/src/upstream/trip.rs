@@ -12,7 +12,7 @@ use crate::{
     wire::exchange::Exchange,
 };
 
-/// One request on its way.
+/// One request on its way; in a box, as it goes through many hands.
 pub(super) struct Trip {
     pub(super) method: Method,
     pub(super) target: Uri,
