@@ -35,6 +35,9 @@ pub(super) fn authenticate<B>(
         return Ok(None);
     }
     let headers = credential.request.headers();
+    if let Some(known) = recalled(bench, &credential, now, decision) {
+        return Ok(Some(known?));
+    }
     let presented = api_key::presented(headers, credential.fields).map_err(|reason| {
         let (seen, wanted) = ("an API key beside another credential", "one credential");
         decision.fail(Step::Credential, reason, seen, wanted)
@@ -82,6 +85,22 @@ impl From<Reason> for Stop {
     fn from(reason: Reason) -> Self {
         Self::Refused(reason)
     }
+}
+
+/// The caller of a token that is remembered, where it comes alone: by far the most
+/// do, and what it could be besides is not looked for.
+fn recalled<B>(
+    bench: &Bench<'_>,
+    credential: &Credential<'_, B>,
+    now: Timestamp,
+    decision: &mut Decision,
+) -> Option<Result<Principal, Reason>> {
+    if credential.fields.have(Field::ApiKey) || credential.fields.have(Field::Dpop) {
+        return None;
+    }
+    let verifier = bench.shared.verifier.load();
+    let verifier = credential.aim(&verifier);
+    verifier.recall_bearer(credential.request.headers(), now.unix(), decision)
 }
 
 /// The owner of an API key, by the token that the key was exchanged for. Only

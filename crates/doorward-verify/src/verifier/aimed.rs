@@ -52,6 +52,22 @@ impl<'v> Aimed<'v> {
         recalled.is_some()
     }
 
+    /// As [`Self::verify_bearer`], if the one bearer token in `headers` was verified
+    /// before and is still good at `now`; else nothing, of which `decision` hears
+    /// nothing either. A token that is remembered is a token and nothing else, so
+    /// what else could stand in its place need not be looked for first.
+    pub fn recall_bearer(
+        self,
+        headers: &HeaderMap,
+        now: UnixTime,
+        decision: &mut Decision,
+    ) -> Option<Result<Principal, Reason>> {
+        let bytes = bearer::sole_unverified_bytes(headers)?;
+        let recalled = self.verifier.recall_for(self.audience, bytes, now)?;
+        decision.pass(Step::Credential, ONE_TOKEN);
+        Some(recalled.admit_with(proof::sent_alone, decision))
+    }
+
     /// As [`Verifier::verify_bearer`].
     ///
     /// # Errors
@@ -110,11 +126,8 @@ impl<'v> Aimed<'v> {
     ) -> Result<Principal, Reason> {
         // By far the most have been here before. What equals a token that was
         // verified needs no other look at its form.
-        let bytes = bearer::sole_unverified_bytes(headers);
-        let recalled = bytes.and_then(|it| self.verifier.recall_for(self.audience, it, now));
-        if let Some(recalled) = recalled {
-            decision.pass(Step::Credential, ONE_TOKEN);
-            return recalled.admit_with(proof::sent_alone, decision);
+        if let Some(known) = self.recall_bearer(headers, now, decision) {
+            return known;
         }
         let token = match bearer::from_headers(headers) {
             Ok(token) => token,
