@@ -49,6 +49,8 @@ pub(crate) fn serve(
             forward_auth::answer((&worker, &settings), exchange, caller, request).await
         });
     }
+    // It goes through many hands.
+    let request = Box::new(request);
     let inner = Arc::clone(&worker.inner);
     let caller = address::behind(caller, request.headers(), &inner.config.trusted_proxies);
     let now = inner.shared.clock.now();

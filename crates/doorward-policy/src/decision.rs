@@ -231,22 +231,23 @@ impl Decision {
     /// starts as [`Outcome::Denied`] for [`Reason::Internal`].
     pub fn new(trace_id: TraceId, at_ms: u64, method: &str, path: &str) -> Self {
         // As many as a request that is let through has.
-        Self::with_room(Vec::with_capacity(11), trace_id, at_ms, (method, path))
+        let line = (Text::copied(method), Text::copied(path));
+        Self::with_room(Vec::with_capacity(11), trace_id, at_ms, line)
     }
 
     fn with_room(
         checks: Vec<Check>,
         trace_id: TraceId,
         at_ms: u64,
-        (method, path): (&str, &str),
+        (method, path): (Text, Text),
     ) -> Self {
         Self {
             trace_id,
             at_ms,
             caller_trace: None,
             caller_span: None,
-            method: Text::copied(method),
-            path: Text::copied(path),
+            method,
+            path,
             peer: None,
             route: None,
             proven: false,
@@ -264,7 +265,8 @@ impl Decision {
     /// and names the same request.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let behind = Self::with_room(Vec::new(), self.trace_id, self.at_ms, ("", ""));
+        let line = (Text::default(), Text::default());
+        let behind = Self::with_room(Vec::new(), self.trace_id, self.at_ms, line);
         std::mem::replace(self, behind)
     }
 

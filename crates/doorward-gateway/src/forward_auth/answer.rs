@@ -50,7 +50,7 @@ pub(crate) async fn answer(
             Ok((request, caller)) => {
                 decision.peer = Some(caller.peer.0);
                 let when_and_who = (now, caller.peer);
-                let admitting = admit(inner, request, when_and_who, &mut told, decision);
+                let admitting = admit(inner, Box::new(request), when_and_who, &mut told, decision);
                 let verdict = admitting.await;
                 record.judged();
                 let decision = &mut record.decision;

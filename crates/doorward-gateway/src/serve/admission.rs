@@ -16,7 +16,7 @@ use crate::{
 /// The verdict, within what this caller may ask.
 pub(crate) async fn admit(
     inner: &Inner,
-    request: Request<Incoming>,
+    request: Box<Request<Incoming>>,
     (now, peer): (Timestamp, Peer),
     told: &mut Told,
     decision: &mut Decision,
@@ -31,16 +31,13 @@ pub(crate) async fn admit(
 /// The verdict, as far as it can be had at once.
 pub(super) fn look(
     inner: &Inner,
-    request: Request<Incoming>,
+    request: Box<Request<Incoming>>,
     (now, peer): (Timestamp, Peer),
     told: &mut Told,
     decision: &mut Decision,
 ) -> Verdict<Incoming> {
     match inner.rates.arrived(peer.0, told) {
-        Ok(()) => {
-            let request = Box::new(request);
-            caught(decision, |decision| inner.judge(request, now, decision))
-        }
+        Ok(()) => caught(decision, |decision| inner.judge(request, now, decision)),
         Err(over) => throttle(over, decision),
     }
 }
