@@ -70,7 +70,7 @@ impl Outgoing {
         let Self::Upload(upload) = self else {
             return true;
         };
-        let piece = poll_fn(|cx| upload.poll(cx)).await;
+        let piece = poll_fn(|cx| upload.poll_next(cx)).await;
         let is_well = !matches!(piece, Some(Err(_)));
         upload.ahead = Some(piece);
         is_well
@@ -144,10 +144,24 @@ impl Upload {
         hint
     }
 
+    /// What comes next, on its way out.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
-        if let Some(piece) = self.ahead.take() {
-            return Poll::Ready(piece);
-        }
+        let piece = match self.ahead.take() {
+            Some(piece) => piece,
+            None => ready!(self.poll_next(cx)),
+        };
+        let state = match &piece {
+            Some(Ok(frame)) if frame.is_trailers() => UploadState::Done,
+            Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,
+            Some(Err(_)) => UploadState::Failed,
+            _ => UploadState::Done,
+        };
+        self.sending.set(state);
+        Poll::Ready(piece)
+    }
+
+    /// What comes next from the caller.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 self.sending.set(UploadState::Waiting);
@@ -157,7 +171,6 @@ impl Upload {
                 let deadline = self.pace.deadline(limits.body_timeout, Instant::now());
                 ready!(self.stall.poll(cx, deadline));
                 self.exchange.refuse_body(Fault::BodyTimeout);
-                self.sending.set(UploadState::Failed);
                 return Poll::Ready(Some(Err(UploadCut::Stalled)));
             };
             if let (Some(limits), Some(Ok(frame))) = (&self.limits, &frame) {
@@ -165,21 +178,12 @@ impl Upload {
                 let rate = self.exchange.wanted_rate(limits);
                 self.pace.moved(bytes, rate, Instant::now());
             }
-            let frame = match frame {
-                Some(Ok(frame)) => match passing(frame, Way::ToUpstream(&self.names)) {
-                    Some(frame) => Some(Ok(frame)),
-                    None => continue,
-                },
-                other => other,
+            let Some(Ok(frame)) = frame else {
+                return Poll::Ready(frame.map(|frame| frame.map_err(UploadCut::Broken)));
             };
-            let state = match &frame {
-                Some(Ok(frame)) if frame.is_trailers() => UploadState::Done,
-                Some(Ok(_)) if !self.incoming.is_end_stream() => UploadState::Running,
-                Some(Err(_)) => UploadState::Failed,
-                _ => UploadState::Done,
-            };
-            self.sending.set(state);
-            return Poll::Ready(frame.map(|frame| frame.map_err(UploadCut::Broken)));
+            if let Some(frame) = passing(frame, Way::ToUpstream(&self.names)) {
+                return Poll::Ready(Some(Ok(frame)));
+            }
         }
     }
 }
