@@ -5,7 +5,8 @@
 //! line.
 //!
 //! `cargo run --release -p doorward-gateway --example bare -- 4180 9000 1` stands
-//! on port 4180 in front of port 9000 and makes one token.
+//! on port 4180 in front of port 9000 and makes one token. It ends in order when it
+//! is interrupted (SIGINT), as a profile of it has to.
 
 #![expect(
     clippy::unwrap_used,
@@ -102,7 +103,7 @@ fn main() {
         .build()
         .unwrap();
     runtime
-        .block_on(bound.serve(std::future::pending()))
+        .block_on(bound.serve(async { tokio::signal::ctrl_c().await.unwrap() }))
         .unwrap();
     drained.join().unwrap();
 }
