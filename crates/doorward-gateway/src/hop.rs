@@ -59,7 +59,7 @@ pub(crate) fn introduce(
     version: Version,
     introduction: Option<&Introduction>,
 ) {
-    headers.append(VIA, HeaderValue::from_static(via(version)));
+    headers.append(VIA, via(version));
     if let Some(introduction) = introduction {
         introduction.set(headers);
     }
@@ -94,11 +94,11 @@ pub(crate) struct Inbound {
 }
 
 /// RFC 9110 section 7.6.3, under a name that gives no address away.
-const fn via(version: Version) -> &'static str {
+const fn via(version: Version) -> HeaderValue {
     match version {
-        Version::HTTP_2 => "2.0 doorward",
-        Version::HTTP_10 => "1.0 doorward",
-        _ => "1.1 doorward",
+        Version::HTTP_2 => const { HeaderValue::from_static("2.0 doorward") },
+        Version::HTTP_10 => const { HeaderValue::from_static("1.0 doorward") },
+        _ => const { HeaderValue::from_static("1.1 doorward") },
     }
 }
 
@@ -151,6 +151,7 @@ fn take_named(headers: &mut HeaderMap) -> Vec<HeaderName> {
 #[derive(Debug)]
 pub(crate) struct Introduction {
     caller: Caller,
+    scheme: HeaderValue,
     host: HeaderValue,
     address: HeaderValue,
     forwarded: HeaderValue,
@@ -167,10 +168,14 @@ impl Introduction {
         };
         // The gate saw that a Host has no quotation mark.
         let named = host.to_str().unwrap_or_default();
-        let scheme = scheme(caller);
+        let scheme = match caller.is_secure {
+            true => "https",
+            false => "http",
+        };
         let forwarded = format!("for={open}{address}{close};host=\"{named}\";proto={scheme}");
         Some(Self {
             caller,
+            scheme: HeaderValue::from_static(scheme),
             // A copy: this one is a piece of what was read.
             host: HeaderValue::from_bytes(host.as_bytes()).ok()?,
             address: HeaderValue::try_from(address).ok()?,
@@ -184,18 +189,10 @@ impl Introduction {
     }
 
     fn set(&self, headers: &mut HeaderMap) {
-        let scheme = HeaderValue::from_static(scheme(self.caller));
         headers.insert(X_FORWARDED_FOR, self.address.clone());
         headers.insert(FORWARDED, self.forwarded.clone());
-        headers.insert(X_FORWARDED_PROTO, scheme);
+        headers.insert(X_FORWARDED_PROTO, self.scheme.clone());
         headers.insert(X_FORWARDED_HOST, self.host.clone());
-    }
-}
-
-const fn scheme(caller: Caller) -> &'static str {
-    match caller.is_secure {
-        true => "https",
-        false => "http",
     }
 }
 
