@@ -343,16 +343,21 @@ fn an_honest_caller_notices_no_reload() {
     let _alone = alone();
     let house = house();
     let scene = scene(&house, 0);
-    let (routes, reloads) = (Arc::clone(&house.routes), Arc::new(AtomicUsize::new(0)));
-    let counter = Arc::clone(&reloads);
-    let reloader = scene.again(move |_| {
-        routes.store(Arc::new(RouteTable::build(usual_routes()).unwrap()));
-        counter.fetch_add(1, Ordering::SeqCst);
-    });
+    let reloads = Arc::new(AtomicUsize::new(0));
+    let reloader = reload(&house, &scene, &reloads);
     let rest = probe(&scene, EACH, Duration::ZERO);
     end(&scene, vec![reloader]);
     assert!(reloads.load(Ordering::SeqCst) > 20);
     tell("reloads", &rest, &rest);
+}
+
+/// New routes, again and again.
+fn reload(house: &House, scene: &Scene, reloads: &Arc<AtomicUsize>) -> thread::JoinHandle<()> {
+    let (routes, reloads) = (Arc::clone(&house.routes), Arc::clone(reloads));
+    scene.again(move |_| {
+        routes.store(Arc::new(RouteTable::build(usual_routes()).unwrap()));
+        reloads.fetch_add(1, Ordering::SeqCst);
+    })
 }
 
 /// One of two servers is killed and comes back, again and again.
@@ -410,7 +415,8 @@ fn soak() {
     let pause = Duration::from_millis(20);
     let rest = probe(&scene, EACH.max(time / 20), pause);
     tell("at rest", &rest, &rest);
-    let attackers = FAULTS.iter().map(|(_, fault)| fault(&scene)).collect();
+    let mut attackers: Vec<_> = FAULTS.iter().map(|(_, fault)| fault(&scene)).collect();
+    attackers.push(reload(&house, &scene, &Arc::default()));
     // The first quarter is for warming up.
     let quarters = ["first", "second", "third", "last"].map(|quarter| {
         let fared = probe(&scene, time / 4, pause);
