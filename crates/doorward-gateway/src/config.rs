@@ -130,7 +130,8 @@ pub struct Limits {
     /// How long a connection of HTTP/1.1 is silent between requests before the
     /// memory is given back that only a request needs.
     pub rest_after: Duration,
-    /// How long a request body may stop arriving.
+    /// How long a request body may stop arriving. One whose length is announced has
+    /// to begin within five seconds.
     pub body_timeout: Duration,
     /// How long a caller may leave an answer unread.
     pub write_timeout: Duration,

@@ -128,8 +128,8 @@ impl Fields {
         self.0 & field.bit() != 0
     }
 
-    /// Removes from `headers`, whose fields these are, each of `ending`, of which
-    /// all are one field.
+    /// Removes from `headers`, whose fields these are, those of `ending`, which has
+    /// only such as are in [`NAMED`].
     pub(crate) fn remove(self, ending: Self, headers: &mut HeaderMap) {
         let mut left = self.0 & ending.0;
         for (name, field) in &NAMED {
@@ -141,6 +141,7 @@ impl Fields {
                 left &= !field.bit();
             }
         }
+        debug_assert_eq!(left, 0, "a kind of fields that has no name");
     }
 }
 

@@ -28,7 +28,7 @@ use http::HeaderValue;
 
 /// How much of its life a token must have left to be used again, milliseconds:
 /// the time of a request on its way, and of clocks that differ.
-const LEFT_MILLIS: u64 = 10_000;
+pub(crate) const LEFT_MILLIS: u64 = 10_000;
 
 /// A token for an upstream. Holds a secret, so it cannot be printed.
 pub struct InternalToken {

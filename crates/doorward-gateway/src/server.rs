@@ -35,10 +35,10 @@ use crate::{
 /// connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Tasks that a worker runs before it asks the system what else has happened.
-/// With more of them, requests and answers go out closer together, and whom they
-/// are for has less time to fall asleep in between: waking costs more than all
-/// that is done for a request. Of a hundred tasks each takes some microseconds.
+/// Tasks that a worker runs, of some microseconds each, before it asks the system
+/// what else has happened. The more there are, the closer together requests and
+/// answers go out, and the fewer of their readers have fallen asleep in between:
+/// to wake one costs the system as much as a tenth of a request.
 const TASKS_AT_ONCE: u32 = 256;
 
 /// Connections that are accepted before those that are there have their turn.
@@ -112,7 +112,8 @@ impl BoundGateway {
     ///
     /// # Errors
     ///
-    /// If the system gives no thread or runtime.
+    /// If the system gives no thread, or if a worker got no runtime or could not
+    /// listen; the other workers have ended in order then.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<Drained> {
         let (stop, stopped) = watch::channel(false);
         let (ended, mut ends) = mpsc::unbounded_channel();
@@ -225,7 +226,11 @@ async fn work(
     let listener = TcpListener::from_std(socket)?;
     let limits = Arc::new(inner.config.limits.clone());
     let counting = Rc::new(inner.ledgers.open());
-    let upstream = Upstream::new(&inner, Arc::clone(&limits), Rc::clone(&counting));
+    let upstream = Upstream::new(
+        Arc::clone(&inner),
+        Arc::clone(&limits),
+        Rc::clone(&counting),
+    );
     let upstream = Rc::new(upstream);
     let worker = Rc::new(Worker {
         door,

@@ -31,7 +31,7 @@ use http::{
     uri::PathAndQuery,
 };
 use hyper::body::{Body as _, Incoming};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 pub(crate) use address::{is_at, is_origin, is_tls};
 pub(crate) use body::Relayed;
@@ -54,15 +54,17 @@ use crate::{
     gateway::Inner,
     hop::{self, Inbound},
     identity::{Identity, Names},
+    internal_token,
     tally::Counting,
     trace::Trace,
     tunnel::Tunnel,
-    wire::exchange::Exchange,
+    wire::{Fault, exchange::Exchange},
 };
 
 /// The API behind the gateway, as one worker reaches it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
+    inner: Arc<Inner>,
     members: Vec<Arc<Member>>,
     /// Of each member.
     pools: Vec<Rc<Pool>>,
@@ -108,7 +110,7 @@ impl Failure {
 
 impl Upstream {
     /// The API at `members`.
-    pub(crate) fn new(inner: &Inner, limits: Arc<Limits>, counting: Rc<Counting>) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, limits: Arc<Limits>, counting: Rc<Counting>) -> Self {
         let (config, members) = (&inner.config, &inner.members);
         // The processes' file descriptors were counted for all of them.
         let share = limits.upstream_idle_connections.div_ceil(members.len());
@@ -128,6 +130,7 @@ impl Upstream {
             upgrades: config.upgrades.clone(),
             names: Arc::clone(&inner.names),
             counting,
+            inner,
         }
     }
 
@@ -222,8 +225,10 @@ impl Upstream {
                 async move { upstream.change(request, trip, principal).await },
             );
         }
-        if trip.waits_for_its_body() {
-            return Forwarding::rare(async move { upstream.begin_upload(request, trip).await });
+        if trip.waits_for_its_body {
+            return Forwarding::rare(async move {
+                upstream.begin_upload(request, trip, principal).await
+            });
         }
         match self.at_hand(since) {
             Some(connection) => Forwarding::usual(upstream, connection, request, trip),
@@ -246,17 +251,34 @@ impl Upstream {
         }
     }
 
-    /// Waits until the body has begun: thousands of callers who announce one and
-    /// send nothing take no connection to the API from anybody.
+    /// Waits until the body has begun, so that callers who announce one and send
+    /// nothing of it take no connection to the API from anybody.
     async fn begin_upload(
         &self,
         mut request: Request<Outgoing>,
         trip: Box<Trip>,
+        principal: Option<Principal>,
     ) -> Result<Response<Relayed>, Failure> {
-        match request.body_mut().begins().await {
-            true => self.connect(request, trip).await,
-            false => Err(upload_failure(&trip)),
+        let begun = timeout(BEGINNING, request.body_mut().begins()).await;
+        if begun.is_err() {
+            trip.exchange.refuse_body(Fault::BodyTimeout);
         }
+        if !begun.unwrap_or(false) {
+            return Err(upload_failure(&trip));
+        }
+        self.review(principal.as_ref())?;
+        self.connect(request, trip).await
+    }
+
+    /// Whether what was permitted a while ago still is.
+    fn review(&self, principal: Option<&Principal>) -> Result<(), Failure> {
+        let Some(principal) = principal else {
+            return Ok(());
+        };
+        let shared = &self.inner.shared;
+        let (verifier, now) = (shared.verifier.load(), shared.clock.now().unix());
+        let reviewed = verifier.review(principal, now);
+        reviewed.map_err(|reason| Failure::new(reason, "found when the body began"))
     }
 
     /// The request as the upstream gets it.
@@ -285,6 +307,12 @@ impl Upstream {
             is_streamed: head.version == Version::HTTP_2 && !is_bodiless,
             protocol,
         };
+        // Without a length it may be one half of a conversation, whose other half the
+        // caller waits for; and who expects to be asked sends nothing before.
+        let waits_for_its_body = !is_bodiless
+            && head.version != Version::HTTP_2
+            && !fields.have(Field::Expect)
+            && fields.have(Field::ContentLength);
         hop::to_upstream(&mut head.headers, fields, inbound, &self.names);
         let sending = match is_bodiless {
             true => Sending::nothing(origin.since),
@@ -297,6 +325,7 @@ impl Upstream {
             repeat: may_repeat.then(|| Copied::of(&head.headers)),
             ours,
             may_switch,
+            waits_for_its_body,
             sending,
             exchange: origin.exchange,
         });
@@ -466,6 +495,11 @@ enum Checkout {
     /// One that may change the protocol.
     Changing,
 }
+
+/// How long a body may be announced and not begin. Shorter than what a token for
+/// the upstream has left.
+const BEGINNING: Duration = Duration::from_secs(5);
+const _: () = assert!(BEGINNING.as_millis() * 2 <= internal_token::LEFT_MILLIS as u128);
 
 /// A connection that ends within this time was not ended by what was asked.
 const AT_ONCE: Duration = Duration::from_secs(1);

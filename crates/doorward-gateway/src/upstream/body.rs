@@ -65,15 +65,18 @@ impl Body for Outgoing {
 
 impl Outgoing {
     /// Waits for the first piece, and keeps it. Whether the body has begun, or
-    /// ended, well.
+    /// ended, well. Nothing is lost where nobody waits to the end.
     pub(super) async fn begins(&mut self) -> bool {
         let Self::Upload(upload) = self else {
             return true;
         };
-        let piece = poll_fn(|cx| upload.poll_next(cx)).await;
-        let is_well = !matches!(piece, Some(Err(_)));
-        upload.ahead = Some(piece);
-        is_well
+        if upload.ahead.is_none() {
+            let piece = poll_fn(|cx| upload.poll_next(cx)).await;
+            upload.ahead = Some(piece);
+            // It is the upstream's turn, whose silence counts from now on.
+            upload.sending.set(UploadState::Running);
+        }
+        !matches!(upload.ahead, Some(Some(Err(_))))
     }
 }
 

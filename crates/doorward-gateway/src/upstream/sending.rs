@@ -59,11 +59,6 @@ impl Sending {
         upload.map_or(UploadState::Done, |upload| upload.state.get())
     }
 
-    /// Whether there is a body.
-    pub(super) const fn is_upload(&self) -> bool {
-        self.upload.is_some()
-    }
-
     pub(super) fn upload_failed(&self) -> bool {
         self.state() == UploadState::Failed
     }

@@ -21,17 +21,13 @@ pub(super) struct Trip {
     pub(super) ours: Ours,
     /// Whether a change of protocol was asked for.
     pub(super) may_switch: bool,
+    /// Whether nothing is sent before the body has begun.
+    pub(super) waits_for_its_body: bool,
     pub(super) sending: Sending,
     pub(super) exchange: Rc<Exchange>,
 }
 
 impl Trip {
-    /// Whether nothing is sent before the body has begun. In HTTP/2 its sender may
-    /// be waiting for the answer's head meanwhile, as gRPC does.
-    pub(super) fn waits_for_its_body(&self) -> bool {
-        self.sending.is_upload() && self.ours.version != Version::HTTP_2
-    }
-
     /// The request with the caller's fields that may pass, and with ours.
     pub(super) fn request(&self, mut headers: HeaderMap, body: Outgoing) -> Request<Outgoing> {
         self.ours.set(&mut headers);

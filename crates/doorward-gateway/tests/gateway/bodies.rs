@@ -2,7 +2,13 @@
 
 use std::{io::Write as _, sync::Mutex};
 
-use crate::harness::{House, Plan, Recorder, request};
+use doorward_policy::decision::Reason;
+use doorward_verify::{
+    jose::time::UnixTime,
+    revocation::{Entry, Revocation},
+};
+
+use crate::harness::{House, Plan, Recorder, request, tokens::NOW};
 
 const MEGABYTE: usize = 1024 * 1024;
 #[test]
@@ -134,33 +140,72 @@ fn expect_100_continue_is_answered_by_us() {
 #[test]
 fn dos_003_a_body_that_does_not_begin_takes_nothing_of_the_api() {
     let house = House::usual();
-    let head = "POST /upload HTTP/1.1\r\nHost: a\r\n";
-    let mut counted = house.client();
-    counted.write(format!("{head}Content-Length: 5\r\n\r\n"));
-    let mut chunked = house.client();
-    chunked.write(format!("{head}Transfer-Encoding: chunked\r\n\r\n"));
-    let mut broken = house.client();
-    broken.write(format!("{head}Transfer-Encoding: chunked\r\n\r\nnothing"));
-    assert_eq!(broken.reply().status, 400);
+    let head = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    let mut slow = house.client();
+    slow.write(head);
     let mut gone = house.client();
-    gone.write(format!("{head}Content-Length: 5\r\n\r\n"));
+    gone.write(head);
     gone.finish_writing();
     assert!(
         gone.try_reply(false)
             .is_none_or(|reply| reply.status == 400)
     );
-    assert_eq!(
-        house.raw("GET /health HTTP/1.1\r\nHost: a\r\n\r\n").status,
-        200
-    );
+    assert_eq!(house.get("/health", &[]).status, 200);
     assert_eq!(house.upstream.only().target(), "/health");
-    assert_eq!(house.upstream.connections(), 1);
-    counted.write("hello");
-    assert_eq!(counted.reply().status, 200);
-    chunked.write("2\r\nhe\r\n");
-    chunked.write("3\r\nllo\r\n0\r\n\r\n");
-    assert_eq!(chunked.reply().status, 200);
+    slow.write("hello");
+    assert_eq!(slow.reply().status, 200);
     let seen = house.upstream.seen();
     assert_eq!(seen[1].body, b"hello");
-    assert_eq!(seen[2].body, b"hello");
+}
+
+#[test]
+fn who_waits_for_the_answers_head_before_the_body_gets_it() {
+    let upstream = Recorder::heads_only(|_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .is_ok()
+    });
+    let house = House::start(Plan {
+        upstream: Some(upstream),
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    client.write("POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(client.reply().status, 200);
+}
+
+#[test]
+fn nobody_is_asked_for_a_body_that_nobody_takes() {
+    let house = House::start(Plan {
+        origin: Some("http://127.0.0.1:1".into()),
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    client.write(
+        "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.reply().status, 502);
+}
+
+#[test]
+fn rev_001_a_token_that_is_revoked_before_the_body_begins_opens_nothing() {
+    let mut house = House::start(Plan {
+        workers: 1,
+        ..Plan::default()
+    });
+    let mut client = house.client();
+    let authorization = format!("Authorization: Bearer {}", house.tokens.editor());
+    let head = format!("POST /orders HTTP/1.1\r\nHost: a\r\n{authorization}\r\n");
+    client.write(format!("{head}Content-Length: 5\r\n\r\n"));
+    // The worker's next answer is behind its judgement of the head.
+    assert_eq!(house.get("/health", &[]).status, 200);
+    house.revocations.insert(Entry {
+        revocation: Revocation::Session { sid: "s-1".into() },
+        expires_at: UnixTime::from_secs(NOW + 1000),
+    });
+    client.write("hello");
+    assert_eq!(client.reply().status, 401);
+    assert_eq!(house.upstream.only().target(), "/health");
+    assert_eq!(house.decision().path, "/health");
+    assert_eq!(house.decision().reason, Reason::SessionRevoked);
 }

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::{
@@ -10,10 +11,11 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use doorward_gateway::{Config, UpstreamProtocol};
+use doorward_gateway::{Config, Limits, UpstreamProtocol};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt as _;
 use hyper::{
@@ -29,7 +31,11 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::harness::{House, Plan, request, route, usual_routes};
+use crate::harness::{
+    House, Plan,
+    frames::{END_HEADERS, HEADERS, SETTINGS, frame},
+    request, route, usual_routes,
+};
 use doorward_policy::route::Requirement;
 
 /// A body that is made while it is sent.
@@ -308,4 +314,52 @@ fn a_server_that_speaks_http1_only_is_no_http2_upstream() {
     let reply = client.reply();
     assert_eq!(reply.status, 502);
     assert_eq!(house.decision().reason.code(), reply.reason());
+}
+
+/// A server that takes one stream at a time and never ends it.
+fn one_stream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // SETTINGS_MAX_CONCURRENT_STREAMS, and an answer's head (RFC 9113 section 6.5.2).
+        let first = [
+            frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1]),
+            frame(SETTINGS, 1, 0, &[]),
+            frame(HEADERS, END_HEADERS, 1, &[0x88]),
+        ];
+        stream.write_all(&first[..2].concat()).unwrap();
+        let mut asked = [0; 24 + 9];
+        stream.read_exact(&mut asked).unwrap();
+        let mut more = [0; 4096];
+        assert_ne!(stream.read(&mut more).unwrap(), 0);
+        stream.write_all(&first[2]).unwrap();
+        while stream.read(&mut more).is_ok_and(|read| read > 0) {}
+    });
+    origin
+}
+
+#[test]
+fn gwy_027_a_request_that_waits_for_a_stream_ends_in_time() {
+    let house = House::start(Plan {
+        origin: Some(one_stream()),
+        workers: 1,
+        limits: Limits {
+            answer_timeout: Duration::from_millis(300),
+            ..Limits::default()
+        },
+        config: Box::new(|config: &mut Config| {
+            config.upstream_protocol = UpstreamProtocol::Http2;
+        }),
+        ..Plan::default()
+    });
+    let mut events = house.client();
+    events.write(request("GET", "/files/events", &[]));
+    assert!(events.some().unwrap().starts_with(b"HTTP/1.1 200 "));
+    let mut late = house.client();
+    late.write("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    // The worker's next answer is behind its judgement of the head.
+    assert_eq!(house.get("/nowhere", &[]).status, 404);
+    late.write("hello");
+    assert_eq!(late.reply().status, 504);
 }

@@ -231,9 +231,9 @@ fn slow_readers(scene: &Scene) -> thread::JoinHandle<()> {
     })
 }
 
-/// Heads, bodies and silence, a byte a second. They come by and by, a crowd within
-/// a second, and whoever is turned away comes again: what is asked is what many
-/// connections cost that are there, not what it costs to accept them all at once.
+/// Heads, bodies and silence, at least a byte a second. They come by and by, a crowd
+/// within a second at most, and whoever is turned away comes again: what is asked is
+/// what many connections cost that are there, not what accepting them at once costs.
 fn slow_connections(scene: &Scene) -> thread::JoinHandle<()> {
     let mut slow: Vec<Option<Client>> = (0..scene.crowd).map(|_| None).collect();
     let mut places = (0..scene.crowd).cycle();

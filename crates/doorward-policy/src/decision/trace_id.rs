@@ -33,7 +33,7 @@ impl TraceId {
 }
 
 /// The two digits of each byte.
-const PAIRS: [[u8; 2]; 256] = {
+static PAIRS: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut pairs = [[0; 2]; 256];
     let mut byte = 0;
