@@ -33,7 +33,7 @@ demo:
     cargo run --release -- up --demo
 
 # the published binary, optimised by a profile of its own work: target/published/doorward; two whole builds, so ten minutes; needs python3, openssl, curl and `rustup component add llvm-tools`
-publish:
+dist:
     release/build.sh
 
 # the figures of docs/figures.md, as a table; a clean build, so it takes minutes
@@ -46,7 +46,7 @@ bench-verify *OPTIONS='--svg docs/verify.svg':
     cargo build --release --manifest-path bench/Cargo.toml
     cargo run --release --manifest-path bench/Cargo.toml --package bench-verify -- {{ OPTIONS }}
 
-# what a request costs at the gateway, nginx, haproxy and Envoy (docs/performance.md), in four minutes behind two builds; needs what `publish` does, nginx, haproxy, wrk, h2load, and `.ci/steps.sh clients` for Envoy
+# what a request costs at the gateway, nginx, haproxy and Envoy (docs/performance.md), in four minutes behind two builds; needs what `dist` does, nginx, haproxy, wrk, h2load, and `.ci/steps.sh clients` for Envoy
 bench-gateway *OPTIONS='--svg docs/gateway.svg':
     release/build.sh --bare
     bench/gateway/run.py --bare --binary target/published/bare {{ OPTIONS }}

@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target="$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")"
 host="$(rustc -vV | sed -n 's/^host: //p')"
-readonly target host counts="$target/profiling/counts" profile="$target/profiling/profile"
+readonly target host
 readonly profdata="$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata"
 
 main() {
@@ -29,22 +29,31 @@ main() {
         echo "no llvm-profdata beside this compiler: rustup component add llvm-tools" >&2
         exit 1
     fi
-    local name
+    local program
+    for program in python3 openssl curl; do
+        if ! command -v "$program" >/dev/null; then
+            echo "$program is not on this machine" >&2
+            exit 1
+        fi
+    done
+    local name counts profile
     name="$(basename "$built")"
+    counts="$target/profiling/$name.counts" profile="$target/profiling/$name.profile"
 
     rm -rf "$counts"
-    # With the target named, build scripts and macros of the compiler count nothing.
     build profiling "-Cprofile-generate=$counts" "${what[@]}"
     release/train.py "$(finished profiling "$built")"
-    "$profdata" merge --output "$profile-$name" "$counts"
-    build published "-Cprofile-use=$profile-$name" "${what[@]}"
+    "$profdata" merge --output "$profile" "$counts"
+    build published "-Cprofile-use=$profile" "${what[@]}"
     cp "$(finished published "$built")" "$target/published/$name"
     echo "$target/published/$name"
 }
 
-# build FOLDER FLAGS WHAT...
+# build FOLDER FLAG WHAT...
 build() {
-    RUSTFLAGS="${RUSTFLAGS:-} $2" CARGO_TARGET_DIR="$target/$1" \
+    # In this form the flag may have blanks. With the target named, build scripts and
+    # macros of the compiler do not have it.
+    CARGO_ENCODED_RUSTFLAGS="$2" CARGO_TARGET_DIR="$target/$1" \
         cargo build --locked --profile dist --target "$host" "${@:3}"
 }
 

@@ -59,6 +59,8 @@ CALLERS = 32
 
 
 def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: release/train.py BINARY")
     binary = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
@@ -94,20 +96,63 @@ def main():
 def bare(binary, upstream):
     port = free_port()
     command = [binary, str(port), str(upstream.port), "4096"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    _, *tokens = [child.stdout.readline().strip() for _ in range(4097)]
-    await_port(port)
-    ask(port, tokens[0], ["/orders/7", "/tenants/acme/orders/7"], 60_000)
-    ask(port, tokens[0], ["/governed/acme/orders/7"], 10_000)
-    ask(port, None, ["/public"], 10_000)
-    for token in tokens:
-        ask(port, token, ["/orders/7"], 2)
-    refused(port, tokens[0])
-    child.send_signal(signal.SIGINT)
-    finished(child)
+    with Process(command, signal.SIGINT, stdout=subprocess.PIPE, text=True) as process:
+        _, *tokens = [process.child.stdout.readline().strip() for _ in range(4097)]
+        process.await_port(port)
+        ask(port, tokens[0], ["/orders/7", "/tenants/acme/orders/7"], 60_000)
+        ask(port, tokens[0], ["/governed/acme/orders/7"], 10_000)
+        ask(port, None, ["/public"], 10_000)
+        for token in tokens:
+            ask(port, token, ["/orders/7"], 2)
+        refused(port, tokens[0])
 
 
-class Served:
+class Process:
+    """A program that ends in order, because a profile is written at the end only."""
+
+    def __init__(self, command, last_word=signal.SIGTERM, **how):
+        self.command, self.last_word, self.how = command, last_word, how
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.command, **self.how)
+        try:
+            self.begin()
+        except BaseException:
+            self.child.kill()
+            raise
+        return self
+
+    def begin(self):
+        pass
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.child.kill()
+            return
+        self.child.send_signal(self.last_word)
+        try:
+            ended = self.child.wait(60)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            ended = "no word after a minute"
+        if ended != 0:
+            sys.exit(f"{shown(self.command)} ended with {ended}")
+
+    def await_port(self, port):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.child.poll() is None:
+            try:
+                return socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+        sys.exit(f"{shown(self.command)} does not listen on {port}")
+
+
+def shown(command):
+    return " ".join(str(part) for part in command)
+
+
+class Served(Process):
     """The binary, serving on its data folder."""
 
     def __init__(self, command, place, is_secure=False):
@@ -116,21 +161,14 @@ class Served:
               "--admin-listen", f"127.0.0.1:{free_port()}"]
         self.data = place / "data"
         self.environment = {**os.environ, "DOORWARD_DATA": str(self.data), "NO_COLOR": "1"}
-        self.child = subprocess.Popen(
-            [*command, *at], env=self.environment, stdout=subprocess.DEVNULL
-        )
+        super().__init__([*command, *at], env=self.environment, stdout=subprocess.DEVNULL)
 
-    def __enter__(self):
-        await_port(self.port)
+    def begin(self):
+        self.await_port(self.port)
         # Its first start is over when it answers.
         caller = connect(self.port, self.is_secure)
         caller.sendall(head("/.well-known/jwks.json", None, b""))
-        answer(caller, b" 200 ")
-        return self
-
-    def __exit__(self, *_):
-        self.child.terminate()
-        finished(self.child)
+        answer(caller, 200)
 
     def run(self, *arguments):
         done = subprocess.run(
@@ -181,7 +219,7 @@ def head(path, token, body):
     return f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode() + body
 
 
-def ask(port, token, paths, count, body=b"", status=b" 200 "):
+def ask(port, token, paths, count, body=b"", status=200):
     """Asks `count` times, by several callers at a time."""
     requests = [head(path, token, body) for path in paths]
     callers = [connect(port) for _ in range(min(CALLERS, count))]
@@ -207,22 +245,29 @@ def connect(port, is_secure=False):
 def answer(caller, status):
     said = b""
     while b"\r\n\r\n" not in said:
-        said += caller.recv(65536) or sys.exit(f"the connection ended: {said}")
+        said += more(caller)
     first, rest = said.split(b"\r\n\r\n", 1)
-    if status not in first.splitlines()[0]:
-        sys.exit(said.decode())
-    length = next(
-        int(line.split(b":")[1])
-        for line in first.lower().splitlines() if line.startswith(b"content-length:")
-    )
-    while len(rest) < length:
-        rest += caller.recv(65536)
+    if not first.startswith(f"HTTP/1.1 {status} ".encode()):
+        sys.exit(f"wanted {status}: {said.decode()}")
+    while len(rest) < length(first):
+        rest += more(caller)
+
+
+def more(caller):
+    return caller.recv(65536) or sys.exit("the connection ended in the middle of an answer")
+
+
+def length(first):
+    """Of the body behind the head `first`."""
+    lines = first.lower().splitlines()
+    lengths = [line.split(b":")[1] for line in lines if line.startswith(b"content-length:")]
+    return int(lengths[0]) if lengths else 0
 
 
 def refused(port, token):
-    ask(port, None, ["/orders/7"], 1000, status=b" 401 ")
-    ask(port, token[:-8] + "AAAAAAAA", ["/orders/7"], 500, status=b" 401 ")
-    ask(port, token, ["/nowhere"], 500, status=b" 404 ")
+    ask(port, None, ["/orders/7"], 1000, status=401)
+    ask(port, token[:-8] + "AAAAAAAA", ["/orders/7"], 500, status=401)
+    ask(port, token, ["/nowhere"], 500, status=404)
 
 
 def encrypted(port, token, count):
@@ -230,27 +275,32 @@ def encrypted(port, token, count):
     with connect(port, is_secure=True) as caller:
         for _ in range(count):
             caller.sendall(head("/orders/7", token, b""))
-            answer(caller, b" 200 ")
+            answer(caller, 200)
 
 
 def http2(port, token, count):
-    subprocess.run(
-        ["curl", "--silent", "--show-error", "--max-time", "60", "--fail", "--insecure", "--http2", "--parallel",
-         "--output", os.devnull, "--header", f"Authorization: Bearer {token}",
+    done = subprocess.run(
+        ["curl", "--silent", "--max-time", "60", "--fail", "--insecure",
+         "--http2", "--parallel", "--output", os.devnull, "--write-out", "%{http_version}\n",
+         "--header", f"Authorization: Bearer {token}",
          f"https://127.0.0.1:{port}/orders/[1-{count}]"],
-        check=True, capture_output=True,
+        capture_output=True, text=True,
     )
+    if done.returncode != 0 or done.stdout.split() != ["2"] * count:
+        sys.exit(f"curl ended with {done.returncode}: {done.stdout[-200:]}{done.stderr[-200:]}")
 
 
 def certificate(place):
-    subprocess.run(
+    done = subprocess.run(
         ["openssl", "req", "-x509", "-nodes", "-days", "3", "-newkey", "ec",
          "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=training",
          "-addext", "subjectAltName=IP:127.0.0.1",
          "-addext", "basicConstraints=critical,CA:FALSE",
          "-keyout", str(place / "key.pem"), "-out", str(place / "cert.pem")],
-        check=True, capture_output=True,
+        capture_output=True, text=True,
     )
+    if done.returncode != 0:
+        sys.exit(f"openssl ended with {done.returncode}: {done.stderr}")
 
 
 class Upstream:
@@ -277,11 +327,13 @@ class Upstream:
                     return
                 heard += piece
             asked, heard = heard.split(b"\r\n\r\n", 1)
-            lines = asked.lower().splitlines()
-            sizes = [line.split(b":")[1] for line in lines if line.startswith(b"content-length:")]
-            while sizes and len(heard) < int(sizes[0]):
-                heard += connection.recv(65536)
-            heard = heard[int(sizes[0]):] if sizes else heard
+            body = length(asked)
+            while len(heard) < body:
+                piece = connection.recv(65536)
+                if not piece:
+                    return
+                heard += piece
+            heard = heard[body:]
             connection.sendall(self.SAID)
 
 
@@ -289,22 +341,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def await_port(port):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"nothing listens on {port}")
-
-
-def finished(child):
-    """A profile is written when a process ends in order."""
-    if child.wait(60) != 0:
-        sys.exit(f"it ended with {child.returncode}")
 
 
 main()
