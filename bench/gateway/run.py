@@ -148,7 +148,7 @@ WHAT = {
     "doorward": "doorward, token seen before",
     "doorward-public": "doorward, public route",
     "doorward-where": "doorward, with a tenant",
-    "doorward-cedar": "doorward, with tenant and policies",
+    "doorward-cedar": "doorward, with policies",
     "doorward-unseen": "doorward, tokens never seen",
     "doorward-cedar-unseen": "doorward, policies, never seen",
     "haproxy-jwt": "haproxy, jwt_verify",
