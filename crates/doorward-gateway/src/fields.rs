@@ -246,6 +246,7 @@ mod tests {
             [Field::Dpop, Field::Expect, Field::Te]
         );
     }
+
     #[test]
     fn each_field_is_seen_by_the_name_that_it_is_removed_by() {
         for (name, named) in &NAMED {

@@ -20,6 +20,7 @@ mod overheard;
 mod pool;
 mod sending;
 mod trip;
+mod upload;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -31,7 +32,7 @@ use http::{
     uri::PathAndQuery,
 };
 use hyper::body::{Body as _, Incoming};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub(crate) use address::{is_at, is_origin, is_tls};
 pub(crate) use body::Relayed;
@@ -41,7 +42,7 @@ use connection::{Connection, Heard};
 pub(crate) use forwarding::Forwarding;
 pub use line::{NoRoots, UpstreamRoots};
 pub(crate) use member::Member;
-use outcome::{Failed, judged, may_trail, upload_failure};
+use outcome::{Failed, judged, may_trail};
 use pool::Pool;
 use sending::Sending;
 use trip::{Copied, Ours, Trip, is_idempotent};
@@ -53,26 +54,21 @@ use crate::{
     gate::{Screened, upgrade},
     gateway::Inner,
     hop::{self, Inbound},
-    identity::{Identity, Names},
-    internal_token,
+    identity::Identity,
     tally::Counting,
     trace::Trace,
     tunnel::Tunnel,
-    wire::{Fault, exchange::Exchange},
+    wire::exchange::Exchange,
 };
 
 /// The API behind the gateway, as one worker reaches it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     inner: Arc<Inner>,
-    members: Vec<Arc<Member>>,
     /// Of each member.
     pools: Vec<Rc<Pool>>,
     turn: Cell<usize>,
     limits: Arc<Limits>,
-    upgrades: Vec<String>,
-    /// What the caller may not say, in trailers neither.
-    names: Arc<Names>,
     counting: Rc<Counting>,
 }
 
@@ -123,15 +119,16 @@ impl Upstream {
             )
         };
         Self {
-            members: members.clone(),
             pools: members.iter().enumerate().map(pool).collect(),
             turn: Cell::new(0),
             limits,
-            upgrades: config.upgrades.clone(),
-            names: Arc::clone(&inner.names),
             counting,
             inner,
         }
+    }
+
+    fn members(&self) -> &[Arc<Member>] {
+        &self.inner.members
     }
 
     /// Drops idle connections that are too old, for ever.
@@ -151,7 +148,7 @@ impl Upstream {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for (member, pool) in self.members.iter().zip(&self.pools) {
+            for (member, pool) in self.members().iter().zip(&self.pools) {
                 member.checked(pool.is_healthy(path).await);
             }
         }
@@ -166,9 +163,9 @@ impl Upstream {
     ) -> Result<Box<Connection>, Failure> {
         loop {
             let turn = self.turn.get();
-            self.turn.set(turn.wrapping_add(1) % self.members.len());
-            let home = member::choose(&self.members, tried, turn);
-            let member = &self.members[home];
+            self.turn.set(turn.wrapping_add(1) % self.members().len());
+            let home = member::choose(self.members(), tried, turn);
+            let member = &self.members()[home];
             let Some(load) = member.enter(self.limits.upstream_requests) else {
                 // It has the least to do, so all are full.
                 let seen = "as many requests at the upstream as allowed";
@@ -185,7 +182,7 @@ impl Upstream {
                     member.failed();
                     tried.push(home);
                     if self
-                        .members
+                        .members()
                         .iter()
                         .enumerate()
                         .all(|(index, _)| tried.contains(&index))
@@ -201,10 +198,10 @@ impl Upstream {
     /// one: mostly there is, and nothing has to be waited for.
     fn at_hand(&self, now: Instant) -> Option<Box<Connection>> {
         let turn = self.turn.get();
-        let home = member::choose(&self.members, &[], turn);
-        let load = self.members[home].enter(self.limits.upstream_requests)?;
+        let home = member::choose(self.members(), &[], turn);
+        let load = self.members()[home].enter(self.limits.upstream_requests)?;
         let connection = self.pools[home].at_hand(now)?;
-        self.turn.set(turn.wrapping_add(1) % self.members.len());
+        self.turn.set(turn.wrapping_add(1) % self.members().len());
         Some(connection.bearing(load))
     }
 
@@ -251,36 +248,6 @@ impl Upstream {
         }
     }
 
-    /// Waits until the body has begun, so that callers who announce one and send
-    /// nothing of it take no connection to the API from anybody.
-    async fn begin_upload(
-        &self,
-        mut request: Request<Outgoing>,
-        trip: Box<Trip>,
-        principal: Option<Principal>,
-    ) -> Result<Response<Relayed>, Failure> {
-        let begun = timeout(BEGINNING, request.body_mut().begins()).await;
-        if begun.is_err() {
-            trip.exchange.refuse_body(Fault::BodyTimeout);
-        }
-        if !begun.unwrap_or(false) {
-            return Err(upload_failure(&trip));
-        }
-        self.review(principal.as_ref())?;
-        self.connect(request, trip).await
-    }
-
-    /// Whether what was permitted a while ago still is.
-    fn review(&self, principal: Option<&Principal>) -> Result<(), Failure> {
-        let Some(principal) = principal else {
-            return Ok(());
-        };
-        let shared = &self.inner.shared;
-        let (verifier, now) = (shared.verifier.load(), shared.clock.now().unix());
-        let reviewed = verifier.review(principal, now);
-        reviewed.map_err(|reason| Failure::new(reason, "found when the body began"))
-    }
-
     /// The request as the upstream gets it.
     fn prepare(
         &self,
@@ -291,7 +258,7 @@ impl Upstream {
         let Screened { request, fields } = permitted.into_inner();
         let (mut head, incoming) = request.into_parts();
         let protocol = match fields.have(Field::Upgrade) {
-            true => upgrade::protocol(&head.headers, &self.upgrades),
+            true => upgrade::protocol(&head.headers, &self.inner.config.upgrades),
             false => None,
         };
         let may_switch = protocol.is_some();
@@ -313,7 +280,7 @@ impl Upstream {
             && head.version != Version::HTTP_2
             && !fields.have(Field::Expect)
             && fields.have(Field::ContentLength);
-        hop::to_upstream(&mut head.headers, fields, inbound, &self.names);
+        hop::to_upstream(&mut head.headers, fields, inbound, &self.inner.names);
         let sending = match is_bodiless {
             true => Sending::nothing(origin.since),
             false => Sending::upload(origin.since),
@@ -338,7 +305,7 @@ impl Upstream {
 
     fn upload(&self, incoming: Incoming, trip: &Trip) -> Outgoing {
         let (sending, exchange) = (trip.sending.clone(), Rc::clone(&trip.exchange));
-        let upload = Upload::new(incoming, sending, exchange, Arc::clone(&self.names));
+        let upload = Upload::new(incoming, sending, exchange, Arc::clone(&self.inner.names));
         Outgoing::Upload(Box::new(match trip.ours.version {
             // The wire watches the only body of an HTTP/1.1 connection.
             Version::HTTP_2 => upload.watched(Arc::clone(&self.limits)),
@@ -409,7 +376,7 @@ impl Upstream {
             return Err(failure);
         };
         // Another server, if there is one: this one hung up.
-        let mut tried = match self.members.len() {
+        let mut tried = match self.members().len() {
             1 => Vec::new(),
             _ => vec![home],
         };
@@ -426,7 +393,7 @@ impl Upstream {
     /// Whether a server that seems well is there besides the one at `home`.
     fn has_another(&self, home: usize) -> bool {
         let others = self
-            .members
+            .members()
             .iter()
             .enumerate()
             .filter(|(at, _)| *at != home);
@@ -454,7 +421,7 @@ impl Upstream {
         connection: &Connection,
         trip: &Trip,
     ) -> Result<Response<Incoming>, Box<Failed>> {
-        let member = &self.members[connection.home()];
+        let member = &self.members()[connection.home()];
         let sent = judged(answer, connection, trip);
         match &sent {
             Ok(_) => member.succeeded(),
@@ -495,11 +462,6 @@ enum Checkout {
     /// One that may change the protocol.
     Changing,
 }
-
-/// How long a body may be announced and not begin. Shorter than what a token for
-/// the upstream has left.
-const BEGINNING: Duration = Duration::from_secs(5);
-const _: () = assert!(BEGINNING.as_millis() * 2 <= internal_token::LEFT_MILLIS as u128);
 
 /// A connection that ends within this time was not ended by what was asked.
 const AT_ONCE: Duration = Duration::from_secs(1);

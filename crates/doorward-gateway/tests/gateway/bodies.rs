@@ -159,6 +159,16 @@ fn dos_003_a_body_that_does_not_begin_takes_nothing_of_the_api() {
 }
 
 #[test]
+fn dos_003_a_body_that_never_begins_is_not_waited_for() {
+    let house = House::usual();
+    let mut client = house.client();
+    client.write("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    let reply = client.reply();
+    assert_eq!(reply.status, 408, "{}", reply.head);
+    house.upstream.assert_untouched();
+}
+
+#[test]
 fn who_waits_for_the_answers_head_before_the_body_gets_it() {
     let upstream = Recorder::heads_only(|_, stream| {
         stream
