@@ -16,6 +16,7 @@ pub(crate) mod frames;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod pace;
+pub(crate) mod slices;
 pub(crate) mod stall;
 pub(crate) mod transport;
 pub(crate) mod watch;

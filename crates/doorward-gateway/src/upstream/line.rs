@@ -23,7 +23,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::{config::UpstreamProtocol, tls::GivenTime};
+use crate::{config::UpstreamProtocol, tls::GivenTime, wire::slices::poll_write_slices};
 
 /// Its name in a handshake (RFC 9113 section 3.1).
 const HTTP2: &[u8] = b"h2";
@@ -134,7 +134,7 @@ impl AsyncWrite for Line {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Plain(stream) => poll_write_slices(stream, cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }

@@ -16,6 +16,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use super::slices::poll_write_slices;
+
 /// A connection, and what has been read of it ahead of its reader.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -113,7 +115,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        poll_write_slices(&mut self.stream, cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
