@@ -97,13 +97,14 @@ step_test() {
     cargo test --workspace
 }
 
-# The feature that no other step turns on: its tests, and the compiler's word for
-# all that is behind it.
+# The features that no other step turns on: the tests of the one, and the compiler's word
+# for all that is behind them.
 step_policies() {
     local crates=(--package doorward-policy --package doorward-gateway --package doorward)
+    local allocator=doorward-gateway/mimalloc,doorward/mimalloc
     cargo test --package doorward-policy --features cedar --lib
     cargo test --package doorward-gateway --features cedar --test gateway policies::
-    cargo clippy "${crates[@]}" --features cedar --all-targets -- -D warnings
+    cargo clippy "${crates[@]}" --features "cedar,$allocator" --all-targets -- -D warnings
 }
 
 # Each target for a minute, one on each of two cores. The inputs that were found

@@ -18,9 +18,9 @@ readonly target host
 readonly profdata="$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata"
 
 main() {
-    local what=(--package doorward --bin doorward) built=doorward
+    local what=(--package doorward --bin doorward --features mimalloc) built=doorward
     if [[ "${1:-}" == --bare ]]; then
-        what=(--package doorward-gateway --example bare --features cedar) built=examples/bare
+        what=(--package doorward-gateway --example bare --features cedar,mimalloc) built=examples/bare
     elif (($#)); then
         echo "usage: release/build.sh [--bare]" >&2
         exit 2

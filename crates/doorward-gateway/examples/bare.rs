@@ -45,6 +45,10 @@ use doorward_verify::{
     verifier::{TrustedIssuer, Verifier},
 };
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ISSUER: &str = "http://127.0.0.1:4180";
 const AUDIENCE: &str = "orders-api";
 
