@@ -9,6 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use anstream::AutoStream;
 use serde::Serialize;
 
 use crate::{
@@ -18,8 +19,17 @@ use crate::{
 
 /// Prints data: one line, or several, on standard output.
 pub(crate) fn data(text: impl std::fmt::Display) {
-    let mut out = anstream::stdout().lock();
-    finish(writeln!(out, "{text}").and_then(|()| out.flush()));
+    lines(&format!("{text}\n"));
+}
+
+/// Prints lines, each with its end, on standard output at once.
+pub(crate) fn lines(text: &str) {
+    // Where nobody sees colours, what takes them away would write piece by piece.
+    let colours = AutoStream::choice(&std::io::stdout());
+    let mut shown = AutoStream::new(Vec::with_capacity(text.len()), colours);
+    // A vector takes everything.
+    let _ = shown.write_all(text.as_bytes());
+    raw(&shown.into_inner());
 }
 
 /// Prints bytes as they are on standard output.
@@ -38,10 +48,16 @@ pub(crate) fn json<T: Serialize>(value: &T) {
 
 /// Prints one JSON value on one line of standard output.
 pub(crate) fn json_line<T: Serialize>(value: &T) {
-    match serde_json::to_string(value) {
-        Ok(text) => data(text),
-        Err(error) => note(format!("cannot write JSON: {error}")),
+    if let Some(line) = to_json_line(value) {
+        data(line);
     }
+}
+
+/// One JSON value as one line, without its end.
+pub(crate) fn to_json_line<T: Serialize>(value: &T) -> Option<String> {
+    let line = serde_json::to_string(value);
+    line.inspect_err(|error| note(format!("cannot write JSON: {error}")))
+        .ok()
 }
 
 /// Says something to the person, on standard error.

@@ -1,6 +1,12 @@
 //! Prints and remembers each decision.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use doorward_gateway::Gateway;
 use doorward_policy::decision::Decision;
@@ -22,6 +28,11 @@ use crate::{
 
 /// Decisions taken at once.
 const BATCH: usize = 256;
+
+/// Bytes of lines that are written at once, because a write for each costs as much as
+/// making the line. A pipe takes as many whole or not at all (`PIPE_BUF`), so no line is
+/// torn by what others write to it.
+const AT_ONCE: usize = 4096;
 
 /// Between two batches. Nobody sees it; and under load the gateway's threads
 /// need not wake this one for each request.
@@ -66,7 +77,7 @@ impl Teller {
         std::thread::Builder::new()
             .name("decisions".to_owned())
             .spawn(move || {
-                runtime.block_on(self.tell(arriving, stopped));
+                runtime.block_on(self.run(arriving, stopped));
                 // Nobody waits when the server ended by itself.
                 let _ = end.send(());
             })
@@ -74,13 +85,14 @@ impl Teller {
         Ok(Telling { stop, ended })
     }
 
-    async fn tell(
+    async fn run(
         mut self,
         mut arriving: mpsc::Receiver<Decision>,
         mut stopped: oneshot::Receiver<()>,
     ) {
         let mut missed = 0;
         let mut batch = Vec::with_capacity(BATCH);
+        let mut lines = String::new();
         loop {
             tokio::select! {
                 biased;
@@ -92,8 +104,9 @@ impl Teller {
                 batch.iter().for_each(|decision| spans.offer(decision));
             }
             for decision in batch.drain(..) {
-                self.tell_one(decision).await;
+                self.tell(decision, &mut lines).await;
             }
+            self.print(&mut lines);
             sleep(PAUSE).await;
             let dropped = self.gateway.dropped_decisions();
             // Once for each burst.
@@ -104,15 +117,44 @@ impl Teller {
         }
     }
 
-    async fn tell_one(&self, decision: Decision) {
-        let explained = self.annotator.annotate(decision).await;
-        self.journal.record(explained.decision.clone());
-        if self.json {
-            output::json_line(&explained);
+    /// Adds `decision` to the `lines` to print, and remembers it: whoever sees a line can
+    /// have it explained.
+    async fn tell(&self, decision: Decision, lines: &mut String) {
+        let mut annotating = pin!(self.annotator.annotate(decision));
+        let at_once = poll_fn(|cx| Poll::Ready(annotating.as_mut().poll(cx))).await;
+        let explained = match at_once {
+            Poll::Ready(explained) => explained,
+            Poll::Pending => {
+                // A name has to be looked up: the others do not wait for it.
+                self.print(lines);
+                annotating.await
+            }
+        };
+        let line = if self.json {
+            output::to_json_line(&explained)
         } else {
             let name = explained.caller_name.as_deref();
-            output::data(decision_view::line(&explained.decision, name));
+            Some(decision_view::line(&explained.decision, name))
+        };
+        if let Some(line) = line {
+            if lines.len() + line.len() >= AT_ONCE {
+                self.print(lines);
+            }
+            lines.push_str(&line);
+            lines.push('\n');
         }
+        self.journal.record(explained.decision);
+    }
+
+    /// Prints and forgets `lines`.
+    fn print(&self, lines: &mut String) {
+        if self.json {
+            // ESC is escaped in JSON, so there is no colour to take away.
+            output::raw(lines.as_bytes());
+        } else {
+            output::lines(lines);
+        }
+        lines.clear();
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::Path,
     process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Recorder, Server, binary, find_at, request};
+use crate::harness::{Answer, Recorder, Server, binary, doorward, find_at, request};
 
 const ROUTES: &str = r#"
 [roles.reader]
@@ -198,4 +198,41 @@ fn a_callers_trace_goes_on_behind_the_gateway_and_the_log_names_it() {
     assert!(head.contains(&own), "{head}");
     assert!(!head.contains("tracestate"), "{head}");
     assert_eq!(line["decision"]["caller_trace"], Value::Null);
+}
+
+/// Whoever reads the lines may be slow, or gone when the process ends.
+#[test]
+fn a_line_is_written_whole_or_not_at_all() {
+    let place = tempfile::tempdir().unwrap();
+    let free = "127.0.0.1:0";
+    let mut child = doorward(&place.path().join("data"))
+        .args(["up", "--demo", "--json", "--listen", free])
+        .args(["--admin-listen", free])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    let ready: Value = serde_json::from_str(&first).unwrap();
+    let gateway = ready["gateway"].as_str().unwrap();
+    let gateway = gateway.trim_start_matches("http://").parse().unwrap();
+    // Twice what a pipe holds, so that the last of it finds no room.
+    for number in 0..300 {
+        let answer = request(gateway, "GET", &format!("/orders/{number}"), &[], b"");
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(sent.unwrap().success());
+    child.wait().unwrap();
+
+    let mut told = String::new();
+    out.read_to_string(&mut told).unwrap();
+    assert!(told.ends_with('\n'), "{told:?}");
+    let lines = told.lines().map(serde_json::from_str::<Value>);
+    let lines = lines.collect::<Result<Vec<_>, _>>().unwrap();
+    assert!((1..300).contains(&lines.len()), "{}", lines.len());
 }
