@@ -267,6 +267,11 @@ class Proxies:
         file.write_text(DOORWARD.format(upstream=upstream))
         command = [binary, "up", "--json", *at, "--config", str(file)]
         self.start("doorward", command, port, env=environment)
+        # The first answer comes after tokens of wider roles were ended, as the demo's are.
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as caller:
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            if not caller.recv(1):
+                sys.exit("doorward hung up on the first request")
         minted = subprocess.run(
             [binary, "token", "mint", "--as", "reader"], env=environment, capture_output=True,
             text=True, check=True,
