@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use http::{Uri, uri::PathAndQuery};
 
 use crate::{
-    UpstreamRoots, address::Network, forward_auth::ForwardAuth, rate::RateLimit, sampling::Ratio,
-    tls::Tls,
+    UpstreamRoots, address::Network, forward_auth::ForwardAuth, identity::IdentityHeaders,
+    rate::RateLimit, sampling::Ratio, tls::Tls,
 };
 
 /// Settings of a gateway.
@@ -53,6 +53,9 @@ pub struct Config {
     /// More header names that only the gateway may set. Requests lose them in
     /// every spelling, besides those in [`crate::identity`].
     pub identity_names: Vec<String>,
+    /// What upstreams, and proxies that ask, are told of a proven caller. Requests
+    /// lose the fields of all of it in any case.
+    pub identity_headers: IdentityHeaders,
     /// Where another proxy asks about its requests.
     pub forward_auth: Option<ForwardAuth>,
     /// Whether requests are forwarded at all. Without it [`Config::upstream`]
@@ -87,6 +90,7 @@ impl Config {
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             identity_names: Vec::new(),
+            identity_headers: IdentityHeaders::default(),
             forward_auth: None,
             forwards: true,
             limits: Limits::default(),

@@ -374,6 +374,7 @@ impl Inner {
             shadow: Some(&self.shadow),
             exchanges: self.exchanges.as_ref(),
             origin: &self.origin,
+            told: self.config.identity_headers,
             rules: Rules {
                 names: &self.names,
                 limits: &self.config.limits,

@@ -12,12 +12,15 @@
 //! `tracestate` of a context that is exactly valid (`trace`), which say nothing
 //! of who the caller is.
 
+mod told;
+
 use std::{collections::HashSet, fmt::Write as _};
 
 use doorward_policy::decision::{Decision, Step};
 use doorward_verify::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
+pub use self::told::{IdentityHeader, IdentityHeaders};
 use crate::internal_token::Tokens;
 
 /// `sub` of the proven caller.
@@ -280,6 +283,7 @@ pub(crate) fn is_spelling(name: &str, canonical: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Identity {
     principal: Principal,
+    told: IdentityHeaders,
     /// An internal token, where the upstream gets one.
     authorization: Option<HeaderValue>,
 }
@@ -287,9 +291,18 @@ pub(crate) struct Identity {
 /// What is made once for each token that is remembered, and not for each request.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    fields: Vec<(HeaderName, HeaderValue)>,
+    fields: Vec<Field>,
     /// What upstreams get in the token's place.
     pub(crate) tokens: Tokens,
+}
+
+/// One of a caller's fields.
+#[derive(Debug)]
+struct Field {
+    /// Which it is; none for the one that always goes along.
+    header: Option<IdentityHeader>,
+    name: HeaderName,
+    value: HeaderValue,
 }
 
 impl Kept {
@@ -302,29 +315,36 @@ impl Kept {
     }
 }
 
-fn fields(principal: &Principal) -> Vec<(HeaderName, HeaderValue)> {
+fn fields(principal: &Principal) -> Vec<Field> {
+    use IdentityHeader::{Roles, Session, Subject, Tenant};
+
     let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
     let roles = Some(roles.join(",")).filter(|roles| !roles.is_empty());
     let values = [
-        (SUBJECT, Some(encode(principal.subject()))),
-        (ISSUER, principal.foreign_issuer().map(encode)),
-        (TENANT, principal.tenant().map(encode)),
-        (ROLES, roles),
-        (SESSION, principal.session_id().map(encode)),
+        (Some(Subject), SUBJECT, Some(encode(principal.subject()))),
+        (None, ISSUER, principal.foreign_issuer().map(encode)),
+        (Some(Tenant), TENANT, principal.tenant().map(encode)),
+        (Some(Roles), ROLES, roles),
+        (Some(Session), SESSION, principal.session_id().map(encode)),
     ];
-    let field = |(name, value): (HeaderName, Option<String>)| {
-        // `encode` leaves only visible ASCII; a value that still were none
-        // would be left out, and the API would see no identity.
-        Some((name, HeaderValue::try_from(value?).ok()?))
+    let field = |(header, name, value): (_, _, Option<String>)| {
+        Some(Field {
+            header,
+            name,
+            // `encode` leaves only visible ASCII; a value that still were none
+            // would be left out, and the API would see no identity.
+            value: HeaderValue::try_from(value?).ok()?,
+        })
     };
     values.into_iter().filter_map(field).collect()
 }
 
 impl Identity {
-    /// The headers of `principal`.
-    pub(crate) fn of(principal: &Principal) -> Self {
+    /// The headers of `principal`, as far as they are `told`.
+    pub(crate) fn of(principal: &Principal, told: IdentityHeaders) -> Self {
         Self {
             principal: principal.clone(),
+            told,
             authorization: None,
         }
     }
@@ -339,8 +359,10 @@ impl Identity {
 
     /// Sets them, in place of whatever may be there.
     pub(crate) fn set(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.principal.keep(Kept::of).fields {
-            headers.insert(name, value.clone());
+        for field in &self.principal.keep(Kept::of).fields {
+            if field.header.is_none_or(|header| self.told.contain(header)) {
+                headers.insert(&field.name, field.value.clone());
+            }
         }
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());

@@ -20,7 +20,7 @@ use crate::{
     fields::Field,
     gate::{self, Admitted, Rules, Screened},
     gateway::Shared,
-    identity::{Identity, Kept},
+    identity::{Identity, IdentityHeaders, Kept},
     internal_token::{NoInternalToken, Vouched},
     policy_fields,
     shadow::Shadow,
@@ -95,6 +95,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) exchanges: Option<&'a Exchanges>,
     /// The origin under which callers reach the gateway.
     pub(crate) origin: &'a str,
+    /// What upstreams are told of callers.
+    pub(crate) told: IdentityHeaders,
 }
 
 /// Judges `request` at `now` and writes every check into `decision`.
@@ -268,7 +270,7 @@ fn identify(
     let Some(principal) = principal else {
         return Ok(None);
     };
-    let identity = Identity::of(principal);
+    let identity = Identity::of(principal, bench.told);
     let Some(vouched) = vouched(route, Some(principal), now, decision)? else {
         return Ok(Some(identity));
     };

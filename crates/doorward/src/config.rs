@@ -33,7 +33,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doorward_gateway::{Limits, address::Network, forward_auth::ForwardAuth, rate::RateLimit};
+use doorward_gateway::{
+    Limits, address::Network, forward_auth::ForwardAuth, identity::IdentityHeaders, rate::RateLimit,
+};
 use doorward_issuer::PostgresUrl;
 use doorward_policy::role::Roles;
 use doorward_policy::route::RouteTable;
@@ -64,6 +66,7 @@ const KEYS: &[&str] = &[
     "upstream",
     "upstream_http2",
     "upstream_ca",
+    "identity_headers",
     "health",
     "timeouts",
     "limits",
@@ -130,6 +133,8 @@ pub(crate) struct Config {
     pub(crate) upstream_http2: bool,
     /// Whose certificates are believed of an `https://` upstream.
     pub(crate) upstream_ca: Option<PathBuf>,
+    /// What upstreams are told of callers.
+    pub(crate) identity_headers: IdentityHeaders,
     /// What every upstream is asked for now and then.
     pub(crate) health_path: Option<PathAndQuery>,
     /// How much one caller may ask.
@@ -209,6 +214,10 @@ impl Config {
                 self.upstream_http2 != other.upstream_http2,
             ),
             ("upstream_ca", self.upstream_ca != other.upstream_ca),
+            (
+                "identity_headers",
+                self.identity_headers != other.identity_headers,
+            ),
             ("health", self.health_path != other.health_path),
             ("timeouts and limits", self.limits != other.limits),
             ("limit", self.rates != other.rates),
@@ -315,6 +324,7 @@ impl Config {
             more_upstreams: upstreams.collect(),
             upstream_http2: settings::is_stated(reader, table, "upstream_http2"),
             upstream_ca: settings::upstream_ca(reader, table),
+            identity_headers: settings::identity_headers(reader, table),
             rates: callers::limits(reader, table),
             proxy_protocol: callers::proxy_protocol(reader, table),
             trusted_proxies: callers::trusted_proxies(reader, table),

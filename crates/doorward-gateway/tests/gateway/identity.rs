@@ -1,7 +1,9 @@
 //! What the API hears about its caller comes from the token and the socket,
 //! and from nobody else.
 
-use crate::harness::{House, Tokens};
+use doorward_gateway::identity::IdentityHeader;
+
+use crate::harness::{House, Plan, Tokens};
 
 #[test]
 fn gwy_012_identity_headers_of_the_caller_are_replaced() {
@@ -44,6 +46,26 @@ fn gwy_012_identity_headers_of_the_caller_are_replaced() {
         .filter(|name| name.contains("subject"))
         .count();
     assert_eq!(subjects, 1, "{}", seen.head);
+}
+
+#[test]
+fn gwy_012_what_the_api_is_not_told_callers_cannot_say_either() {
+    let told = [IdentityHeader::Subject, IdentityHeader::Tenant];
+    let house = House::start(Plan {
+        config: Box::new(move |config| config.identity_headers = told.into_iter().collect()),
+        ..Plan::default()
+    });
+    let forged = [
+        "X-Doorward-Roles: admin",
+        "X_Doorward_Session: s-2",
+        "X-Doorward-Issuer: me",
+    ];
+    assert_eq!(house.get_as_reader("/orders", &forged).status, 200);
+    let names = house.upstream.only().names();
+    let mut ours: Vec<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    ours.retain(|name| name.starts_with("x") && name.contains("doorward"));
+    ours.sort_unstable();
+    assert_eq!(ours, ["x-doorward-subject", "x-doorward-tenant"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doorward_gateway::identity::{IdentityHeader, IdentityHeaders};
 use doorward_issuer::PostgresUrl;
 use http::Uri;
 use toml::de::{DeTable, DeValue};
@@ -225,6 +226,32 @@ pub(super) fn upstream_ca(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Optio
         ),
         text => Ok(PathBuf::from(text)),
     })
+}
+
+const IDENTITY_HEADERS: [(&str, IdentityHeader); 4] = [
+    ("subject", IdentityHeader::Subject),
+    ("tenant", IdentityHeader::Tenant),
+    ("roles", IdentityHeader::Roles),
+    ("session", IdentityHeader::Session),
+];
+
+/// What upstreams are told of a proven caller; all of it, if nothing is said.
+pub(super) fn identity_headers(reader: &mut Reader<'_>, table: &DeTable<'_>) -> IdentityHeaders {
+    let Some(value) = table.get("identity_headers") else {
+        return IdentityHeaders::default();
+    };
+    let mut told = Vec::new();
+    for word in reader.strings(value, "identity_headers", "subject") {
+        let known = |(name, _): &&(&str, _)| *name == word.text;
+        match IDENTITY_HEADERS.iter().find(known) {
+            Some((_, header)) => told.push(*header),
+            None => reader.fault(
+                Fault::at(word.span, "this is nothing that an API is told in a field")
+                    .help("what can stand here is `subject`, `tenant`, `roles` and `session`"),
+            ),
+        }
+    }
+    told.into_iter().collect()
 }
 
 pub(super) fn database(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<PostgresUrl> {

@@ -129,6 +129,7 @@ impl Assembly<'_> {
                 false => UpstreamProtocol::Http1,
             },
             upstream_roots: settings.upstream_roots()?,
+            identity_headers: config.identity_headers,
             forwards: settings.forwards(),
             health_path: config.health_path.clone().filter(|_| settings.forwards()),
             forward_auth: match settings.role {

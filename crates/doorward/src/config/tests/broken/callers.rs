@@ -40,6 +40,26 @@ error: this is not the name of a protocol
 "#,
     },
     Broken {
+        name: "things that no API is told",
+        text: r#"identity_headers = ["subject", "email", "tenant", "subject"]
+"#,
+        shown: r#"
+error: this is nothing that an API is told in a field
+ --> doorward.toml:1:32
+  |
+1 | identity_headers = ["subject", "email", "tenant", "subject"]
+  |                                ^^^^^^^
+  |
+  = help: what can stand here is `subject`, `tenant`, `roles` and `session`
+
+error: `subject` is in `identity_headers` twice
+ --> doorward.toml:1:51
+  |
+1 | identity_headers = ["subject", "email", "tenant", "subject"]
+  |                     --------- first here          ^^^^^^^^^ again
+"#,
+    },
+    Broken {
         name: "bounds that are none",
         text: r#"[timeouts]
 connect = "0s"

@@ -215,7 +215,7 @@ error: unknown key `␛[2J`
 1 | "\u001b[2J" = 1
   | ^^^^^^^^^^^ not a known key
   |
-  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, shadow, tokens, internal_tokens, dpop, trusted_issuer, revocations, tracing, roles, route
+  = help: known keys: listen, admin_listen, tls, h2c, upgrade, upstream, upstream_http2, upstream_ca, identity_headers, health, timeouts, limits, limit, trusted_proxies, proxy_protocol, forward_auth, database, issuer, audience, public_origin, permissions, policies, shadow, tokens, internal_tokens, dpop, trusted_issuer, revocations, tracing, roles, route
 "#,
     },
 ];
