@@ -3,15 +3,18 @@
 
 `doorward` checks a permission and a token that it has seen before, `-where` the
 tenant in the path besides, `-cedar` the tenant and three policies, `-unseen` a token
-that it has not, and `-public` nothing. `haproxy-jwt` checks signature, issuer, audience and expiry of each, and
-so does `envoy-jwt`, which remembers the last hundred (`-unseen`: and sees others).
+that it has not, and `-public` nothing. `haproxy-jwt` checks signature, issuer, audience
+and expiry of each, and so does `envoy-jwt`, which remembers the last hundred (`-unseen`:
+and sees others). Each proxy is a process of its own, and so are those that see tokens
+for the first time; `-beside` is `doorward` again in that process, between the others.
 
 One upstream (nginx, 100 bytes), one load (wrk), and the gateways by turns in
 the same rounds on the same cores, so that a machine with neighbours disturbs
 all of them alike: read the ratios. A proxy's CPU is the time that its threads
 ran (/proc/PID/task/*/schedstat), user and system together; wrk and the
 upstream are not in it. doorward also checks the revocations of each request,
-writes identity headers and records the decision; the others do not.
+writes two identity headers, besides those about the connection and the trace, and
+records the decision; the others do not.
 
 At the end, what callers wait for where nobody is pushed: nginx and doorward at
 half the rate that nginx reached (h2load, an open loop over the same connections).
@@ -146,6 +149,7 @@ WHAT = {
     "nginx": "nginx, forwards",
     "haproxy": "haproxy, forwards",
     "doorward": "doorward, token seen before",
+    "doorward-beside": "doorward, seen beside unseen",
     "doorward-public": "doorward, public route",
     "doorward-where": "doorward, with a tenant",
     "doorward-cedar": "doorward, with policies",
@@ -164,6 +168,7 @@ PATHS = {
 
 DOORWARD = """
 upstream = "http://127.0.0.1:{upstream}"
+identity_headers = ["subject", "tenant"]
 [tokens]
 access_lifetime = "1h"
 [roles.reader]
@@ -199,6 +204,8 @@ class Proxies:
         self.options, self.place = options, place
         self.children, self.ports, self.pids = [], {}, {}
         self.keys, self.tokens, self.asked = None, None, 0
+        # Of one that each process has seen.
+        self.token = {}
 
     def start(self, name, command, port, **more):
         pinned = ["taskset", "-c", self.options.core] if name != "upstream" else []
@@ -228,28 +235,33 @@ class Proxies:
         key.write_text(pem(json.loads(self.keys)["keys"][0]))
         checks = HAPROXY_JWT.format(issuer=ISSUER, audience=AUDIENCE, key=key)
         self.haproxy("haproxy-jwt", upstream, checks)
+        self.token["haproxy-jwt"] = self.token["doorward-unseen"]
 
-    def envoy(self, upstream):
+    def envoy(self, name, upstream):
         """Only beside the example, which tells its key."""
-        port, file = free_port(), self.place / "envoy.yaml"
+        port, file = free_port(), self.place / f"{name}.yaml"
         told = {"issuer": ISSUER, "audience": AUDIENCE, "keys": self.keys}
         file.write_text(ENVOY.format(port=port, upstream=upstream, **told))
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "off"]
-        self.start("envoy-jwt", [str(self.options.envoy), *options, "-c", str(file)], port)
+        self.start(name, [str(self.options.envoy), *options, "-c", str(file)], port)
+        self.token[name] = self.token["doorward-unseen"]
 
-    def bare(self, upstream):
+    def bare(self, name, upstream, count):
         """The data plane alone, which tells its keys and then tokens."""
-        port, told = free_port(), self.place / "told"
-        is_unseen = any(contender.endswith("-unseen") for contender in self.options.only)
-        count = TOKENS if is_unseen else 1
+        port, told = free_port(), self.place / f"{name}.told"
         with open(told, "wb") as out:
             command = [str(self.options.binary), str(port), str(upstream), str(count)]
-            self.start("doorward", command, port, stdout=out)
+            self.start(name, command, port, stdout=out)
         self.keys, *tokens = told.read_text().splitlines()
+        self.token[name] = tokens[0]
         self.tokens = self.place / "tokens"
         self.tokens.write_text("\n".join(tokens))
+
+    def bares(self, upstream):
+        self.bare("doorward", upstream, 1)
         (self.place / "unseen.lua").write_text(UNSEEN)
-        return tokens[0]
+        # Its keys and tokens are the others' too.
+        self.bare("doorward-unseen", upstream, TOKENS)
 
     def doorward(self, upstream):
         binary, data = str(self.options.binary), str(self.place / "data")
@@ -276,7 +288,7 @@ class Proxies:
             [binary, "token", "mint", "--as", "reader"], env=environment, capture_output=True,
             text=True, check=True,
         )
-        return minted.stdout.strip()
+        self.token["doorward"] = minted.stdout.strip()
 
     def threads(self, name):
         """CPU nanoseconds of each thread, children of nginx included."""
@@ -348,11 +360,20 @@ def load(options, port, path, fields, environment):
     }
 
 
-def measure(proxies, contender, token):
-    name, is_unseen = contender.removesuffix("-unseen"), contender.endswith("-unseen")
+def process_of(contender):
+    """The process that is asked, and what for."""
+    is_unseen = contender.endswith(("-unseen", "-beside"))
+    name = contender.removesuffix("-unseen").removesuffix("-beside")
     kind = ""
     if name.startswith("doorward-"):
         name, kind = name.split("-")
+    return name + ("-unseen" if is_unseen else ""), kind
+
+
+def measure(proxies, contender):
+    (name, kind), is_unseen = process_of(contender), contender.endswith("-unseen")
+    # Who forwards is sent it too.
+    token = proxies.token.get(name, proxies.token["doorward"])
     fields, environment = ["-H", f"Authorization: Bearer {token}"], dict(os.environ)
     if is_unseen:
         fields = ["-s", str(proxies.place / "unseen.lua")]
@@ -373,7 +394,7 @@ def measure(proxies, contender, token):
     return seen
 
 
-def waits(proxies, name, token, rate):
+def waits(proxies, name, rate):
     """Microseconds within which half and 99 of 100 are answered at `rate`."""
     options, log = proxies.options, proxies.place / "waits"
     each = max(1, round(rate / options.connections))
@@ -381,7 +402,7 @@ def waits(proxies, name, token, rate):
     subprocess.run(
         [found("h2load"), "--h1", "-t", "1", "-c", str(options.connections),
          "--rps", str(each), "-D", str(options.seconds), "--log-file", str(log),
-         "-H", f"authorization: Bearer {token}",
+         "-H", f"authorization: Bearer {proxies.token['doorward']}",
          f"http://127.0.0.1:{proxies.ports[name]}/orders/7"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
     )
@@ -389,11 +410,11 @@ def waits(proxies, name, token, rate):
     return took[len(took) // 2], took[len(took) * 99 // 100]
 
 
-def at_half_load(proxies, token, rounds):
+def at_half_load(proxies, rounds):
     pushed = statistics.median(seen["rate"] for seen in rounds["nginx"])
     seen = {"nginx": [], "doorward": []}
     for name in list(seen) * min(proxies.options.rounds, 5):
-        seen[name].append(waits(proxies, name, token, pushed / 2))
+        seen[name].append(waits(proxies, name, pushed / 2))
     ratios = [own[1] / base[1] for own, base in zip(seen["doorward"], seen["nginx"])]
     print(f"\nAt {pushed / 2:,.0f} requests a second, half of what nginx reached:\n")
     print("| | p50 µs | p99 µs | of nginx |\n| --- | ---: | ---: | ---: |")
@@ -420,8 +441,8 @@ def main():
     )
     options = options.parse_args()
     usual = "nginx,haproxy,doorward,doorward-public"
-    more = (",doorward-where,doorward-cedar,doorward-unseen,doorward-cedar-unseen"
-            ",haproxy-jwt,envoy-jwt,envoy-jwt-unseen")
+    more = (",doorward-where,doorward-cedar,doorward-unseen,doorward-beside"
+            ",doorward-cedar-unseen,haproxy-jwt,envoy-jwt,envoy-jwt-unseen")
     options.only = (options.only or usual + (more if options.bare else "")).split(",")
     if not options.envoy.exists() and any("envoy" in name for name in options.only):
         print(f"{options.envoy} is not on this machine: no rows for Envoy", file=sys.stderr)
@@ -441,14 +462,18 @@ def run(options, proxies):
     contenders = options.only
     if "haproxy" in contenders:
         proxies.haproxy("haproxy", upstream)
-    token = proxies.bare(upstream) if options.bare else proxies.doorward(upstream)
+    if options.bare:
+        proxies.bares(upstream)
+    else:
+        proxies.doorward(upstream)
     if "haproxy-jwt" in contenders:
         proxies.haproxy_jwt(upstream)
-    if any("envoy" in contender for contender in contenders):
-        proxies.envoy(upstream)
+    for envoy in ("envoy-jwt", "envoy-jwt-unseen"):
+        if envoy in contenders:
+            proxies.envoy(envoy, upstream)
     rounds = {contender: [] for contender in contenders}
     for contender in contenders * options.rounds:
-        rounds[contender].append(measure(proxies, contender, token))
+        rounds[contender].append(measure(proxies, contender))
     middle = lambda contender, figure: statistics.median(
         seen[figure] for seen in rounds[contender]
     )
@@ -475,7 +500,7 @@ def run(options, proxies):
         figures = [(name, WHAT[name], ratio(name, "cpu")) for name in contenders]
         options.svg.write_text(plot.svg(figures))
     if "doorward" in contenders:
-        at_half_load(proxies, token, rounds)
+        at_half_load(proxies, rounds)
 
 
 main()
