@@ -101,7 +101,7 @@ fn main() {
         decisions,
     };
     let mut config = Config::new(listen.parse().unwrap(), upstream.parse().unwrap());
-    // Two, as the bar has it that this is measured against.
+    // The bar that this is measured against counts two identity headers.
     config.identity_headers = [IdentityHeader::Subject, IdentityHeader::Tenant]
         .into_iter()
         .collect();

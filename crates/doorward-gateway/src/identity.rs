@@ -5,14 +5,16 @@
 //! anything else, in every spelling (letter case, `_` or `.` for `-`: a CGI
 //! server makes one variable of all of them), and ours are set last. Fields by
 //! which a caller could give another path, method or address are removed with
-//! them.
+//! them. Which of ours an upstream gets can be chosen ([`IdentityHeaders`]); what it
+//! does not get is removed all the same
+//! (`gwy_012_what_the_api_is_not_told_callers_cannot_say_either`).
 //!
 //! INVARIANT: no byte of a caller reaches a reserved header except through a
 //! verified token, and then percent-encoded; or as the `traceparent` and
 //! `tracestate` of a context that is exactly valid (`trace`), which say nothing
 //! of who the caller is.
 
-mod told;
+mod headers;
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -20,7 +22,7 @@ use doorward_policy::decision::{Decision, Step};
 use doorward_verify::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
-pub use self::told::{IdentityHeader, IdentityHeaders};
+pub use self::headers::{IdentityHeader, IdentityHeaders};
 use crate::internal_token::Tokens;
 
 /// `sub` of the proven caller.
@@ -291,14 +293,14 @@ pub(crate) struct Identity {
 /// What is made once for each token that is remembered, and not for each request.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    fields: Vec<Field>,
+    fields: Vec<CallerField>,
     /// What upstreams get in the token's place.
     pub(crate) tokens: Tokens,
 }
 
 /// One of a caller's fields.
 #[derive(Debug)]
-struct Field {
+struct CallerField {
     /// Which it is; none for the one that always goes along.
     header: Option<IdentityHeader>,
     name: HeaderName,
@@ -315,7 +317,7 @@ impl Kept {
     }
 }
 
-fn fields(principal: &Principal) -> Vec<Field> {
+fn fields(principal: &Principal) -> Vec<CallerField> {
     use IdentityHeader::{Roles, Session, Subject, Tenant};
 
     let roles: Vec<String> = principal.roles().iter().map(|role| encode(role)).collect();
@@ -328,7 +330,7 @@ fn fields(principal: &Principal) -> Vec<Field> {
         (Some(Session), SESSION, principal.session_id().map(encode)),
     ];
     let field = |(header, name, value): (_, _, Option<String>)| {
-        Some(Field {
+        Some(CallerField {
             header,
             name,
             // `encode` leaves only visible ASCII; a value that still were none
@@ -359,6 +361,7 @@ impl Identity {
 
     /// Sets them, in place of whatever may be there.
     pub(crate) fn set(&self, headers: &mut HeaderMap) {
+        // What is kept is all, as gateways with other settings may share the verifier.
         for field in &self.principal.keep(Kept::of).fields {
             if field.header.is_none_or(|header| self.told.contain(header)) {
                 headers.insert(&field.name, field.value.clone());

@@ -2,6 +2,7 @@
 
 use doorward_gateway::{
     forward_auth::{ForwardAuth, PATH, Proxy},
+    identity::IdentityHeader,
     rate::{Per, RateLimit},
 };
 
@@ -112,6 +113,23 @@ fn every_kind_of_proxy_is_answered_in_its_own_way() {
                 .iter()
                 .any(|check| check.seen == asked.as_str())
         );
+    }
+}
+
+#[test]
+fn a_proxy_that_asks_is_told_no_more_than_the_api() {
+    let house = house_with(Proxy::Nginx, |config| {
+        config.identity_headers = [IdentityHeader::Tenant].into_iter().collect();
+    });
+    let yes = nginx(&house, "GET", "/orders");
+    assert_eq!(yes.status, 200);
+    assert_eq!(yes.field("x-doorward-tenant"), Some("north"));
+    for untold in [
+        "x-doorward-subject",
+        "x-doorward-roles",
+        "x-doorward-session",
+    ] {
+        assert_eq!(yes.field(untold), None, "{untold}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use doorward_gateway::identity::IdentityHeader;
 
-use crate::harness::{House, Plan, Tokens};
+use crate::harness::{House, Plan, Tokens, tokens::FOREIGN_ISSUER};
 
 #[test]
 fn gwy_012_identity_headers_of_the_caller_are_replaced() {
@@ -66,6 +66,27 @@ fn gwy_012_what_the_api_is_not_told_callers_cannot_say_either() {
     ours.retain(|name| name.starts_with("x") && name.contains("doorward"));
     ours.sort_unstable();
     assert_eq!(ours, ["x-doorward-subject", "x-doorward-tenant"]);
+}
+
+/// Without it, the words of another issuer would pass for ours.
+#[test]
+fn gwy_012_another_issuer_is_always_told() {
+    let theirs = Tokens::new();
+    let house = House::start(Plan {
+        more_issuers: vec![theirs.foreign()],
+        config: Box::new(|config| config.identity_headers = [].into_iter().collect()),
+        ..Plan::default()
+    });
+    let mut claims = Tokens::claims("ann", &["orders:read"]);
+    claims["iss"] = FOREIGN_ISSUER.into();
+    let bearer = format!("Authorization: Bearer {}", theirs.sign(&claims));
+    assert_eq!(house.get("/orders", &[&bearer]).status, 200);
+    let seen = house.upstream.only();
+    assert_eq!(seen.field("x-doorward-issuer"), Some(FOREIGN_ISSUER));
+    assert_eq!(
+        seen.head.to_ascii_lowercase().matches("x-doorward").count(),
+        1
+    );
 }
 
 #[test]

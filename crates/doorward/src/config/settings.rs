@@ -246,8 +246,10 @@ pub(super) fn identity_headers(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
         match IDENTITY_HEADERS.iter().find(known) {
             Some((_, header)) => told.push(*header),
             None => reader.fault(
-                Fault::at(word.span, "this is nothing that an API is told in a field")
-                    .help("what can stand here is `subject`, `tenant`, `roles` and `session`"),
+                Fault::at(word.span, format!("`{}` is no identity header", word.text)).help(
+                    "what can stand here is `subject`, `tenant`, `roles` and `session`; another \
+                     issuer's `issuer` is always told",
+                ),
             ),
         }
     }

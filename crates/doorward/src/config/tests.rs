@@ -231,6 +231,16 @@ allow = "orders:purge"
     assert_eq!(route.source().unwrap().to_string(), "doorward.toml:18");
 }
 
+/// So that writing the default down is no change that asks for a restart.
+#[test]
+fn all_identity_headers_by_name_are_the_default() {
+    let read = |list: &str| parse(&format!("identity_headers = {list}")).identity_headers;
+    let all = read(r#"["session", "roles", "tenant", "subject"]"#);
+    assert_eq!(all, parse("").identity_headers);
+    assert_ne!(all, read(r#"["session", "roles", "tenant"]"#));
+    assert_ne!(all, read("[]"));
+}
+
 #[test]
 fn auz_013_an_empty_file_opens_nothing() {
     for empty in ["", "\n\n", "# nothing\n", "\u{feff}", "\r\n"] {

@@ -30,8 +30,9 @@ use crate::{
 const BATCH: usize = 256;
 
 /// Bytes of lines that are written at once, because a write for each costs as much as
-/// making the line. A pipe takes as many whole or not at all (`PIPE_BUF`), so no line is
-/// torn by what others write to it.
+/// making the line. A pipe takes as many whole or not at all (`PIPE_BUF`), so no line that
+/// fits is torn by what others write to it. A longer one, of a path of kilobytes, goes out
+/// alone and may be.
 const AT_ONCE: usize = 4096;
 
 /// Between two batches. Nobody sees it; and under load the gateway's threads

@@ -152,6 +152,25 @@ fn gwy_012_gwy_013_identity_headers_come_from_the_gateway_alone() {
 }
 
 #[test]
+fn gwy_012_the_api_is_told_what_doorward_toml_names() {
+    let recorder = Recorder::start();
+    let halves = [
+        (r#"["subject", "roles"]"#, ["subject", "roles"]),
+        (r#"["tenant", "session"]"#, ["tenant", "session"]),
+    ];
+    for (list, told) in halves {
+        let routes = format!("identity_headers = {list}\n{ROUTES}");
+        let server = Server::before(recorder.address, &routes);
+        let token = server.access_token("reader");
+        assert_eq!(server.call("GET", "/orders", Some(&token)).status, 200);
+        let head = recorder.heads().pop().unwrap().to_ascii_lowercase();
+        let names = ["subject", "tenant", "roles", "session"];
+        let got = names.map(|name| head.contains(&format!("x-doorward-{name}:")));
+        assert_eq!(got, names.map(|name| told.contains(&name)), "{head}");
+    }
+}
+
+#[test]
 fn gwy_002_gwy_003_no_spelling_of_a_path_reaches_behind_its_rule() {
     let (recorder, server) = guarded();
     let spellings = [

@@ -26,6 +26,7 @@ fn a_setting_that_only_a_restart_applies_is_named() {
         ("issuer", "issuer = \"http://other.example\"\n"),
         ("audience", "audience = \"other\"\n"),
         ("upstream", "upstream = \"http://127.0.0.1:9\"\n"),
+        ("identity_headers", "identity_headers = [\"subject\"]\n"),
         ("listen", "listen = \"127.0.0.1:4999\"\n"),
         ("access_lifetime", "[tokens]\naccess_lifetime = \"1m\"\n"),
         ("permissions", "[tokens]\npermissions = \"numbers\"\n"),

@@ -113,8 +113,9 @@ fn read(stream: &mut TcpStream, chunk: &mut [u8]) -> Option<Option<usize>> {
     }
 }
 
-/// Alters the first letter of each signature and nothing else, however the bytes
-/// are cut: heads and lengths stay whole, so that a message is what is refused.
+/// Alters the first letter of each signature and nothing else, however reads cut the
+/// bytes (each message is whole in one HTTP chunk): heads and lengths stay as they are, so
+/// that a message is what is refused.
 #[derive(Default)]
 struct Forger {
     /// How the line begins, as far as is needed to know a message.

@@ -44,13 +44,13 @@ error: this is not the name of a protocol
         text: r#"identity_headers = ["subject", "email", "tenant", "subject"]
 "#,
         shown: r#"
-error: this is nothing that an API is told in a field
+error: `email` is no identity header
  --> doorward.toml:1:32
   |
 1 | identity_headers = ["subject", "email", "tenant", "subject"]
   |                                ^^^^^^^
   |
-  = help: what can stand here is `subject`, `tenant`, `roles` and `session`
+  = help: what can stand here is `subject`, `tenant`, `roles` and `session`; another issuer's `issuer` is always told
 
 error: `subject` is in `identity_headers` twice
  --> doorward.toml:1:51

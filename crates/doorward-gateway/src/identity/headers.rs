@@ -1,4 +1,4 @@
-//! What an API is told of its caller: all of it, unless less is asked for.
+//! Which identity headers an API gets: all of them, unless fewer are asked for.
 
 /// A header field that says something of the proven caller.
 ///
@@ -35,7 +35,9 @@ impl IdentityHeader {
 
 impl Default for IdentityHeaders {
     fn default() -> Self {
-        Self(u8::MAX)
+        use IdentityHeader::{Roles, Session, Subject, Tenant};
+
+        [Subject, Tenant, Roles, Session].into_iter().collect()
     }
 }
 
