@@ -160,6 +160,9 @@ WHAT = {
     "envoy-jwt-unseen": "Envoy, tokens never seen",
 }
 
+# What the whole binary is measured beside; the others need what the example tells.
+OF_BOTH = ("nginx", "haproxy", "doorward", "doorward-public")
+
 PATHS = {
     "public": "/public",
     "where": "/tenants/acme/orders/7",
@@ -204,8 +207,8 @@ class Proxies:
         self.options, self.place = options, place
         self.children, self.ports, self.pids = [], {}, {}
         self.keys, self.tokens, self.asked = None, None, 0
-        # Of one that each process has seen.
-        self.token = {}
+        # A token for each process, which it sees again and again.
+        self.seen_token = {}
 
     def start(self, name, command, port, **more):
         pinned = ["taskset", "-c", self.options.core] if name != "upstream" else []
@@ -235,7 +238,7 @@ class Proxies:
         key.write_text(pem(json.loads(self.keys)["keys"][0]))
         checks = HAPROXY_JWT.format(issuer=ISSUER, audience=AUDIENCE, key=key)
         self.haproxy("haproxy-jwt", upstream, checks)
-        self.token["haproxy-jwt"] = self.token["doorward-unseen"]
+        self.seen_token["haproxy-jwt"] = self.seen_token["doorward-unseen"]
 
     def envoy(self, name, upstream):
         """Only beside the example, which tells its key."""
@@ -244,24 +247,27 @@ class Proxies:
         file.write_text(ENVOY.format(port=port, upstream=upstream, **told))
         options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "off"]
         self.start(name, [str(self.options.envoy), *options, "-c", str(file)], port)
-        self.token[name] = self.token["doorward-unseen"]
+        self.seen_token[name] = self.seen_token["doorward-unseen"]
 
     def bare(self, name, upstream, count):
-        """The data plane alone, which tells its keys and then tokens."""
+        """The data plane alone. Returns what it tells: its keys, and tokens."""
         port, told = free_port(), self.place / f"{name}.told"
         with open(told, "wb") as out:
             command = [str(self.options.binary), str(port), str(upstream), str(count)]
             self.start(name, command, port, stdout=out)
-        self.keys, *tokens = told.read_text().splitlines()
-        self.token[name] = tokens[0]
-        self.tokens = self.place / "tokens"
-        self.tokens.write_text("\n".join(tokens))
+        keys, *tokens = told.read_text().splitlines()
+        self.seen_token[name] = tokens[0]
+        return keys, tokens
 
     def bares(self, upstream):
+        """One for what is always seen, and one for the others, which peers check too."""
         self.bare("doorward", upstream, 1)
+        is_many = any(name.endswith("-unseen") for name in self.options.only)
+        count = TOKENS if is_many else 1
+        self.keys, tokens = self.bare("doorward-unseen", upstream, count)
+        self.tokens = self.place / "tokens"
+        self.tokens.write_text("\n".join(tokens))
         (self.place / "unseen.lua").write_text(UNSEEN)
-        # Its keys and tokens are the others' too.
-        self.bare("doorward-unseen", upstream, TOKENS)
 
     def doorward(self, upstream):
         binary, data = str(self.options.binary), str(self.place / "data")
@@ -288,7 +294,7 @@ class Proxies:
             [binary, "token", "mint", "--as", "reader"], env=environment, capture_output=True,
             text=True, check=True,
         )
-        self.token["doorward"] = minted.stdout.strip()
+        self.seen_token["doorward"] = minted.stdout.strip()
 
     def threads(self, name):
         """CPU nanoseconds of each thread, children of nginx included."""
@@ -362,18 +368,18 @@ def load(options, port, path, fields, environment):
 
 def process_of(contender):
     """The process that is asked, and what for."""
-    is_unseen = contender.endswith(("-unseen", "-beside"))
+    sees_others = contender.endswith(("-unseen", "-beside"))
     name = contender.removesuffix("-unseen").removesuffix("-beside")
     kind = ""
     if name.startswith("doorward-"):
         name, kind = name.split("-")
-    return name + ("-unseen" if is_unseen else ""), kind
+    return name + ("-unseen" if sees_others else ""), kind
 
 
 def measure(proxies, contender):
     (name, kind), is_unseen = process_of(contender), contender.endswith("-unseen")
     # Who forwards is sent it too.
-    token = proxies.token.get(name, proxies.token["doorward"])
+    token = proxies.seen_token.get(name, proxies.seen_token["doorward"])
     fields, environment = ["-H", f"Authorization: Bearer {token}"], dict(os.environ)
     if is_unseen:
         fields = ["-s", str(proxies.place / "unseen.lua")]
@@ -402,7 +408,7 @@ def waits(proxies, name, rate):
     subprocess.run(
         [found("h2load"), "--h1", "-t", "1", "-c", str(options.connections),
          "--rps", str(each), "-D", str(options.seconds), "--log-file", str(log),
-         "-H", f"authorization: Bearer {proxies.token['doorward']}",
+         "-H", f"authorization: Bearer {proxies.seen_token['doorward']}",
          f"http://127.0.0.1:{proxies.ports[name]}/orders/7"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
     )
@@ -440,10 +446,11 @@ def main():
         help="the program; `.ci/steps.sh clients` fetches it",
     )
     options = options.parse_args()
-    usual = "nginx,haproxy,doorward,doorward-public"
+    usual = ",".join(OF_BOTH)
     more = (",doorward-where,doorward-cedar,doorward-unseen,doorward-beside"
             ",doorward-cedar-unseen,haproxy-jwt,envoy-jwt,envoy-jwt-unseen")
     options.only = (options.only or usual + (more if options.bare else "")).split(",")
+    check(options)
     if not options.envoy.exists() and any("envoy" in name for name in options.only):
         print(f"{options.envoy} is not on this machine: no rows for Envoy", file=sys.stderr)
         options.only = [name for name in options.only if "envoy" not in name]
@@ -453,6 +460,19 @@ def main():
             run(options, proxies)
         finally:
             proxies.end()
+
+
+def check(options):
+    """Ends the program if --only names what cannot be measured."""
+    if unknown := [name for name in options.only if name not in WHAT]:
+        sys.exit(f"--only knows no {', '.join(unknown)}, but {', '.join(WHAT)}")
+    of_bare = [name for name in options.only if name not in OF_BOTH]
+    if of_bare and not options.bare:
+        sys.exit(f"{', '.join(of_bare)}: only with --bare, which tells its keys and has the routes")
+    if "nginx" not in options.only:
+        sys.exit("--only needs nginx, which the others are compared with")
+    if "doorward-beside" in options.only and "doorward-unseen" not in options.only:
+        sys.exit("doorward-beside needs doorward-unseen, which it is beside")
 
 
 def run(options, proxies):
