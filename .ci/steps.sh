@@ -110,7 +110,6 @@ step_policies() {
 # Each target for a minute, one on each of two cores. The inputs that were found
 # before have run in the tests already.
 step_fuzz() {
-    await_ahead
     fuzz/run.sh build
     local targets
     targets="$(cd fuzz/corpus && printf '%s\n' *)"
@@ -131,7 +130,6 @@ step_lint() { cargo clippy --workspace --all-targets -- -D warnings; }
 step_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps; }
 
 step_deny() {
-    await_ahead
     local deny
     deny="$(cargo_deny)"
     "$deny" --locked check bans licenses sources
@@ -158,44 +156,13 @@ cargo_deny() {
     echo "$tools/bin/cargo-deny"
 }
 
-# What later steps need, in folders of their own, so that no lock of cargo's keeps it from
-# being built beside the tests, which wait as often as they compute. It takes what is left
-# of the machine, and what goes wrong here goes wrong again where it is needed.
-build_ahead() {
-    renice --priority 19 "$BASHPID"
-    fuzz/run.sh build
-    cargo_deny
-}
-
-ahead=
-begin_ahead() {
-    mkdir -p "${CARGO_TARGET_DIR:-target}"
-    # A group of its own, which can be ended as a whole.
-    set -m
-    build_ahead >"${CARGO_TARGET_DIR:-target}/ahead.log" 2>&1 </dev/null &
-    ahead=$!
-    set +m
-    trap 'kill -- "-$ahead" 2>/dev/null || true' EXIT
-}
-
-await_ahead() {
-    if [[ -n "$ahead" ]]; then
-        wait "$ahead" || true
-        ahead=
-        trap - EXIT
-    fi
-}
-
 main() {
     if [[ $# -eq 0 ]]; then
         echo "usage: .ci/steps.sh all | STEP...  (steps: ${all_steps[*]})" >&2
         exit 2
     fi
-    local step before=
-    if [[ "$*" == all ]]; then
-        set -- "${all_steps[@]}"
-        before=test
-    fi
+    if [[ "$*" == all ]]; then set -- "${all_steps[@]}"; fi
+    local step
     for step in "$@"; do
         if ! declare -F "step_$step" >/dev/null; then
             echo "no step '$step' (steps: ${all_steps[*]})" >&2
@@ -205,7 +172,6 @@ main() {
     for step in "$@"; do
         echo "==> $step" >&2
         SECONDS=0
-        if [[ "$step" == "$before" ]]; then begin_ahead; fi
         "step_$step"
         echo "<== $step: ${SECONDS} s" >&2
     done
